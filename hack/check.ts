@@ -1,0 +1,46 @@
+/** `npm run check`: format and lint, types, the layer law, then the unit tests. Under 30 s; runs what it can side by side. */
+import { spawn } from 'node:child_process';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
+
+interface Step {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+const sideBySide: readonly Step[] = [
+  { name: 'format and lint', command: bin('biome'), args: ['ci', '--colors=off', '--max-diagnostics=50', '.'] },
+  { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
+  { name: 'layer law', command: process.execPath, args: ['hack/check-layers.ts'] },
+];
+const unitTests: Step = {
+  name: 'unit tests',
+  command: process.execPath,
+  args: ['--test', '--test-isolation=none', '--test-reporter=dot', 'src/**/*.test.ts'],
+};
+
+function run({ name, command, args }: Step): Promise<boolean> {
+  const begin = performance.now();
+  return new Promise(resolveRun => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+    });
+    let output = '';
+    child.stdout.on('data', chunk => (output += chunk));
+    child.stderr.on('data', chunk => (output += chunk));
+    child.on('close', code => {
+      console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+      if (code !== 0) console.log(output.trimEnd());
+      resolveRun(code === 0);
+    });
+  });
+}
+
+const results = await Promise.all(sideBySide.map(run));
+results.push(await run(unitTests));
+process.exitCode = results.every(Boolean) ? 0 : 1;

@@ -1,0 +1,110 @@
+/**
+ * A kind is one record: the facts that are generated (names, verbs, subresources) and the rules that are written by
+ * hand. 190 kinds read alike because each is `export const rules: KindRules<Pod> = { … }` in
+ * `api/<group>/<version>/<kind>/rules.ts`, listed in `rules.ts`. Upstream: pkg/registry/<group>/<kind>/strategy.go,
+ * pkg/apis/<group>/<version>/defaults.go, pkg/apis/<group>/validation/validation.go.
+ */
+import type { Draft, FieldError, FieldPath, GroupVersionKind, KubeObject } from '#apimachinery';
+
+/** Generated from the reference facts by `hack/update-api` into `resources.gen.ts`: one a served resource. */
+export interface ResourceFacts {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Lower-case plural, as in paths. */
+  readonly resource: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  /** Definition name, as `io.k8s.api.core.v1.Pod`: key of the type tables. */
+  readonly typeName: string;
+  readonly subresources: readonly SubresourceFacts[];
+  /** Version in which this group's kind is stored. */
+  readonly storageVersion: string;
+  /** Storage group, where upstream stores a kind under another group (events). */
+  readonly storageGroup: string;
+  /** Upstream's hash that aggregated and legacy discovery show. */
+  readonly storageVersionHash?: string;
+}
+
+export interface SubresourceFacts {
+  /** `status`, `scale`, `log`, `exec` … */
+  readonly name: string;
+  readonly kind: GroupVersionKind;
+  readonly verbs: readonly string[];
+}
+
+/** What rules may know about the request. */
+export interface RuleContext {
+  /** Wall milliseconds; rules never ask a clock. */
+  readonly nowMs: number;
+  readonly namespace: string;
+  /** Empty for the main resource. */
+  readonly subresource: string;
+  readonly random: { uuid(): string; suffix(length: number): string };
+  /** Name of the requesting user (certificate requests, token reviews). */
+  readonly user: {
+    readonly name: string;
+    readonly uid: string;
+    readonly groups: readonly string[];
+    readonly extra: Readonly<Record<string, readonly string[]>>;
+  };
+  /** Settings of the server that rules depend on. */
+  readonly config: {
+    readonly allowPrivileged: boolean;
+    readonly serviceCidrs: readonly string[];
+    readonly nodePortRange: readonly [number, number];
+  };
+}
+
+/** Hand-written rules of one kind in one version. Everything is optional: what is absent has upstream's generic rule. */
+export interface KindRules<T extends KubeObject = KubeObject> {
+  /** Fills absent fields, in the request's version, on create, update and after patches. Must be idempotent. */
+  defaults?(draft: Draft<T>): void;
+  /**
+   * Refusals of a complete object in upstream's order, without those of ObjectMeta (the registry adds these first).
+   * `old` is null on create. Validation that only concerns updates (immutability) stands here too.
+   */
+  validate?(object: T, old: T | null, context: RuleContext): FieldError[];
+  /** Refusals of a write to `/status`. */
+  validateStatus?(object: T, old: T, context: RuleContext): FieldError[];
+  /** Before validation on create: drops status, sets generated fields. Default: removes `status` if there is such a subresource. */
+  prepareCreate?(draft: Draft<T>, context: RuleContext): void;
+  /** Before validation on update: keeps what a client may not change. Default: keeps `old.status`. */
+  prepareUpdate?(draft: Draft<T>, old: T, context: RuleContext): void;
+  /** A write to `/status`. Default: everything but `status` (and some metadata) is kept from `old`. */
+  prepareStatus?(draft: Draft<T>, old: T, context: RuleContext): void;
+  /** Last touch after validation (upstream's Canonicalize). */
+  canonicalize?(draft: Draft<T>): void;
+  /** `Warning:` header texts. */
+  warnings?(object: T, old: T | null, context: RuleContext): string[];
+  /** Refusals of a name or generateName base; default is the DNS subdomain. Texts as upstream's validators give them. */
+  validateName?(name: string, prefix: boolean): string[];
+  /**
+   * Whether `metadata.generation` is kept: it begins at 1 and rises when anything but metadata and status changed
+   * (or as `changed` says). Default false: upstream's kinds without generation have none.
+   */
+  generation?: boolean | { changed(object: T, old: T): boolean };
+  /** Field selectors beyond metadata.name and metadata.namespace, as strings. */
+  selectableFields?: { readonly names: readonly string[]; read(object: T): Readonly<Record<string, string>> };
+  /** PUT of a name that does not exist creates it. */
+  allowCreateOnUpdate?: boolean;
+  /** PUT without a resourceVersion is refused when false (default true). */
+  allowUnconditionalUpdate?: boolean;
+  /** Grace period in seconds that a delete gets when the client gives none; undefined: deleted at once. */
+  gracePeriodSeconds?(object: T): number | undefined;
+  /** Default of `propagationPolicy`; upstream: background, but orphan for batch/v1 Jobs deleted by old clients. */
+  defaultPropagation?: 'Background' | 'Orphan';
+  /** Between this version and the stored one; both pure. Only where a group serves the kind in several versions. */
+  toHub?(object: T): KubeObject;
+  fromHub?(hub: KubeObject): T;
+  /** Fields that another path names, for ratcheting and errors. */
+  readonly path?: FieldPath;
+}
+
+/** Facts and rules together. */
+export interface KindRecord<T extends KubeObject = KubeObject> extends ResourceFacts {
+  readonly rules: KindRules<T>;
+}

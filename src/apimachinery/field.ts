@@ -1,0 +1,121 @@
+/**
+ * Field paths and field errors with upstream's texts.
+ * Upstream: apimachinery pkg/util/validation/field/{path,errors}.go.
+ */
+
+export type FieldErrorType =
+  | 'FieldValueNotFound'
+  | 'FieldValueRequired'
+  | 'FieldValueDuplicate'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotSupported'
+  | 'FieldValueForbidden'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'InternalError'
+  | 'FieldValueTypeInvalid';
+
+/** One refusal. `body` is the message without the field; a Status joins them as `field: body`. */
+export interface FieldError {
+  readonly type: FieldErrorType;
+  readonly field: string;
+  readonly body: string;
+}
+
+/** An immutable path such as `spec.containers[0].ports[1].hostPort`; the empty path prints as `<nil>`. */
+export class FieldPath {
+  static readonly root: FieldPath = new FieldPath('');
+  readonly #text: string;
+
+  private constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** `of('spec', 'template')` is `spec.template`. */
+  static of(...names: string[]): FieldPath {
+    return FieldPath.root.child(...names);
+  }
+
+  child(...names: string[]): FieldPath {
+    const tail = names.join('.');
+    return new FieldPath(this.#text === '' ? tail : `${this.#text}.${tail}`);
+  }
+
+  index(at: number): FieldPath {
+    return new FieldPath(`${this.#text}[${at}]`);
+  }
+
+  /** A map key: `metadata.annotations[some/key]`. */
+  key(key: string): FieldPath {
+    return new FieldPath(`${this.#text}[${key}]`);
+  }
+
+  toString(): string {
+    return this.#text === '' ? '<nil>' : this.#text;
+  }
+}
+
+const make = (type: FieldErrorType, path: FieldPath, body: string): FieldError => ({
+  type,
+  field: path.toString(),
+  body,
+});
+
+/** How Go prints a rejected value inside these messages: strings quoted, the rest as JSON, undefined as `null`. */
+export function goValue(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  if (typeof value === 'string') return goQuote(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  return JSON.stringify(value);
+}
+
+/** Go's %q for the characters that occur in API strings. Upstream: strconv.Quote. */
+export function goQuote(text: string): string {
+  let out = '"';
+  for (const char of text) {
+    const code = char.codePointAt(0)!;
+    if (char === '"' || char === '\\') out += `\\${char}`;
+    else if (char === '\n') out += '\\n';
+    else if (char === '\t') out += '\\t';
+    else if (char === '\r') out += '\\r';
+    else if (code === 7) out += '\\a';
+    else if (code === 8) out += '\\b';
+    else if (code === 11) out += '\\v';
+    else if (code === 12) out += '\\f';
+    else if (code < 32 || code === 127) out += `\\x${code.toString(16).padStart(2, '0')}`;
+    else out += char;
+  }
+  return `${out}"`;
+}
+
+export function required(path: FieldPath, detail = ''): FieldError {
+  return make('FieldValueRequired', path, detail ? `Required value: ${detail}` : 'Required value');
+}
+export function invalidValue(path: FieldPath, value: unknown, detail: string): FieldError {
+  const body = `Invalid value: ${goValue(value)}`;
+  return make('FieldValueInvalid', path, detail ? `${body}: ${detail}` : body);
+}
+export function typeInvalid(path: FieldPath, value: unknown, detail: string): FieldError {
+  const body = `Invalid value: ${goValue(value)}`;
+  return make('FieldValueTypeInvalid', path, detail ? `${body}: ${detail}` : body);
+}
+export function duplicate(path: FieldPath, value: unknown): FieldError {
+  return make('FieldValueDuplicate', path, `Duplicate value: ${goValue(value)}`);
+}
+export function notFoundValue(path: FieldPath, value: unknown): FieldError {
+  return make('FieldValueNotFound', path, `Not found: ${goValue(value)}`);
+}
+/** `supported` is printed in the order given; upstream sorts sets before printing. */
+export function notSupported(path: FieldPath, value: unknown, supported: readonly string[]): FieldError {
+  const list = supported.length > 0 ? `: supported values: ${supported.map(goQuote).join(', ')}` : '';
+  return make('FieldValueNotSupported', path, `Unsupported value: ${goValue(value)}${list}`);
+}
+export function forbiddenField(path: FieldPath, detail: string): FieldError {
+  return make('FieldValueForbidden', path, detail ? `Forbidden: ${detail}` : 'Forbidden');
+}
+export function tooLong(path: FieldPath, maxBytes: number): FieldError {
+  return make('FieldValueTooLong', path, `Too long: may not be more than ${maxBytes} bytes`);
+}
+export function tooMany(path: FieldPath, actual: number, max: number): FieldError {
+  return make('FieldValueTooMany', path, `Too many: ${actual}: must have at most ${max} items`);
+}

@@ -1,0 +1,75 @@
+/**
+ * The one description of types that codecs, patches, apply, structural checks, CEL and OpenAPI share: a tree of nodes,
+ * resolved lazily. Built-in kinds come from generated tables (`#api/tables`), custom ones from their schemas.
+ *
+ * Worked example. Container.ports is a field `{ number: 6, merge: { strategy: 'merge', key: 'containerPort' },
+ * node: { kind: 'list', listType: 'map', listKeys: ['containerPort', 'protocol'], element: <struct ContainerPort> } }`:
+ * strategic merge goes by `merge`, apply by `listKeys`, protobuf by `number`.
+ */
+
+/** How a leaf looks in JSON, and in protobuf. */
+export type ScalarType =
+  | 'string'
+  | 'bytes' // base64 in JSON
+  | 'boolean'
+  | 'int32'
+  | 'int64'
+  | 'double'
+  | 'quantity' // string in JSON, message { string = 1 }
+  | 'time' // RFC 3339 with seconds; message { seconds, nanos }
+  | 'microtime' // RFC 3339 with six digits
+  | 'duration' // Go duration string in JSON, message { int64 = 1 }
+  | 'intOrString' // message { type, intVal, strVal }
+  | 'fieldsV1' // any JSON object; message { bytes Raw = 1 }
+  | 'rawExtension' // any JSON object; message { bytes raw = 1 }
+  | 'json'; // any JSON value; message { bytes raw = 1 } (apiextensions JSON)
+
+export type TypeNode =
+  | { readonly kind: 'scalar'; readonly type: ScalarType }
+  | StructNode
+  | { readonly kind: 'map'; readonly element: TypeNode; readonly mapType?: 'atomic' | 'granular' }
+  | ListNode
+  /** Anything at all: preserve-unknown-fields without more. */
+  | { readonly kind: 'any' };
+
+export interface StructNode {
+  readonly kind: 'struct';
+  /** Definition name, as `io.k8s.api.core.v1.Container`; for messages and OpenAPI. Empty for inline custom types. */
+  readonly name: string;
+  /** By JSON name, in the order in which Go writes them. */
+  readonly fields: ReadonlyMap<string, FieldNode>;
+  /** `atomic`: apply owns it whole. */
+  readonly mapType?: 'atomic' | 'granular';
+  /** Custom resources: fields that are not listed are kept, with this type. */
+  readonly preserveUnknown?: boolean;
+}
+
+export interface ListNode {
+  readonly kind: 'list';
+  readonly element: TypeNode;
+  /** Absent is atomic, as upstream. */
+  readonly listType?: 'atomic' | 'set' | 'map';
+  readonly listKeys?: readonly string[];
+}
+
+export interface FieldNode {
+  readonly name: string;
+  readonly node: TypeNode;
+  /** Protobuf field number; 0 for custom types. */
+  readonly number: number;
+  /** The Go field is a pointer (or slice, or map): absent when unset. Otherwise protobuf writes it even when zero. */
+  readonly nullable: boolean;
+  /** JSON leaves it out when it has its zero value. False: Go writes it always. */
+  readonly omitEmpty: boolean;
+  /** Listed as required in OpenAPI. */
+  readonly required: boolean;
+  /** Default that OpenAPI declares; apply needs it for list keys. */
+  readonly default?: unknown;
+  /** Strategic merge: `merge`, `retainKeys`, `merge,retainKeys` or `replace`, and the merge key of lists of objects. */
+  readonly merge?: { readonly strategy: string; readonly key?: string };
+}
+
+/** Finds a definition by name. Throws a RangeError for an unknown one. */
+export interface TypeRegistry {
+  struct(name: string): StructNode;
+}

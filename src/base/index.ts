@@ -1,0 +1,10 @@
+/** The base layer's face: edges of the world (time, chance, logs, faults) and lifecycles. No Kubernetes words. */
+export { type Activity, createActivity, noActivity } from './activity.ts';
+export { type Clock, sleepOn, systemClock, type Timer } from './clock.ts';
+export { isAbort, UserError } from './errors.ts';
+export { type FaultPlan, noFaults } from './fault.ts';
+export { type Component, type Running, startAll } from './lifecycle.ts';
+export { createLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './logger.ts';
+export { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry } from './metrics.ts';
+export { type Random, seededRandom, systemRandom } from './random.ts';
+export { SteppedClock } from './stepped-clock.ts';

@@ -1,0 +1,123 @@
+/**
+ * Counters, gauges and histograms with upstream's names, exposed in the Prometheus text format 0.0.4.
+ * A registry belongs to a component instance; several may be rendered together.
+ */
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Counter {
+  inc(labels?: Labels, by?: number): void;
+}
+export interface Gauge {
+  set(value: number, labels?: Labels): void;
+  inc(labels?: Labels, by?: number): void;
+}
+export interface Histogram {
+  /** Records one observation, in the unit that the metric's name says (upstream: seconds or bytes). */
+  observe(value: number, labels?: Labels): void;
+}
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  render(): string[];
+}
+
+/** A set of metric families. Registering one name twice is a bug and throws. */
+export class MetricsRegistry {
+  readonly #families = new Map<string, Family>();
+
+  counter(name: string, help: string): Counter {
+    const values = this.#scalar(name, help, 'counter');
+    return { inc: (labels, by = 1) => add(values, labels, by) };
+  }
+
+  gauge(name: string, help: string): Gauge {
+    const values = this.#scalar(name, help, 'gauge');
+    return {
+      set: (value, labels) => void values.set(labelText(labels), value),
+      inc: (labels, by = 1) => add(values, labels, by),
+    };
+  }
+
+  /** A gauge whose value is asked for when it is rendered. */
+  gaugeFunction(name: string, help: string, read: () => number): void {
+    this.#register({ name, help, type: 'gauge', render: () => [`${name} ${read()}`] });
+  }
+
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    const series = new Map<string, { counts: number[]; sum: number; count: number; labels: Labels | undefined }>();
+    this.#register({
+      name,
+      help,
+      type: 'histogram',
+      render: () => {
+        const lines: string[] = [];
+        for (const { counts, sum, count, labels } of series.values()) {
+          let cumulative = 0;
+          buckets.forEach((le, i) => {
+            cumulative += counts[i]!;
+            lines.push(`${name}_bucket${labelText({ ...labels, le: String(le) })} ${cumulative}`);
+          });
+          lines.push(`${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${count}`);
+          lines.push(`${name}_sum${labelText(labels)} ${sum}`, `${name}_count${labelText(labels)} ${count}`);
+        }
+        return lines;
+      },
+    });
+    return {
+      observe(value, labels) {
+        const key = labelText(labels);
+        let entry = series.get(key);
+        if (!entry) series.set(key, (entry = { counts: buckets.map(() => 0), sum: 0, count: 0, labels }));
+        const at = buckets.findIndex(le => value <= le);
+        if (at >= 0) entry.counts[at]!++;
+        entry.sum += value;
+        entry.count++;
+      },
+    };
+  }
+
+  /** The text exposition of all families, sorted by name, ending in a newline. */
+  render(): string {
+    let out = '';
+    for (const family of [...this.#families.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const lines = family.render();
+      if (lines.length === 0) continue;
+      out += `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} ${family.type}\n${lines.join('\n')}\n`;
+    }
+    return out;
+  }
+
+  #scalar(name: string, help: string, type: 'counter' | 'gauge'): Map<string, number> {
+    const values = new Map<string, number>();
+    this.#register({
+      name,
+      help,
+      type,
+      render: () => [...values].map(([labels, value]) => `${name}${labels} ${value}`),
+    });
+    return values;
+  }
+
+  #register(family: Family): void {
+    if (this.#families.has(family.name)) throw new Error(`metric ${family.name} is registered twice`);
+    this.#families.set(family.name, family);
+  }
+}
+
+function add(values: Map<string, number>, labels: Labels | undefined, by: number): void {
+  const key = labelText(labels);
+  values.set(key, (values.get(key) ?? 0) + by);
+}
+
+function labelText(labels: Labels | undefined): string {
+  if (!labels) return '';
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/["\\\n]/g, escapeLabel)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escapeLabel(char: string): string {
+  return char === '\n' ? '\\n' : `\\${char}`;
+}

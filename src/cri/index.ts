@@ -1,0 +1,2 @@
+/** The cri layer's face: the contract between a kubelet and a container engine. */
+export * from './contract.ts';
