@@ -9,12 +9,12 @@ var path = require('path');
 
 var root = path.join(__dirname, '..');
 var node = path.join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
-var stamp = path.join(root, 'node_modules', '.package-lock.json');
 var lock = path.join(root, 'package-lock.json');
+var installedLock = path.join(root, 'node_modules', '.installed-package-lock.json');
 
 function fresh() {
   try {
-    return fs.existsSync(node) && fs.statSync(stamp).mtimeMs >= fs.statSync(lock).mtimeMs - 1000;
+    return fs.existsSync(node) && fs.readFileSync(lock).equals(fs.readFileSync(installedLock));
   } catch (error) {
     return false;
   }
@@ -34,8 +34,7 @@ if (!fresh()) {
     console.error('npm ci failed; see above.');
     process.exit(1);
   }
-  var now = new Date();
-  fs.utimesSync(stamp, now, now);
+  fs.copyFileSync(lock, installedLock);
 }
 
 var child = childProcess.spawn(node, [path.join(root, process.argv[2])].concat(process.argv.slice(3)), {

@@ -40,9 +40,8 @@ function importsOf(text: string): Import[] {
   const statement = /^[ \t]*(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s+from\s+)?['"]([^'"]+)['"]/gm;
   for (const [, typeKeyword, names = '', specifier] of text.matchAll(statement)) {
     const inner = names.match(/^\{([\s\S]*)\}$/)?.[1];
-    const allTypes =
-      inner !== undefined && inner.split(',').every(name => name.trim() === '' || /^type\s/.test(name.trim()));
-    found.push({ specifier: specifier!, typeOnly: Boolean(typeKeyword) || allTypes, dynamic: false });
+    const allTypes = inner?.split(',').every(name => name.trim() === '' || /^type\s/.test(name.trim()));
+    found.push({ specifier: specifier!, typeOnly: Boolean(typeKeyword) || allTypes === true, dynamic: false });
   }
   for (const [, specifier] of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) {
     found.push({ specifier: specifier!, typeOnly: false, dynamic: true });
