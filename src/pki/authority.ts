@@ -74,7 +74,11 @@ const keyUsageBits: Readonly<Record<KeyUsage, number>> = {
   'crl sign': 64,
 };
 
-const x509 = (): Promise<typeof import('@peculiar/x509')> => import('@peculiar/x509');
+/** The library finds its algorithms through decorators' metadata, which the polyfill provides. */
+async function x509(): Promise<typeof import('@peculiar/x509')> {
+  await import('reflect-metadata');
+  return import('@peculiar/x509');
+}
 
 /** Makes a new self-signed authority, valid for ten years. */
 export async function createAuthority(commonName: string, nowMs: number): Promise<Authority> {
