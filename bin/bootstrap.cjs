@@ -14,7 +14,10 @@ var installedLock = path.join(root, 'node_modules', '.installed-package-lock.jso
 
 function fresh() {
   try {
-    return fs.existsSync(node) && fs.readFileSync(lock).equals(fs.readFileSync(installedLock));
+    if (!fs.existsSync(node)) return false;
+    // A linked node_modules belongs to another checkout, which keeps it up to date.
+    if (fs.lstatSync(path.join(root, 'node_modules')).isSymbolicLink()) return true;
+    return fs.readFileSync(lock).equals(fs.readFileSync(installedLock));
   } catch (error) {
     return false;
   }
