@@ -12,8 +12,10 @@ export type FieldErrorType =
   | 'FieldValueForbidden'
   | 'FieldValueTooLong'
   | 'FieldValueTooMany'
+  | 'FieldValueTooFew'
   | 'InternalError'
-  | 'FieldValueTypeInvalid';
+  | 'FieldValueTypeInvalid'
+  | 'FieldValueTooShort';
 
 /** One refusal. `body` is the message without the field; a Status joins them as `field: body`. */
 export interface FieldError {
@@ -66,7 +68,15 @@ export function goValue(value: unknown): string {
   if (value === undefined || value === null) return 'null';
   if (typeof value === 'string') return goQuote(value);
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  return JSON.stringify(value);
+  return goMarshal(value);
+}
+
+/** JSON as Go's encoder prints it: `<`, `>`, `&` and the two line separators escaped. */
+function goMarshal(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Go's %q for the characters that occur in API strings. Upstream: strconv.Quote. */
@@ -114,8 +124,25 @@ export function forbiddenField(path: FieldPath, detail: string): FieldError {
   return make('FieldValueForbidden', path, detail ? `Forbidden: ${detail}` : 'Forbidden');
 }
 export function tooLong(path: FieldPath, maxBytes: number): FieldError {
-  return make('FieldValueTooLong', path, `Too long: may not be more than ${maxBytes} bytes`);
+  return make(
+    'FieldValueTooLong',
+    path,
+    `Too long: may not be more than ${maxBytes} ${maxBytes === 1 ? 'byte' : 'bytes'}`,
+  );
 }
+/** As {@link tooLong}, where characters are counted rather than bytes (custom resources). */
+export function tooLongCharacters(path: FieldPath, max: number): FieldError {
+  return make(
+    'FieldValueTooLong',
+    path,
+    `Too long: may not be more than ${max} ${max === 1 ? 'character' : 'characters'}`,
+  );
+}
+/** A negative `actual` is not printed. */
 export function tooMany(path: FieldPath, actual: number, max: number): FieldError {
-  return make('FieldValueTooMany', path, `Too many: ${actual}: must have at most ${max} items`);
+  const shown = actual < 0 ? 'Too many' : `Too many: ${actual}`;
+  return make('FieldValueTooMany', path, `${shown}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`);
+}
+export function internalFieldError(path: FieldPath, detail: string): FieldError {
+  return make('InternalError', path, `Internal error: ${detail}`);
 }

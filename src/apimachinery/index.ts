@@ -1,6 +1,13 @@
 /** The apimachinery layer's face: what all kinds share, and nothing of any one kind. */
 export * from './field.ts';
+export * from './fields.ts';
 export * from './gvk.ts';
+export * from './input-error.ts';
+export * from './labels.ts';
 export * from './meta.ts';
+export * from './quantity.ts';
+export * from './resource-version.ts';
 export * from './schema/type-node.ts';
 export * from './status.ts';
+export * from './time.ts';
+export * from './validation/index.ts';

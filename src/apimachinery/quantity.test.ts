@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { canonicalQuantity, parseQuantity, Quantity } from './quantity.ts';
+
+const canonical: readonly [string, string][] = [
+  ['0', '0'],
+  ['0m', '0'],
+  ['1', '1'],
+  ['+1', '+1'],
+  ['01', '01'],
+  ['1.', '1.'],
+  ['.', '0'],
+  ['1.0', '1'],
+  ['0.5', '500m'],
+  ['.5', '500m'],
+  ['1.5', '1500m'],
+  ['1000', '1k'],
+  ['1000m', '1'],
+  ['1024', '1024'],
+  ['100m', '100m'],
+  ['12e6', '12e6'],
+  ['1200e4', '12e6'],
+  ['1E3', '1E3'],
+  ['1e+3', '1e+3'],
+  ['1E', '1E'],
+  ['1024Mi', '1Gi'],
+  ['1.5Gi', '1536Mi'],
+  ['0.1Gi', '107374182400m'],
+  ['1000Mi', '1000Mi'],
+  ['512Mi', '512Mi'],
+  ['1Ki', '1Ki'],
+  ['0.5Ki', '512'],
+  ['1.1Ki', '1126400m'],
+  ['9Ei', '9223372036854775807'],
+  ['1Ei', '1Ei'],
+  ['0.0000000001', '1n'],
+  ['-0.0000000001', '-1n'],
+  ['1.1n', '2n'],
+  ['-1.5Gi', '-1536Mi'],
+  ['12345678901234567890', '12345678901234567890'],
+  ['1e-1000000000', '1e-9'],
+];
+
+test('quantities have upstream canonical forms', () => {
+  for (const [text, want] of canonical) assert.equal(canonicalQuantity(text), want, text);
+});
+
+test('bad quantities have upstream texts', () => {
+  const form = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+  for (const text of ['', ' 1', '1 ', 'a', '1x', '1.2.3', '1 m']) {
+    assert.throws(() => parseQuantity(text), { code: 'quantity', message: form }, text);
+  }
+  for (const text of ['1mm', '1e', '1Gim', '--1', '1i']) {
+    assert.throws(() => parseQuantity(text), { message: "unable to parse quantity's suffix" }, text);
+  }
+});
+
+test('arithmetic is exact', () => {
+  const add = (a: string, b: string): string => parseQuantity(a).add(parseQuantity(b)).toString();
+  assert.equal(add('100m', '900m'), '1');
+  assert.equal(add('0', '1Gi'), '1Gi');
+  assert.equal(add('1Gi', '512Mi'), '1536Mi');
+  assert.equal(parseQuantity('1').sub(parseQuantity('100m')).toString(), '900m');
+  assert.equal(parseQuantity('1.5').value(), 2);
+  assert.equal(parseQuantity('-1.5').value(), -2);
+  assert.equal(parseQuantity('1.5').milliValue(), 1500);
+  assert.equal(parseQuantity('1u').milliValue(), 1);
+  assert.equal(parseQuantity('1e1000000000').compare(parseQuantity('1')), 1);
+  assert.equal(parseQuantity('1Gi').compare(parseQuantity('1G')), 1);
+  assert.equal(parseQuantity('1000m').equals(parseQuantity('1')), true);
+  assert.equal(Quantity.of(2048, 'BinarySI').toString(), '2Ki');
+});
+
+test('canonical forms are stable and keep the value', () => {
+  const suffix = fc.constantFrom('', 'n', 'u', 'm', 'k', 'M', 'G', 'T', 'P', 'E', 'Ki', 'Mi', 'Gi', 'e3', 'e-3', 'E6');
+  const number = fc.tuple(fc.integer({ min: -1e9, max: 1e9 }), fc.option(fc.nat(99999), { nil: undefined }), suffix);
+  fc.assert(
+    fc.property(number, ([whole, fraction, unit]) => {
+      const text = `${whole}${fraction === undefined ? '' : `.${fraction}`}${unit}`;
+      const once = parseQuantity(text);
+      const again = parseQuantity(once.toString());
+      assert.equal(again.toString(), once.toString());
+      assert.equal(again.compare(once), 0);
+    }),
+    { numRuns: 300 },
+  );
+});
