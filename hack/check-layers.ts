@@ -64,7 +64,7 @@ function target(from: string, specifier: string): string | undefined {
   return undefined;
 }
 
-const banned = /\b(Date\.now\(|new Date\(\)|setTimeout\(|setInterval\(|Math\.random\()/;
+const banned = /(?<!\.)\b(Date\.now\(|new Date\(\)|setTimeout\(|setInterval\(|Math\.random\()/;
 
 const graph = new Map<string, string[]>();
 const files = sourceFiles();
