@@ -96,6 +96,8 @@ export interface WatchOptions {
   readonly end?: string;
   /** Deliver changes with a greater revision than this; absent: from now on. */
   readonly afterRevision?: number;
+  /** False: the consumer keeps state itself and `prev` may be null. Absent: `prev` is given. */
+  readonly prev?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -132,20 +134,33 @@ export interface Store {
   /** `range` of one key, now. */
   get(key: string): Promise<{ readonly kv: KeyValue | null; readonly revision: number }>;
   /**
-   * Changes as they become durable. Throws `compacted` from the first `next()` when `afterRevision` is older than
-   * history. Ends when the signal aborts or the store closes. The consumer must keep reading: batches are queued.
+   * Changes as they become durable. Throws `compacted` from the first `next()` when `afterRevision` is below the
+   * compacted revision. Ends when the signal aborts or the store closes; an aborted signal is no error. What is queued
+   * comes as one batch, so a slow consumer costs memory but not order; it must keep reading.
    */
   watch(options: WatchOptions): AsyncIterable<WatchBatch>;
+  /**
+   * Asks that every open watch be given a batch (empty if need be) at or past the revision that is current now.
+   * Embedded engines tell their watches of every revision anyway; a remote store has to be asked.
+   */
+  requestProgress(): void;
   /** Newest durable revision. */
   currentRevision(): Promise<number>;
-  /** Forgets history at and below `revision`; later reads and watches there throw `compacted`. */
+  /**
+   * Forgets what was superseded at or before `revision`. The state at `revision` can still be read and watched from;
+   * reads and watches below it throw `compacted`. Compacting below the compacted revision does nothing; above the
+   * current one throws `futureRevision`.
+   */
   compact(revision: number): Promise<void>;
-  /** Oldest revision that can still be read. */
+  /** Oldest revision that can still be read; 0 when nothing was ever compacted. */
   compactedRevision(): Promise<number>;
   /** A consistent copy of the store at one revision, as an engine-specific file. */
   snapshot(path: string): Promise<{ readonly revision: number }>;
   /** Checks the store's own soundness; problems as sentences, empty when sound. */
   verify(): Promise<readonly string[]>;
+  /** Why writes are refused at present, as a sentence; null when they are not. */
+  readonly readOnlyReason: string | null;
+  /** Watches end, waiting calls throw `closed`; idempotent. What was acknowledged is on disk. */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,8 @@
+/** The storage layer's face: the contract and the engines. Only the API server and the composition root import it. */
+export * from './contract.ts';
+export {
+  createMemoryStore,
+  type MemoryStore,
+  type MemoryStoreOptions,
+  openMemoryStore,
+} from './memory/memory-store.ts';
