@@ -21,7 +21,11 @@ export interface ResourceFacts {
   /** Definition name, as `io.k8s.api.core.v1.Pod`: key of the type tables. */
   readonly typeName: string;
   readonly subresources: readonly SubresourceFacts[];
-  /** Version in which this group's kind is stored. */
+  /**
+   * Version in which this kind is stored, one of those served: the hub of conversions.
+   * Deviation: upstream stores CustomResourceDefinition and the mutating admission policies as v1beta1, which is not
+   * served by default; here they are stored as v1. `storageVersionHash` is upstream's all the same.
+   */
   readonly storageVersion: string;
   /** Storage group, where upstream stores a kind under another group (events). */
   readonly storageGroup: string;
@@ -34,6 +38,16 @@ export interface SubresourceFacts {
   readonly name: string;
   readonly kind: GroupVersionKind;
   readonly verbs: readonly string[];
+  /** Definition name of `kind`. */
+  readonly typeName: string;
+}
+
+/** One API group as discovery lists it. */
+export interface GroupFacts {
+  readonly name: string;
+  /** Served versions, the preferred one first. */
+  readonly versions: readonly string[];
+  readonly preferredVersion: string;
 }
 
 /** What rules may know about the request. */

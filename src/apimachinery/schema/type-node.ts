@@ -29,8 +29,17 @@ export type TypeNode =
   | StructNode
   | { readonly kind: 'map'; readonly element: TypeNode; readonly mapType?: 'atomic' | 'granular' }
   | ListNode
-  /** Anything at all: preserve-unknown-fields without more. */
-  | { readonly kind: 'any' };
+  | AnyNode;
+
+/** Anything at all: preserve-unknown-fields without more. */
+export interface AnyNode {
+  readonly kind: 'any';
+  /** What protobuf writes for it: the unions of apiextensions' JSONSchemaProps. Absent: protobuf cannot carry it. */
+  readonly union?: {
+    readonly type: 'schemaOrArray' | 'schemaOrBool' | 'schemaOrStringArray';
+    readonly schema: StructNode;
+  };
+}
 
 export interface StructNode {
   readonly kind: 'struct';
@@ -42,6 +51,18 @@ export interface StructNode {
   readonly mapType?: 'atomic' | 'granular';
   /** Custom resources: fields that are not listed are kept, with this type. */
   readonly preserveUnknown?: boolean;
+  /**
+   * Structs that Go embeds: their fields stand among `fields` (marked `embedded`), as JSON sees them; protobuf writes
+   * them as a message of their own. Volume's `hostPath` is field 1 of message VolumeSource, which is field 2 of Volume.
+   */
+  readonly embedded?: readonly EmbeddedStruct[];
+}
+
+/** A struct inside another one that JSON does not show; see {@link StructNode.embedded}. */
+export interface EmbeddedStruct {
+  /** Protobuf field number in the outer message; 0 where protobuf does not write it. */
+  readonly number: number;
+  readonly struct: StructNode;
 }
 
 export interface ListNode {
@@ -50,12 +71,14 @@ export interface ListNode {
   /** Absent is atomic, as upstream. */
   readonly listType?: 'atomic' | 'set' | 'map';
   readonly listKeys?: readonly string[];
+  /** Protobuf wraps the list in a message of its own, `{ repeated items = 1 }`: Verbs, ExtraValue. */
+  readonly wrapped?: boolean;
 }
 
 export interface FieldNode {
   readonly name: string;
   readonly node: TypeNode;
-  /** Protobuf field number; 0 for custom types. */
+  /** Protobuf field number, in the embedded message if `embedded`; 0 for custom types and what protobuf does not write. */
   readonly number: number;
   /** The Go field is a pointer (or slice, or map): absent when unset. Otherwise protobuf writes it even when zero. */
   readonly nullable: boolean;
@@ -67,6 +90,8 @@ export interface FieldNode {
   readonly default?: unknown;
   /** Strategic merge: `merge`, `retainKeys`, `merge,retainKeys` or `replace`, and the merge key of lists of objects. */
   readonly merge?: { readonly strategy: string; readonly key?: string };
+  /** The field belongs to a struct that Go embeds. */
+  readonly embedded?: boolean;
 }
 
 /** Finds a definition by name. Throws a RangeError for an unknown one. */

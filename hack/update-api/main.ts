@@ -1,0 +1,63 @@
+/**
+ * Generates everything under src/api that derives from the reference facts of Kubernetes v1.36:
+ *
+ *     node hack/update-api/main.ts [--reference DIR] [--check]
+ *
+ * `--check` writes nothing and fails when a generated file is not what it would write.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { emitResources } from './emit-resources.ts';
+import { emitTables } from './emit-tables.ts';
+import { buildModel } from './model.ts';
+import { findReference, readProtobufFields, readSwagger } from './reference.ts';
+
+const root = resolve(import.meta.dirname, '..', '..');
+const api = join(root, 'src', 'api');
+
+const { values } = parseArgs({
+  options: { reference: { type: 'string' }, check: { type: 'boolean', default: false } },
+});
+
+function generate(reference: string): Map<string, string> {
+  const model = buildModel(readSwagger(reference), readProtobufFields(reference));
+  const files = new Map<string, string>();
+  files.set(join(api, 'resources.gen.ts'), emitResources(model));
+  for (const [name, content] of emitTables(model)) files.set(join(api, 'tables', name), content);
+  return files;
+}
+
+/** Generated files that stand there now. */
+function present(): string[] {
+  if (!existsSync(api)) return [];
+  return readdirSync(api, { recursive: true, encoding: 'utf8' })
+    .filter(name => /\.gen\.(ts|json)$/.test(name))
+    .map(name => join(api, name));
+}
+
+function check(files: ReadonlyMap<string, string>): string[] {
+  const stale = [...files].filter(([path, content]) => !existsSync(path) || readFileSync(path, 'utf8') !== content);
+  const left = present().filter(path => !files.has(path));
+  return [...stale.map(([path]) => path), ...left].map(path => relative(root, path));
+}
+
+function write(files: ReadonlyMap<string, string>): void {
+  for (const path of present()) if (!files.has(path)) rmSync(path);
+  for (const [path, content] of files) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  }
+}
+
+const files = generate(findReference(values.reference));
+if (values.check) {
+  const stale = check(files);
+  for (const path of stale) console.error(`${path}: not up to date`);
+  console.log(`update-api: ${files.size} files, ${stale.length} not up to date`);
+  process.exitCode = stale.length > 0 ? 1 : 0;
+} else {
+  write(files);
+  const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
+  console.log(`update-api: wrote ${files.size} files, ${Math.round(bytes / 1024)} KiB`);
+}
