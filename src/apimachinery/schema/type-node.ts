@@ -25,9 +25,15 @@ export type ScalarType =
   | 'json'; // any JSON value; message { bytes raw = 1 } (apiextensions JSON)
 
 export type TypeNode =
-  | { readonly kind: 'scalar'; readonly type: ScalarType }
+  /** `goType`: name of the Go type where it is a named one, as `v1.RestartPolicy`; decoding errors show it. */
+  | { readonly kind: 'scalar'; readonly type: ScalarType; readonly goType?: string }
   | StructNode
-  | { readonly kind: 'map'; readonly element: TypeNode; readonly mapType?: 'atomic' | 'granular' }
+  | {
+      readonly kind: 'map';
+      readonly element: TypeNode;
+      readonly mapType?: 'atomic' | 'granular';
+      readonly goType?: string;
+    }
   | ListNode
   | AnyNode;
 
@@ -73,6 +79,7 @@ export interface ListNode {
   readonly listKeys?: readonly string[];
   /** Protobuf wraps the list in a message of its own, `{ repeated items = 1 }`: Verbs, ExtraValue. */
   readonly wrapped?: boolean;
+  readonly goType?: string;
 }
 
 export interface FieldNode {
@@ -92,6 +99,8 @@ export interface FieldNode {
   readonly merge?: { readonly strategy: string; readonly key?: string };
   /** The field belongs to a struct that Go embeds. */
   readonly embedded?: boolean;
+  /** Names of the embedded Go structs that hold the field, as `VolumeSource`: decoding errors show them in paths. */
+  readonly goEmbedded?: string;
 }
 
 /** Finds a definition by name. Throws a RangeError for an unknown one. */

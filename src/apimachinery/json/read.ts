@@ -1,0 +1,442 @@
+/**
+ * The JSON reader of write paths: one pass over the text gives the value as Go would hold it, and what strict field
+ * validation has to say. Upstream: sigs.k8s.io/json (decode.go, kubernetes_patch.go), the UnmarshalJSON methods of
+ * meta/v1 and api/resource.
+ *
+ * Against the type: names are case-sensitive; null and, where Go omits it, the zero value vanish; quantities, times,
+ * durations and base64 become canonical; integers are checked, and kept exactly as bigint beyond 2^53. The texts of
+ * errors are Go's: a syntax error wins, then the first refusal of a parser (a time, a quantity), then the first type
+ * mismatch. A field that comes twice is decoded into the value that is there, as Go does.
+ */
+
+import { canonicalDuration } from '../duration.ts';
+import { goQuote } from '../field.ts';
+import { InputError } from '../input-error.ts';
+import { canonicalQuantity } from '../quantity.ts';
+import type { FieldNode, ScalarType, StructNode, TypeNode } from '../schema/type-node.ts';
+import { canonicalMicroTime, canonicalTime } from '../time.ts';
+import { canonicalBase64 } from './bytes.ts';
+import { goStructName, goTypeName } from './go-type.ts';
+import { JsonScanner } from './scanner.ts';
+
+/** A plain object that is being built. */
+type Building = Record<string, unknown>;
+
+export interface JsonReadResult {
+  readonly value: unknown;
+  /** What strict validation refuses and lenient validation warns of, in order: `unknown field "spec.x"` … */
+  readonly strictErrors: readonly string[];
+}
+
+/** Upstream keeps no more strict errors than this. */
+const maxStrictErrors = 100;
+
+/** Sets a property of its own, whatever its name: `__proto__` is data like any other. */
+export function setOwn(target: Building, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else target[key] = value;
+}
+
+/**
+ * Reads `text` as a value of the type. Throws InputError `json` with Go's text: of a syntax error, or of a mismatch.
+ * Nothing of the result is shared. A JSON null is an empty struct.
+ */
+export function readJson(text: string | Uint8Array, node: TypeNode): JsonReadResult {
+  const source = typeof text === 'string' ? text : decodeUtf8(text);
+  const reader = new TypedReader(source);
+  const value = reader.value(node, undefined);
+  reader.end();
+  reader.throwSaved();
+  return {
+    value: value === undefined && node.kind === 'struct' ? {} : (value ?? null),
+    strictErrors: reader.strictErrors,
+  };
+}
+
+/** UTF-8 bytes as a string; what is not UTF-8 becomes U+FFFD, a byte order mark stays. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+/** The zero value that Go has for an element of this type. */
+export function zeroValue(node: TypeNode): unknown {
+  if (node.kind === 'struct') return {};
+  if (node.kind !== 'scalar') return null;
+  switch (node.type) {
+    case 'string':
+      return '';
+    case 'boolean':
+      return false;
+    case 'int32':
+    case 'int64':
+    case 'double':
+    case 'intOrString':
+      return 0;
+    case 'quantity':
+      return '0';
+    case 'duration':
+      return '0s';
+    default:
+      return null;
+  }
+}
+
+/** True when Go leaves the field out because of this value. */
+export function isOmitted(field: FieldNode, value: unknown): boolean {
+  if (value === undefined || value === null) return field.omitEmpty || field.nullable;
+  if (!field.omitEmpty) return false;
+  const { node } = field;
+  if (node.kind === 'list') return (value as unknown[]).length === 0;
+  if (node.kind === 'map') return isEmptyObject(value as object);
+  if (field.nullable) return false;
+  if (node.kind === 'struct') return isEmptyObject(value as object);
+  return value === '' || value === 0 || value === false;
+}
+
+function isEmptyObject(value: object): boolean {
+  for (const _ in value) return false;
+  return true;
+}
+
+class TypedReader extends JsonScanner {
+  readonly strictErrors: string[] = [];
+  /** Where the reader is: fields of structs, keys of maps, indexes of lists. */
+  readonly #frames: (FieldNode | string | number)[] = [];
+  readonly #owners: (StructNode | undefined)[] = [];
+  #top = 0;
+  #mismatch: string | undefined;
+  #refusal: string | undefined;
+
+  throwSaved(): void {
+    const message = this.#refusal ?? this.#mismatch;
+    if (message !== undefined) throw new InputError('json', message);
+  }
+
+  /** Reads the next value; undefined for null. `into` is what a duplicate field held before. */
+  value(node: TypeNode, into: unknown): unknown {
+    const code = this.peek();
+    if (code === 110) {
+      this.literal('null');
+      return undefined;
+    }
+    switch (node.kind) {
+      case 'scalar':
+        return this.#scalar(node.type, node, code);
+      case 'struct':
+        return code === 123 ? this.#struct(node, into) : this.#wrong(node, code);
+      case 'map':
+        return code === 123 ? this.#map(node.element, into) : this.#wrong(node, code);
+      case 'list':
+        return code === 91 ? this.#list(node.element, into) : this.#wrong(node, code);
+      case 'any':
+        return this.any(code, true);
+    }
+  }
+
+  #struct(node: StructNode, into: unknown): unknown {
+    const out = (into as Building | undefined) ?? {};
+    this.enter();
+    if (this.peek() === 125) {
+      this.leave();
+      return out;
+    }
+    const top = this.#top++;
+    const seen: string[] = [];
+    do {
+      const key = this.key();
+      const field = node.fields.get(key);
+      if (field === undefined) {
+        this.#top = top;
+        if (node.preserveUnknown) this.#keepUnknown(out, key, top);
+        else {
+          this.#strict('unknown', key);
+          this.skip();
+        }
+      } else {
+        const again = seen.includes(key);
+        if (again) {
+          this.#top = top;
+          this.#strict('duplicate', key);
+        } else seen.push(key);
+        this.#frames[top] = field;
+        this.#owners[top] = node;
+        this.#top = top + 1;
+        const value = this.value(field.node, again || into !== undefined ? out[key] : undefined);
+        if (!isOmitted(field, value)) {
+          if (value !== undefined) out[key] = value;
+        } else if (again) delete out[key];
+      }
+    } while (this.more(125, 'after object key:value pair'));
+    this.#top = top;
+    this.leave();
+    return out;
+  }
+
+  #keepUnknown(out: Building, key: string, top: number): void {
+    if (Object.hasOwn(out, key)) this.#strict('duplicate', key);
+    this.#frames[top] = key;
+    this.#owners[top] = undefined;
+    this.#top = top + 1;
+    setOwn(out, key, this.any(this.peek(), true));
+  }
+
+  #map(element: TypeNode, into: unknown): unknown {
+    const out = (into as Building | undefined) ?? {};
+    this.enter();
+    if (this.peek() === 125) {
+      this.leave();
+      return out;
+    }
+    const top = this.#top;
+    const seen = into === undefined ? undefined : new Set<string>();
+    do {
+      const key = this.key();
+      if (seen === undefined ? Object.hasOwn(out, key) : seen.has(key)) this.#strict('duplicate', key);
+      seen?.add(key);
+      this.#frames[top] = key;
+      this.#owners[top] = this.#owners[top - 1];
+      this.#top = top + 1;
+      const value = this.value(element, undefined);
+      setOwn(out, key, value === undefined ? zeroValue(element) : value);
+      this.#top = top;
+    } while (this.more(125, 'after object key:value pair'));
+    this.leave();
+    return out;
+  }
+
+  #list(element: TypeNode, into: unknown): unknown {
+    const before = (into as unknown[] | undefined) ?? [];
+    const out: unknown[] = [];
+    this.enter();
+    if (this.peek() === 93) {
+      this.leave();
+      return out;
+    }
+    const top = this.#top;
+    do {
+      this.#frames[top] = out.length;
+      this.#owners[top] = this.#owners[top - 1];
+      this.#top = top + 1;
+      const value = this.value(element, element.kind === 'struct' ? before[out.length] : undefined);
+      out.push(value === undefined ? zeroValue(element) : value);
+    } while (this.more(93, 'after array element'));
+    this.#top = top;
+    this.leave();
+    return out;
+  }
+
+  /** Reads any value. Duplicates are reported when `strict`; the last one counts. */
+  any(code: number, strict: boolean): unknown {
+    switch (code) {
+      case 34:
+        return this.string();
+      case 123:
+        return this.#anyObject(strict);
+      case 91:
+        return this.#anyList(strict);
+      case 116:
+        this.literal('true');
+        return true;
+      case 102:
+        this.literal('false');
+        return false;
+      case 110:
+        this.literal('null');
+        return null;
+      default:
+        if (!(code === 45 || (code >= 48 && code <= 57))) this.unexpected('looking for beginning of value');
+        return anyNumber(this.number());
+    }
+  }
+
+  #anyObject(strict: boolean): unknown {
+    const out: Building = {};
+    this.enter();
+    if (this.peek() === 125) {
+      this.leave();
+      return out;
+    }
+    const top = this.#top;
+    do {
+      const key = this.key();
+      if (strict && Object.hasOwn(out, key)) this.#strict('duplicate', key);
+      this.#frames[top] = key;
+      this.#owners[top] = undefined;
+      this.#top = top + 1;
+      setOwn(out, key, this.any(this.peek(), strict));
+      this.#top = top;
+    } while (this.more(125, 'after object key:value pair'));
+    this.leave();
+    return out;
+  }
+
+  #anyList(strict: boolean): unknown {
+    const out: unknown[] = [];
+    this.enter();
+    if (this.peek() === 93) {
+      this.leave();
+      return out;
+    }
+    const top = this.#top;
+    do {
+      this.#frames[top] = out.length;
+      this.#owners[top] = undefined;
+      this.#top = top + 1;
+      out.push(this.any(this.peek(), strict));
+    } while (this.more(93, 'after array element'));
+    this.#top = top;
+    this.leave();
+    return out;
+  }
+
+  #scalar(type: ScalarType, node: TypeNode, code: number): unknown {
+    switch (type) {
+      case 'string':
+        return code === 34 ? this.string() : this.#wrong(node, code);
+      case 'boolean':
+        if (code === 116) {
+          this.literal('true');
+          return true;
+        }
+        if (code !== 102) return this.#wrong(node, code);
+        this.literal('false');
+        return false;
+      case 'int32':
+      case 'int64':
+        return isNumber(code) ? this.#integer(type, goTypeName(node), false) : this.#wrong(node, code);
+      case 'double':
+        return isNumber(code) ? this.#double(node) : this.#wrong(node, code);
+      case 'intOrString':
+        if (code === 34) return this.string();
+        return isNumber(code) ? this.#integer('int32', 'int32', true) : this.#refuseType(code, 'int32');
+      case 'quantity':
+        return this.#parse(canonicalQuantity, code === 34 ? this.string().trim() : this.skip());
+      case 'time':
+        return code === 34 ? this.#parse(canonicalTime, this.string()) : this.#refuseType(code, 'string');
+      case 'microtime':
+        return code === 34 ? this.#parse(canonicalMicroTime, this.string()) : this.#refuseType(code, 'string');
+      case 'duration':
+        return code === 34 ? this.#parse(canonicalDuration, this.string()) : this.#refuseType(code, 'string');
+      case 'bytes':
+        return this.#bytes(node, code);
+      default:
+        return this.any(code, false);
+    }
+  }
+
+  #integer(type: 'int32' | 'int64', goType: string, refuse: boolean): unknown {
+    const text = this.number();
+    const value = Number(text);
+    const plain = /^-?[0-9]+$/.test(text);
+    if (plain && type === 'int32' && value >= -2147483648 && value <= 2147483647) return value === 0 ? 0 : value;
+    if (plain && type === 'int64') {
+      if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
+      const exact = BigInt(text);
+      if (BigInt.asIntN(64, exact) === exact) return exact;
+    }
+    const message = this.#typeError(`number ${text}`, goType);
+    if (refuse) this.#refusal ??= message;
+    else this.#mismatch ??= message;
+    return undefined;
+  }
+
+  #double(node: TypeNode): unknown {
+    const text = this.number();
+    const value = Number(text);
+    if (Number.isFinite(value)) return value;
+    this.#mismatch ??= this.#typeError(`number ${text}`, goTypeName(node));
+    return undefined;
+  }
+
+  #bytes(node: TypeNode, code: number): unknown {
+    if (code === 91) {
+      const numbers = this.#list({ kind: 'scalar', type: 'int32', goType: 'uint8' }, undefined) as number[];
+      const bad = numbers.find(value => value < 0 || value > 255);
+      if (bad !== undefined) this.#mismatch ??= this.#typeError(`number ${bad}`, 'uint8');
+      return Buffer.from(numbers).toString('base64');
+    }
+    if (code !== 34) return this.#wrong(node, code);
+    const read = canonicalBase64(this.string());
+    if ('text' in read) return read.text;
+    this.#mismatch ??= read.error;
+    return undefined;
+  }
+
+  /** Runs a parser whose refusal ends Go's decoding, and so wins over mismatches that were seen before. */
+  #parse(parse: (text: string) => string | null, text: string): string | undefined {
+    try {
+      return parse(text) ?? undefined;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#refusal ??= error.message;
+      return undefined;
+    }
+  }
+
+  #refuseType(code: number, goType: string): undefined {
+    this.#refusal ??= this.#typeError(tokenName(code, this), goType);
+    this.skip();
+    return undefined;
+  }
+
+  #wrong(node: TypeNode, code: number): undefined {
+    this.#mismatch ??= this.#typeError(tokenName(code, this), goTypeName(node));
+    this.skip();
+    return undefined;
+  }
+
+  #typeError(what: string, goType: string): string {
+    const names: string[] = [];
+    for (let i = 0; i < this.#top; i++) {
+      const frame = this.#frames[i]!;
+      if (typeof frame === 'object') names.push(frame.goEmbedded ? `${frame.goEmbedded}.${frame.name}` : frame.name);
+    }
+    const owner = this.#top === 0 ? undefined : this.#owners[this.#top - 1];
+    if (owner === undefined) return `json: cannot unmarshal ${what} into Go value of type ${goType}`;
+    const at = `${goStructName(owner.name)}.${names.join('.')}`;
+    return `json: cannot unmarshal ${what} into Go struct field ${at} of type ${goType}`;
+  }
+
+  #strict(kind: 'unknown' | 'duplicate', key: string): void {
+    if (this.strictErrors.length >= maxStrictErrors) return;
+    const text = `${kind} field ${goQuote(this.#strictPath(key))}`;
+    if (!this.strictErrors.includes(text)) this.strictErrors.push(text);
+  }
+
+  #strictPath(key: string): string {
+    let path = '';
+    for (let i = 0; i < this.#top; i++) {
+      const frame = this.#frames[i]!;
+      if (typeof frame === 'number') path += `[${frame}]`;
+      else path += (path === '' ? '' : '.') + (typeof frame === 'object' ? frame.name : frame);
+    }
+    return path === '' ? key : `${path}.${key}`;
+  }
+}
+
+const isNumber = (code: number): boolean => code === 45 || (code >= 48 && code <= 57);
+
+/** What Go calls a value in its type errors. Throws the syntax error when there is none. */
+function tokenName(code: number, scanner: JsonScanner): string {
+  if (code === 34) return 'string';
+  if (code === 123) return 'object';
+  if (code === 91) return 'array';
+  if (code === 116 || code === 102) return 'bool';
+  if (!isNumber(code)) scanner.unexpected('looking for beginning of value');
+  return 'number';
+}
+
+/** A number where any type may stand: exact when it is an integer of 64 bits, a double otherwise. */
+function anyNumber(text: string): number | bigint {
+  const value = Number(text);
+  if (Number.isSafeInteger(value)) return value;
+  if (/^-?[0-9]+$/.test(text)) {
+    const exact = BigInt(text);
+    if (BigInt.asIntN(64, exact) === exact) return exact;
+  }
+  if (!Number.isFinite(value)) {
+    throw new InputError('json', `json: cannot unmarshal number ${text} into Go value of type float64`);
+  }
+  return value;
+}
