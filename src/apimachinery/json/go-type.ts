@@ -1,5 +1,5 @@
 /** How Go names the types of the table, for the texts of decoding errors. */
-import type { ScalarType, TypeNode } from '../schema/type-node.ts';
+import type { ScalarType, StructNode, TypeNode } from '../schema/type-node.ts';
 
 const scalars: Readonly<Record<ScalarType, string>> = {
   string: 'string',
@@ -37,4 +37,10 @@ export function goTypeName(node: TypeNode): string {
     case 'any':
       return 'map[string]interface {}';
   }
+}
+
+/** Names of the embedded Go structs on the way to a field, each with a dot after it: decoding errors show them. */
+export function embeddedPath(owner: StructNode, name: string): string {
+  const holder = owner.embedded?.find(each => each.struct.fields.has(name))?.struct;
+  return holder === undefined ? '' : `${goStructName(holder.name)}.${embeddedPath(holder, name)}`;
 }

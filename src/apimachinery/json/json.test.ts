@@ -13,6 +13,8 @@ const meta = struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta', [
 const source = struct('io.k8s.api.core.v1.EmptyDirVolumeSource', [
   field('sizeLimit', scalar('quantity'), { nullable: true }),
 ]);
+const emptyDir = field('emptyDir', source, { embedded: true });
+const volumeSource = struct('io.k8s.api.core.v1.VolumeSource', [emptyDir]);
 const container = struct('io.k8s.api.core.v1.Container', [
   field('name', string, { omitEmpty: false }),
   field('command', list(string)),
@@ -22,7 +24,7 @@ const container = struct('io.k8s.api.core.v1.Container', [
 const spec = struct('io.k8s.api.core.v1.PodSpec', [
   field(
     'volumes',
-    list(struct('io.k8s.api.core.v1.Volume', [field('emptyDir', source, { goEmbedded: 'VolumeSource' })])),
+    list(struct('io.k8s.api.core.v1.Volume', [emptyDir], { embedded: [{ number: 2, struct: volumeSource }] })),
   ),
   field('containers', list(container), { omitEmpty: false }),
   field('restartPolicy', scalar('string', 'v1.RestartPolicy')),
@@ -221,7 +223,7 @@ test('what is not JSON throws InputError and nothing else', () => {
       }
       // JSON.parse reads 1e999 as infinity; Go refuses it.
       if (/e[+]?[0-9]{3}/i.test(text)) return;
-      assert.deepEqual(rounded(readJson(text, anyNode).value), native);
+      assert.deepEqual(rounded(readJson(text, anyNode).value), rounded(native));
     }),
     { numRuns: 2000 },
   );

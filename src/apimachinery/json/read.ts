@@ -16,7 +16,7 @@ import { canonicalQuantity } from '../quantity.ts';
 import type { FieldNode, ScalarType, StructNode, TypeNode } from '../schema/type-node.ts';
 import { canonicalMicroTime, canonicalTime } from '../time.ts';
 import { canonicalBase64 } from './bytes.ts';
-import { goStructName, goTypeName } from './go-type.ts';
+import { embeddedPath, goStructName, goTypeName } from './go-type.ts';
 import { JsonScanner } from './scanner.ts';
 
 /** A plain object that is being built. */
@@ -130,8 +130,15 @@ class TypedReader extends JsonScanner {
       case 'list':
         return code === 91 ? this.#list(node.element, into) : this.#wrong(node, code);
       case 'any':
-        return this.any(code, true);
+        return node.union === undefined ? this.any(code, true) : this.#union(node.union.schema, code);
     }
+  }
+
+  /** A schema, or a list of them, or something else: the unions of JSONSchemaProps. */
+  #union(schema: StructNode, code: number): unknown {
+    if (code === 123) return this.#struct(schema, undefined);
+    if (code !== 91) return this.any(code, false);
+    return this.#list({ kind: 'any', union: { type: 'schemaOrArray', schema } }, undefined);
   }
 
   #struct(node: StructNode, into: unknown): unknown {
@@ -390,7 +397,10 @@ class TypedReader extends JsonScanner {
     const names: string[] = [];
     for (let i = 0; i < this.#top; i++) {
       const frame = this.#frames[i]!;
-      if (typeof frame === 'object') names.push(frame.goEmbedded ? `${frame.goEmbedded}.${frame.name}` : frame.name);
+      if (typeof frame === 'object') {
+        const prefix = frame.embedded ? embeddedPath(this.#owners[i]!, frame.name) : '';
+        names.push(prefix + frame.name);
+      }
     }
     const owner = this.#top === 0 ? undefined : this.#owners[this.#top - 1];
     if (owner === undefined) return `json: cannot unmarshal ${what} into Go value of type ${goType}`;

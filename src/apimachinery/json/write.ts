@@ -49,8 +49,14 @@ export function writeJson(value: unknown, node: TypeNode): string {
       return `[${out}]`;
     }
     case 'any':
-      return writeSorted(value);
+      return node.union === undefined ? writeSorted(value) : writeUnion(value, node.union.schema);
   }
+}
+
+/** A schema, or a list of them, or something else: the unions of JSONSchemaProps. */
+function writeUnion(value: unknown, schema: StructNode): string {
+  if (Array.isArray(value)) return `[${value.map(item => writeUnion(item, schema)).join(',')}]`;
+  return typeof value === 'object' && value !== null ? writeJson(value, schema) : writeOrdered(value);
 }
 
 function writeStruct(value: Fields, node: StructNode): string {

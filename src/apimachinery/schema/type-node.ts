@@ -99,8 +99,6 @@ export interface FieldNode {
   readonly merge?: { readonly strategy: string; readonly key?: string };
   /** The field belongs to a struct that Go embeds. */
   readonly embedded?: boolean;
-  /** Names of the embedded Go structs that hold the field, as `VolumeSource`: decoding errors show them in paths. */
-  readonly goEmbedded?: string;
 }
 
 /** Finds a definition by name. Throws a RangeError for an unknown one. */
