@@ -140,3 +140,17 @@ export function emitResources(model: Model): string {
     '',
   ].join('\n');
 }
+
+/** Short names of the kinds that are served, their lists and those of their subresources, in discovery's order. */
+export function servedDefinitions(model: Model): string[] {
+  const found = new Set<string>();
+  for (const row of readRows().filter(each => !each.name.includes('/'))) {
+    found.add(definitionOf(row.kind.group, row.kind.version, row.kind.kind));
+  }
+  for (const { kind } of readRows()) {
+    found.add(definitionOf(kind.group, kind.version, kind.kind));
+    const list = definitionOf(kind.group, kind.version, `${kind.kind}List`);
+    if (model.definitions.has(list)) found.add(list);
+  }
+  return [...found];
+}

@@ -8,8 +8,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { emitResources } from './emit-resources.ts';
+import { emitResources, servedDefinitions } from './emit-resources.ts';
 import { emitTables } from './emit-tables.ts';
+import { emitTypes } from './emit-types.ts';
 import { buildModel } from './model.ts';
 import { findReference, readProtobufFields, readSwagger } from './reference.ts';
 
@@ -20,11 +21,31 @@ const { values } = parseArgs({
   options: { reference: { type: 'string' }, check: { type: 'boolean', default: false } },
 });
 
+/** What clients and servers exchange besides the served kinds. */
+const otherTypes: readonly string[] = [
+  ...['CreateOptions', 'DeleteOptions', 'GetOptions', 'ListOptions', 'PatchOptions', 'UpdateOptions', 'TableOptions'],
+  ...['Condition', 'Table', 'PartialObjectMetadata', 'PartialObjectMetadataList', 'WatchEvent'],
+  ...['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions'],
+]
+  .map(name => `meta.v1.${name}`)
+  .concat([
+    'admission.v1.AdmissionReview',
+    'apiextensions.v1.ConversionReview',
+    'apidiscovery.v2.APIGroupDiscoveryList',
+    'audit.v1.Event',
+    'audit.v1.EventList',
+    'audit.v1.Policy',
+    'version.Info',
+    'core.v1.SerializedReference',
+  ]);
+
 function generate(reference: string): Map<string, string> {
   const model = buildModel(readSwagger(reference), readProtobufFields(reference));
   const files = new Map<string, string>();
   files.set(join(api, 'resources.gen.ts'), emitResources(model));
   for (const [name, content] of emitTables(model)) files.set(join(api, 'tables', name), content);
+  const roots = { kinds: servedDefinitions(model), others: otherTypes };
+  for (const [name, content] of emitTypes(model, roots)) files.set(join(api, 'types', name), content);
   return files;
 }
 
