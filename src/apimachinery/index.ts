@@ -14,3 +14,4 @@ export * from './schema/type-node.ts';
 export * from './status.ts';
 export * from './time.ts';
 export * from './validation/index.ts';
+export * from './yaml/index.ts';

@@ -1,0 +1,2 @@
+export { parseYaml, readYaml, type YamlReadResult, yamlStrictError, yamlToJson } from './read.ts';
+export { writeYaml } from './write.ts';

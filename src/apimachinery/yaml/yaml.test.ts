@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { field, map, scalar, struct } from '../schema/build.ts';
+import { parseYaml, readYaml, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
+
+const value = (text: string): unknown => parseYaml(text).value;
+
+test('scalars are YAML 1.1', () => {
+  const rows: readonly [string, unknown][] = [
+    ['0644', 420],
+    ['0o644', 420],
+    ['0x1F', 31],
+    ['0b11', 3],
+    ['1_000', 1000],
+    ['yes', true],
+    ['Off', false],
+    ['"yes"', 'yes'],
+    ['~', null],
+    ['', null],
+    ['1.5', 1.5],
+    ['.5', 0.5],
+    ['1e3', 1000],
+    ['089', 89],
+    ['-0', 0],
+    ['2001-01-01', '2001-01-01'],
+    ['1:30', '1:30'],
+    ['12e', '12e'],
+    ['9007199254740993', 9007199254740993n],
+    ['!!str 12', '12'],
+    ['!!int "12"', 12],
+    ['!!binary aGk=', 'hi'],
+    ['|\n  a\n  b\n', 'a\nb\n'],
+    ['>-\n  a\n  b\n', 'a b'],
+  ];
+  for (const [text, want] of rows) assert.deepEqual((value(`k: ${text}`) as { k: unknown }).k, want, text);
+});
+
+test('keys are strings, the first document counts, merge keys and aliases are followed', () => {
+  assert.deepEqual(value('1: a\ntrue: b\n1.5: c\nn: d\n'), { '1': 'a', true: 'b', '1.5': 'c', false: 'd' });
+  assert.deepEqual(value('a: 1\n---\nb: 2\n'), { a: 1 });
+  assert.equal(value('# nothing\n'), null);
+  assert.deepEqual(value('x: &x {a: 1, b: 2}\nw: {<<: *x, b: 3}\nz: *x\n'), {
+    x: { a: 1, b: 2 },
+    w: { a: 1, b: 3 },
+    z: { a: 1, b: 2 },
+  });
+  assert.deepEqual(Object.keys(value('__proto__: {a: 1}\n') as object), ['__proto__']);
+});
+
+test('duplicate keys are told by line', () => {
+  const { value: read, duplicates } = parseYaml('a:\n  b: "1"\n  b: "2"\nn: 1\nn: 2\n');
+  assert.deepEqual(read, { a: { b: '2' }, false: 2 });
+  assert.deepEqual(duplicates, ['line 3: key "b" already set in map', 'line 5: key false already set in map']);
+  assert.equal(
+    yamlStrictError(duplicates),
+    'yaml: unmarshal errors:\n  line 3: key "b" already set in map\n  line 5: key false already set in map',
+  );
+  assert.deepEqual(yamlToJson('{"b":1,"a":{"c":1,"c":2}}'), {
+    json: '{"a":{"c":2},"b":1}',
+    duplicates: ['line 1: key "c" already set in map'],
+  });
+});
+
+test('syntax errors have upstream texts', () => {
+  const rows: readonly [string, string][] = [
+    ['a: [b', "yaml: line 1: did not find expected ',' or ']'"],
+    ['a: b: c', 'yaml: mapping values are not allowed in this context'],
+    ['\tapiVersion: v1', 'yaml: found character that cannot start any token'],
+    [
+      'apiVersion: v1\nkind: ConfigMap\n metadata: {}\n',
+      'yaml: line 3: mapping values are not allowed in this context',
+    ],
+    ['%', 'yaml: could not find expected directive name'],
+    ['a: *x', "yaml: unknown anchor 'x' referenced"],
+    ['a: &x [*x]', "yaml: anchor 'x' value contains itself"],
+  ];
+  for (const [text, message] of rows) assert.throws(() => parseYaml(text), { code: 'yaml', message }, text);
+});
+
+test('aliases and nesting are bounded', () => {
+  let bomb = 'a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n';
+  for (let i = 1; i < 10; i++)
+    bomb += `a${i}: &a${i} [${Array(10)
+      .fill(`*a${i - 1}`)
+      .join(',')}]\n`;
+  assert.throws(() => parseYaml(bomb), { message: 'yaml: document contains excessive aliasing' });
+  assert.throws(() => parseYaml('['.repeat(100000)), { code: 'yaml' });
+  assert.throws(() => parseYaml('- '.repeat(100000)), { code: 'yaml' });
+});
+
+test('a typed read', () => {
+  const node = struct('io.k8s.api.core.v1.ConfigMap', [field('data', map(scalar('string')))]);
+  assert.throws(() => readYaml('data: {a: yes}', node), {
+    message: 'json: cannot unmarshal bool into Go struct field ConfigMap.data of type string',
+  });
+  assert.deepEqual(readYaml('data: {a: ~}\nx: 1\n', node), {
+    value: { data: { a: '' } },
+    strictErrors: ['unknown field "x"'],
+    duplicates: [],
+  });
+});
+
+test('the writer sorts, keeps lists flat and quotes what would be misread', () => {
+  assert.equal(
+    writeYaml({ b: ['x', { c: 1 }], a10: 'yes', a9: '0644', a: '', e: {}, l: [], t: 'a\nb\n', n: null }),
+    'a: ""\na9: "0644"\na10: "yes"\nb:\n- x\n- c: 1\ne: {}\nl: []\n"n": null\nt: |\n  a\n  b\n',
+  );
+});
+
+test('what is written is read back', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), json => {
+      const clean = JSON.parse(JSON.stringify(json));
+      if (JSON.stringify(clean).includes('e+') || JSON.stringify(clean).includes('e-')) return;
+      assert.deepEqual(JSON.parse(yamlToJson(writeYaml({ v: clean })).json), { v: clean });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('nothing but InputError is thrown', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...'{}[]:,-&*!|>\'"%@`# \n\tab01?<') }), text => {
+      try {
+        parseYaml(text);
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'yaml', String(error));
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
