@@ -1,0 +1,35 @@
+/** The client layer's face, published as `kobune/client`: works unchanged against any Kubernetes. */
+export {
+  type CallOptions,
+  type Client,
+  createClient,
+  type DeleteOptions,
+  type ListOptions,
+  type PatchOptions,
+  type PatchType,
+  type ResourceClient,
+  type ResourceName,
+  type SubresourceOptions,
+  type TypedWatchEvent,
+  type WatchOptions,
+  type WriteOptions,
+} from './client.ts';
+export {
+  type Controller,
+  type ControllerDeps,
+  type ControllerOptions,
+  createController,
+  type ReconcileResult,
+  TerminalError,
+} from './controller.ts';
+export { createHttpsTransport, type HttpsTransportConfig, pathOf, statusErrorOf } from './https-transport.ts';
+export {
+  createInformer,
+  type Informer,
+  type InformerDeps,
+  type InformerHandler,
+  type InformerOptions,
+} from './informer.ts';
+export type { ApiRequest, ApiResponse, Transport, WatchEvent } from './transport.ts';
+export { decodeWatch } from './watch-decoder.ts';
+export { createWorkQueue, type WorkQueue, type WorkQueueOptions } from './work-queue.ts';
