@@ -7,6 +7,7 @@ export * from './input-error.ts';
 export * from './json/index.ts';
 export * from './labels.ts';
 export * from './meta.ts';
+export * from './protobuf/index.ts';
 export * from './quantity.ts';
 export * from './resource-version.ts';
 export * from './schema/build.ts';

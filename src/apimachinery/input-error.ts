@@ -8,7 +8,8 @@ export type InputErrorCode =
   | 'json'
   | 'yaml'
   | 'patch'
-  | 'schema';
+  | 'schema'
+  | 'protobuf';
 
 /** Input that a client sent and that does not parse. `message` is upstream's text, to be shown as it is. */
 export class InputError extends Error {

@@ -1,0 +1,292 @@
+/**
+ * Decodes messages into the JSON shape in which objects live here: camel-case names, times and quantities as text,
+ * integers beyond 2^53 as bigint. What JSON would leave out is left out, so that an object that came as protobuf equals
+ * the same object that came as JSON. Field order is that of the wire; the JSON writer puts it in Go's order.
+ * Upstream: the generated.pb.go files; texts of errors are theirs.
+ */
+import { formatGoDuration } from '../duration.ts';
+import { InputError } from '../input-error.ts';
+import { canonicalQuantity } from '../quantity.ts';
+import type { ListNode, StructNode } from '../schema/type-node.ts';
+import { formatTime } from '../time.ts';
+import { codes, type FieldPlan, type MessagePlan, planOf, type ValuePlan, valuePlan } from './plan.ts';
+import { refuse, WireReader } from './reader.ts';
+
+type Building = Record<string, unknown>;
+
+/** Messages in messages; JSON is read no deeper either. */
+const maxDepth = 1000;
+
+/** Decodes a message. The result shares nothing with `bytes`. Throws InputError `protobuf`. */
+export function readProtobuf(bytes: Uint8Array, node: StructNode): Record<string, unknown> {
+  const decoder = new Decoder(bytes);
+  const target: Building = {};
+  decoder.message(planOf(node), target, bytes.byteLength, 0);
+  return target;
+}
+
+/** Go's name of a field, as its errors show it. */
+function goField(field: FieldPlan): string {
+  return field.name.slice(0, 1).toUpperCase() + field.name.slice(1);
+}
+
+function setOwn(target: Building, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else target[key] = value;
+}
+
+class Decoder {
+  readonly #reader: WireReader;
+
+  constructor(bytes: Uint8Array) {
+    this.#reader = new WireReader(bytes);
+  }
+
+  /** Reads up to `end` into `target`. */
+  message(plan: MessagePlan, target: Building, end: number, depth: number): void {
+    if (depth > maxDepth) refuse('proto: exceeded maximum nesting depth');
+    const reader = this.#reader;
+    const outerEnd = reader.end;
+    reader.end = end;
+    const { byNumber } = plan;
+    while (reader.at < end) {
+      const tag = reader.varint32();
+      const number = tag >>> 3;
+      const wireType = tag & 7;
+      const field = byNumber[number];
+      if (field === undefined) {
+        if (wireType === 4) refuse(`proto: ${plan.name}: wiretype end group for non-group`);
+        if (number === 0) refuse(`proto: ${plan.name}: illegal tag ${number} (wire type ${tag})`);
+        reader.skip(wireType);
+      } else this.#field(field, wireType, target, depth);
+    }
+    reader.end = outerEnd;
+  }
+
+  #field(field: FieldPlan, wireType: number, target: Building, depth: number): void {
+    const { value, name } = field;
+    if (field.shape === 'single') {
+      const item = this.#value(field, value, wireType, depth, target[name]);
+      if (item === undefined || (field.dropZero && (item === '' || item === 0 || item === false))) {
+        if (name in target) delete target[name];
+      } else target[name] = item;
+    } else if (field.shape === 'list') {
+      const list = (target[name] ??= []) as unknown[];
+      if (wireType === 2 && value.code >= codes.boolean && value.code <= codes.double) this.#packed(value.code, list);
+      else list.push(this.#value(field, value, wireType, depth, undefined) ?? null);
+    } else if (field.shape === 'map') {
+      if (wireType !== 2) refuse(`proto: wrong wireType = ${wireType} for field ${goField(field)}`);
+      this.#mapEntry(field, (target[name] ??= {}) as Building, depth);
+    } else {
+      if (wireType !== 2) refuse(`proto: wrong wireType = ${wireType} for field ${goField(field)}`);
+      this.message(value.struct(), target, this.#reader.lengthEnd(), depth + 1);
+    }
+  }
+
+  /** One value. `before` is what the field has already: a message that comes twice is merged. */
+  #value(field: FieldPlan, plan: ValuePlan, wireType: number, depth: number, before: unknown): unknown {
+    const { code } = plan;
+    const reader = this.#reader;
+    const expected = code >= codes.boolean && code <= codes.int64 ? 0 : code === codes.double ? 1 : 2;
+    if (wireType !== expected) refuse(`proto: wrong wireType = ${wireType} for field ${goField(field)}`);
+    switch (code) {
+      case codes.string:
+        return reader.text(reader.lengthEnd());
+      case codes.boolean:
+        return reader.int64() !== 0;
+      case codes.int32:
+        return reader.varint32() | 0;
+      case codes.int64:
+        return reader.int64();
+      case codes.double:
+        return reader.double();
+      case codes.bytes:
+        return reader.base64(reader.lengthEnd());
+      case codes.struct: {
+        const target = (before as Building | undefined) ?? {};
+        this.message(plan.struct(), target, reader.lengthEnd(), depth + 1);
+        return target;
+      }
+      default:
+        return this.#special(plan, depth);
+    }
+  }
+
+  #packed(code: number, list: unknown[]): void {
+    const reader = this.#reader;
+    const end = reader.lengthEnd();
+    while (reader.at < end) {
+      if (code === codes.double) list.push(reader.double());
+      else if (code === codes.int32) list.push(reader.varint32() | 0);
+      else list.push(code === codes.boolean ? reader.int64() !== 0 : reader.int64());
+    }
+  }
+
+  #mapEntry(field: FieldPlan, target: Building, depth: number): void {
+    const reader = this.#reader;
+    const end = reader.lengthEnd();
+    const outerEnd = reader.end;
+    reader.end = end;
+    let key = '';
+    let value: unknown;
+    while (reader.at < end) {
+      const tag = reader.varint32();
+      if (tag >>> 3 === 1) key = reader.text(reader.lengthEnd());
+      else if (tag >>> 3 === 2) value = this.#value(field, field.value, tag & 7, depth + 1, undefined);
+      else reader.skip(tag & 7);
+    }
+    reader.end = outerEnd;
+    setOwn(target, key, value ?? zeroOf(field.value.code));
+  }
+
+  /** The messages that JSON shows as one value. Undefined is JSON's null. */
+  #special(plan: ValuePlan, depth: number): unknown {
+    const reader = this.#reader;
+    const end = reader.lengthEnd();
+    const outerEnd = reader.end;
+    reader.end = end;
+    const value = this.#specialBody(plan, end, depth);
+    reader.end = outerEnd;
+    return value;
+  }
+
+  #specialBody(plan: ValuePlan, end: number, depth: number): unknown {
+    switch (plan.code) {
+      case codes.quantity:
+        return this.#quantity(end);
+      case codes.time:
+      case codes.microtime:
+        return this.#time(end, plan.code === codes.microtime);
+      case codes.duration: {
+        const nanos = this.#scalars(end)[1] as number | bigint | undefined;
+        return formatGoDuration(BigInt(nanos ?? 0));
+      }
+      case codes.intOrString: {
+        const [, type = 0, intVal = 0, strVal = ''] = this.#scalars(end);
+        return type === 0 ? Number(intVal) | 0 : type === 1 ? textOf(strVal) : 0;
+      }
+      case codes.raw:
+        return this.#raw(end);
+      case codes.wrapped:
+        return this.#wrapped(plan.node as ListNode, end, depth);
+      default:
+        return this.#union(plan, end, depth);
+    }
+  }
+
+  /** Fields 1, 2, 3 of a small message: numbers, or bytes. */
+  #scalars(end: number): unknown[] {
+    const reader = this.#reader;
+    const found: unknown[] = [];
+    while (reader.at < end) {
+      const tag = reader.varint32();
+      const number = tag >>> 3;
+      if (number < 1 || number > 3) reader.skip(tag & 7);
+      else if ((tag & 7) === 0) found[number] = reader.int64();
+      else if ((tag & 7) === 2) found[number] = reader.bytes(reader.lengthEnd());
+      else refuse(`proto: wrong wireType = ${tag & 7} for field ${number}`);
+    }
+    return found;
+  }
+
+  #quantity(end: number): string {
+    const text = textOf(this.#scalars(end)[1] ?? '');
+    try {
+      return text === '' ? '0' : canonicalQuantity(text);
+    } catch (cause) {
+      if (cause instanceof InputError) throw new InputError('protobuf', cause.message, { cause });
+      throw cause;
+    }
+  }
+
+  #time(end: number, micro: boolean): string | undefined {
+    if (this.#reader.at === end) return undefined;
+    const [, seconds = 0, nanos = 0] = this.#scalars(end);
+    const whole = Number(seconds);
+    if (whole === goZeroSeconds) return undefined;
+    // Outside these Go could not write the time as JSON either.
+    if (!(whole > goZeroSeconds && whole <= lastSecond)) refuse('year is not in the range [0, 9999]');
+    const text = formatTime(whole * 1000);
+    if (!micro) return text;
+    const micros = Math.floor(Number(nanos) / 1000);
+    return `${text.slice(0, 19)}.${String(micros).padStart(6, '0')}Z`;
+  }
+
+  #raw(end: number): unknown {
+    const raw = this.#scalars(end)[1];
+    const text = textOf(raw ?? '');
+    if (text === '') return undefined;
+    try {
+      const value: unknown = JSON.parse(text);
+      return value ?? undefined;
+    } catch (cause) {
+      return refuseJson(cause);
+    }
+  }
+
+  #wrapped(node: ListNode, end: number, depth: number): unknown[] {
+    const list: unknown[] = [];
+    const element = valuePlan(node.element);
+    const items: FieldPlan = wrappedItems(element);
+    while (this.#reader.at < end) {
+      const tag = this.#reader.varint32();
+      if (tag >>> 3 !== 1) this.#reader.skip(tag & 7);
+      else list.push(this.#value(items, element, tag & 7, depth + 1, undefined) ?? null);
+    }
+    return list;
+  }
+
+  /** JSONSchemaPropsOrArray, …OrBool, …OrStringArray. Upstream: apiextensions v1 marshal.go. */
+  #union(plan: ValuePlan, end: number, depth: number): unknown {
+    const reader = this.#reader;
+    const type = plan.node.kind === 'any' ? plan.node.union?.type : undefined;
+    let schema: Building | undefined;
+    let allows = false;
+    const schemas: Building[] = [];
+    const strings: string[] = [];
+    while (reader.at < end) {
+      const tag = reader.varint32();
+      const number = tag >>> 3;
+      const schemaNumber = type === 'schemaOrBool' ? 2 : 1;
+      if (type === 'schemaOrBool' && tag === 0x08) allows = reader.int64() !== 0;
+      else if ((tag & 7) !== 2 || number < 1 || number > 2) reader.skip(tag & 7);
+      else if (number === schemaNumber) this.message(plan.struct(), (schema ??= {}), reader.lengthEnd(), depth + 1);
+      else if (type === 'schemaOrStringArray') strings.push(reader.text(reader.lengthEnd()));
+      else {
+        const item: Building = {};
+        this.message(plan.struct(), item, reader.lengthEnd(), depth + 1);
+        schemas.push(item);
+      }
+    }
+    if (type === 'schemaOrBool') return schema ?? allows;
+    if (type === 'schemaOrArray') return schemas.length > 0 ? schemas : schema;
+    return strings.length > 0 ? strings : schema;
+  }
+}
+
+const goZeroSeconds = -62135596800;
+const lastSecond = 253402300799;
+
+function textOf(value: unknown): string {
+  return value instanceof Buffer ? value.utf8Slice(0, value.length) : String(value);
+}
+
+function refuseJson(cause: unknown): never {
+  throw new InputError('protobuf', 'json: error calling MarshalJSON: invalid raw JSON', { cause });
+}
+
+function wrappedItems(value: ValuePlan): FieldPlan {
+  return { name: 'items', number: 1, shape: 'list', value, nullable: true, dropZero: false };
+}
+
+/** What a map entry without a value holds. */
+function zeroOf(code: number): unknown {
+  if (code === codes.boolean) return false;
+  if (code === codes.int32 || code === codes.int64 || code === codes.double || code === codes.intOrString) return 0;
+  if (code === codes.quantity) return '0';
+  if (code === codes.wrapped) return [];
+  if (code === codes.time || code === codes.microtime || code === codes.raw) return null;
+  if (code === codes.duration) return '0s';
+  return code === codes.string || code === codes.bytes ? '' : {};
+}

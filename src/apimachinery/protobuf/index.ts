@@ -1,0 +1,15 @@
+/** The protobuf codec: table-driven, between JSON-shaped objects and upstream's bytes. */
+export { readProtobuf } from './decode.ts';
+export { writeProtobuf } from './encode.ts';
+export {
+  isProtobuf,
+  type ProtobufEnvelope,
+  type ProtobufWatchEvent,
+  protobufListPieces,
+  readEnvelope,
+  readProtobufObject,
+  WatchFrameReader,
+  wrapProtobuf,
+  writeProtobufObject,
+  writeWatchFrame,
+} from './envelope.ts';
