@@ -6,3 +6,4 @@ export {
   type MemoryStoreOptions,
   openMemoryStore,
 } from './memory/memory-store.ts';
+export * from './watch-cache/index.ts';
