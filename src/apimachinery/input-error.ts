@@ -7,7 +7,14 @@ export type InputErrorCode =
   | 'resourceVersion'
   | 'json'
   | 'yaml'
+  /** 400 BadRequest with the message. */
   | 'patch'
+  /** 413. */
+  | 'patchTooLarge'
+  /** 422 whose message upstream does not show: `the server rejected our request due to an error in our request`. */
+  | 'patchRejected'
+  /** 500 with the message alone. */
+  | 'patchFailed'
   | 'schema'
   | 'protobuf';
 

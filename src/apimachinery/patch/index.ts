@@ -1,0 +1,3 @@
+export { applyJsonPatch, cloneJson, type JsonPatchOperation, parseJsonPatch } from './json-patch.ts';
+export { applyMergePatch, parseMapPatch, parseMergePatch } from './merge-patch.ts';
+export { applyStrategicPatch } from './strategic.ts';

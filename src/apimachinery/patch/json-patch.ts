@@ -1,0 +1,261 @@
+/**
+ * JSON patch (RFC 6902) with the habits of the library that upstream uses: negative indexes count from the end,
+ * `replace` of a missing member of an object adds it, what stands before the first slash of a path is ignored.
+ * Upstream: gopkg.in/evanphx/json-patch.v4 (patch.go), apiserver pkg/endpoints/handlers/patch.go.
+ * Deviation: a document whose nesting would pass 1,000 is refused.
+ */
+import { InputError } from '../input-error.ts';
+import { readJson, setOwn } from '../json/read.ts';
+import { maxJsonDepth } from '../json/scanner.ts';
+import { anyNode, field, list, scalar, struct } from '../schema/build.ts';
+
+/** More operations than this are refused with 413. */
+const maxOperations = 10_000;
+/** All copied values together, in bytes of JSON. */
+const maxCopiedBytes = 3 * 1024 * 1024;
+
+/** One operation. A missing `value` counts as null. */
+export interface JsonPatchOperation {
+  readonly op?: unknown;
+  readonly path?: unknown;
+  readonly from?: unknown;
+  readonly value?: unknown;
+}
+
+type Container = Record<string, unknown> | unknown[];
+
+const operationsNode = list(
+  struct('handlers.jsonPatchOp', [
+    field('op', scalar('string')),
+    field('path', scalar('string')),
+    field('from', scalar('string')),
+    field('value', anyNode, { nullable: true }),
+  ]),
+);
+
+/**
+ * Reads a body. `strict` also tells duplicate and unknown members, as `json patch unknown field "[0].x"`. Throws
+ * InputError `patch` or `patchTooLarge`.
+ */
+export function parseJsonPatch(
+  text: string | Uint8Array,
+  strict: boolean,
+): { readonly operations: readonly JsonPatchOperation[]; readonly strictErrors: readonly string[] } {
+  const strictErrors = readPatch(text, strict);
+  let operations: unknown;
+  try {
+    operations = readJson(text, anyNode).value;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError('patch', error.message);
+  }
+  if (operations === null) operations = [];
+  if (!Array.isArray(operations)) {
+    const what =
+      typeof operations === 'object' ? 'object' : typeof operations === 'boolean' ? 'bool' : typeof operations;
+    throw new InputError('patch', `json: cannot unmarshal ${what} into Go value of type jsonpatch.Patch`);
+  }
+  for (const operation of operations) {
+    if (operation !== null && (typeof operation !== 'object' || Array.isArray(operation))) {
+      throw new InputError('patch', 'json: cannot unmarshal array into Go value of type jsonpatch.Operation');
+    }
+  }
+  if (operations.length > maxOperations) {
+    const limit = `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${operations.length}`;
+    throw new InputError('patchTooLarge', limit);
+  }
+  return { operations: operations.map(operation => operation ?? {}), strictErrors };
+}
+
+function readPatch(text: string | Uint8Array, strict: boolean): string[] {
+  if (!strict) return [];
+  try {
+    return readJson(text, operationsNode).strictErrors.map(error => `json patch ${error}`);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError('patch', `error decoding patch: ${error.message}`);
+  }
+}
+
+/**
+ * Applies the operations to a copy of `document`, which is not touched; the result shares nothing with it. Throws
+ * InputError `patchRejected` when one does not apply.
+ */
+export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
+  const root = { value: cloneJson(document) as Container, copiedBytes: 0 };
+  for (const operation of operations) apply(root, operation);
+  measure(root.value);
+  return root.value;
+}
+
+interface Root {
+  value: Container;
+  copiedBytes: number;
+}
+
+const refuse = (message: string): never => {
+  throw new InputError('patchRejected', message);
+};
+
+function apply(root: Root, operation: JsonPatchOperation): void {
+  const { op } = operation;
+  const value = cloneJson(operation.value ?? null);
+  switch (op) {
+    case 'add': {
+      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      add(container, key, value);
+      return;
+    }
+    case 'remove': {
+      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      remove(container, key);
+      return;
+    }
+    case 'replace':
+      replace(root, pathOf(operation.path, op), value);
+      return;
+    case 'move': {
+      const from = find(root.value, pathOf(operation.from, op), op);
+      const moved = get(from.container, from.key);
+      remove(from.container, from.key);
+      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      add(container, key, moved);
+      return;
+    }
+    case 'copy': {
+      const from = find(root.value, pathOf(operation.from, op), op);
+      const copied = get(from.container, from.key);
+      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      root.copiedBytes += measure(copied);
+      if (root.copiedBytes > maxCopiedBytes)
+        refuse('Unable to complete the copy, the accumulated size increase is too big');
+      add(container, key, cloneJson(copied ?? null));
+      return;
+    }
+    case 'test':
+      test(root.value, pathOf(operation.path, op), operation.value ?? null);
+      return;
+    default:
+      refuse(`Unexpected kind: ${typeof op === 'string' ? op : 'unknown'}`);
+  }
+}
+
+function pathOf(path: unknown, op: string): string {
+  return typeof path === 'string' ? path : refuse(`${op} operation failed to decode path: missing value`);
+}
+
+function replace(root: Root, path: string, value: unknown): void {
+  if (path === '') {
+    if (value === null || typeof value !== 'object') refuse('replace operation value must be object or array');
+    root.value = value as Container;
+    return;
+  }
+  const { container, key } = find(root.value, path, 'replace');
+  if (!Array.isArray(container)) setOwn(container, key, value);
+  else container[existingIndex(container, key)] = value;
+}
+
+function test(document: Container, path: string, want: unknown): void {
+  let have: unknown = document;
+  if (path !== '') {
+    const { container, key } = find(document, path, 'test');
+    have = get(container, key) ?? null;
+  }
+  if (!equal(have, want)) refuse(`testing value ${path} failed: test failed`);
+}
+
+/** The container that holds what the path names, and its key there. */
+function find(document: Container, path: string, op: string): { container: Container; key: string } {
+  const parts = path.split('/');
+  if (parts.length < 2) refuse(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
+  if (parts.length > maxJsonDepth) refuse(`${op} operation does not apply: the path is too long`);
+  let container: Container = document;
+  for (const part of parts.slice(1, -1)) {
+    const next = getOrUndefined(container, decodeKey(part));
+    if (next === null || typeof next !== 'object') {
+      refuse(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
+    }
+    container = next as Container;
+  }
+  return { container, key: decodeKey(parts.at(-1)!) };
+}
+
+const decodeKey = (part: string): string => part.replaceAll('~1', '/').replaceAll('~0', '~');
+
+/** Go's Atoi, and then an index from either end. */
+function indexOf(key: string, length: number): number {
+  const index = /^[+-]?[0-9]{1,9}$/.test(key) ? Number(key) : refuse(`value was not a proper array index: '${key}'`);
+  const real = index < 0 ? index + length : index;
+  if (real < 0 || real >= length) refuse(`Unable to access invalid index: ${index}: invalid index referenced`);
+  return real;
+}
+
+const existingIndex = (list: readonly unknown[], key: string): number => indexOf(key, list.length);
+
+function get(container: Container, key: string): unknown {
+  if (Array.isArray(container)) return container[existingIndex(container, key)];
+  return Object.hasOwn(container, key) ? container[key] : undefined;
+}
+
+function getOrUndefined(container: Container, key: string): unknown {
+  if (!Array.isArray(container)) return get(container, key);
+  try {
+    return get(container, key);
+  } catch {
+    return undefined;
+  }
+}
+
+function add(container: Container, key: string, value: unknown): void {
+  const stored = value === undefined ? null : value;
+  if (!Array.isArray(container)) setOwn(container, key, stored);
+  else if (key === '-') container.push(stored);
+  else container.splice(indexOf(key, container.length + 1), 0, stored);
+}
+
+function remove(container: Container, key: string): void {
+  if (Array.isArray(container)) container.splice(existingIndex(container, key), 1);
+  else if (!Object.hasOwn(container, key)) refuse(`Unable to remove nonexistent key: ${key}: missing value`);
+  else delete container[key];
+}
+
+/** A deep copy of a JSON value; own `__proto__` keys stay data. */
+export function cloneJson(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(cloneJson);
+  const out: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) setOwn(out, key, cloneJson((value as Record<string, unknown>)[key]));
+  return out;
+}
+
+/** Deep equality of JSON values. */
+function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  return keys.every(key => Object.hasOwn(right, key) && equal(left[key], right[key]));
+}
+
+/** Bytes of the value as JSON, roughly; throws when it is nested too deep. Iterative, for copies can nest fast. */
+function measure(value: unknown): number {
+  let bytes = 0;
+  const stack: [unknown, number][] = [[value, 0]];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const [item, depth] = next;
+    if (depth > maxJsonDepth) refuse('exceeded max depth');
+    if (typeof item === 'string') bytes += item.length + 2;
+    else if (item === null || typeof item !== 'object') bytes += String(item).length;
+    else {
+      bytes += 2;
+      for (const key of Object.keys(item)) {
+        bytes += Array.isArray(item) ? 1 : key.length + 4;
+        stack.push([(item as Record<string, unknown>)[key], depth + 1]);
+      }
+    }
+    if (bytes > 64 * maxCopiedBytes) refuse('the document is too large');
+  }
+  return bytes;
+}
