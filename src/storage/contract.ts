@@ -60,6 +60,8 @@ export interface RangeOptions {
   readonly keysOnly?: boolean;
   /** Answers `kvs: []` and the count. */
   readonly countOnly?: boolean;
+  /** False: `count` may be just that of `kvs`, which saves an engine from walking the rest. Absent: exact. */
+  readonly count?: boolean;
 }
 
 export interface RangeResult {

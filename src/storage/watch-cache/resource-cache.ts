@@ -233,7 +233,7 @@ export class ResourceCache<T> {
     let revision: number | undefined;
     for (;;) {
       const at = revision === undefined ? {} : { revision };
-      const page = await this.#deps.store.range({ start, end: this.#end, limit: fillPage, ...at });
+      const page = await this.#deps.store.range({ start, end: this.#end, limit: fillPage, count: false, ...at });
       revision = page.revision;
       for (const kv of page.kvs) {
         const stored = this.#home.slabs.put(kv.value);
