@@ -1,0 +1,31 @@
+/**
+ * Turns what low-level runtimes say about a command that cannot run into the words that users of containerd and runc
+ * know, because tools and people search for them. Upstream: opencontainers/runc libcontainer/standard_init_linux.go.
+ */
+
+/** `text`: the runtime's own message; `command`: the first word of what should run, when it is known. */
+export function explainRuntimeError(text: string, command: string): string {
+  const cleaned = text.replace(/^error\s*:?\s*/i, '').trim();
+  const prefix = 'failed to create containerd task: failed to create shim task: OCI runtime create failed: ';
+  return `${prefix}${explainCommandError(cleaned, command)}: unknown`;
+}
+
+/** The same for an exec. */
+export function explainExecError(text: string, command: string): string {
+  const cleaned = text.trim();
+  return `OCI runtime exec failed: exec failed: ${explainCommandError(cleaned, command)}: unknown`;
+}
+
+function explainCommandError(text: string, command: string): string {
+  const crunNotFound = /executable file [`'"]?([^`'"]+)[`'"]? not found in \$PATH/.exec(text);
+  const name = crunNotFound?.[1] ?? command;
+  const unable = (why: string): string => `unable to start container process: exec: ${JSON.stringify(name)}: ${why}`;
+  if (crunNotFound) return unable('executable file not found in $PATH');
+  if (/unable to start container process: /.test(text)) return text.replace(/^.*?(?=unable to start)/s, '');
+  const opened = /open executable: (No such file or directory|Permission denied)/.exec(text);
+  if (opened) {
+    const why = opened[1]!.toLowerCase();
+    return unable(name.includes('/') ? `stat ${name}: ${why}` : why);
+  }
+  return text;
+}
