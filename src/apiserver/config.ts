@@ -1,0 +1,37 @@
+/** Settings of an API server, with upstream's defaults. Upstream: cmd/kube-apiserver/app/options. */
+
+export interface ApiServerConfig {
+  /** `--service-cluster-ip-range`. */
+  readonly serviceCidrs: readonly string[];
+  /** `--service-node-port-range`, both ends included. */
+  readonly nodePortRange: readonly [number, number];
+  /** Before every key in the store; several clusters may share one. */
+  readonly keyPrefix: string;
+  /** `--authorization-mode`. */
+  readonly authorizationModes: readonly ('RBAC' | 'Node' | 'AlwaysAllow')[];
+  /** `--allow-privileged`. */
+  readonly allowPrivileged: boolean;
+  /** `--anonymous-auth`. */
+  readonly anonymousAuth: boolean;
+  /** `--service-account-issuer`: in tokens and the OIDC documents. */
+  readonly serviceAccountIssuer: string;
+  /** `--api-audiences`; default the issuer. */
+  readonly apiAudiences: readonly string[];
+  /** `--enable-bootstrap-token-auth`. */
+  readonly bootstrapTokenAuth: boolean;
+  /** Host and port that clients reach this server by: discovery and the kubernetes Service. */
+  readonly externalAddress: { readonly host: string; readonly port: number } | undefined;
+}
+
+export const defaultConfig: ApiServerConfig = Object.freeze({
+  serviceCidrs: ['10.96.0.0/16'],
+  nodePortRange: [30000, 32767],
+  keyPrefix: '/registry',
+  authorizationModes: ['Node', 'RBAC'],
+  allowPrivileged: true,
+  anonymousAuth: true,
+  serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
+  apiAudiences: ['https://kubernetes.default.svc.cluster.local'],
+  bootstrapTokenAuth: true,
+  externalAddress: undefined,
+} satisfies ApiServerConfig);

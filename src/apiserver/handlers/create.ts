@@ -1,0 +1,77 @@
+/** POST of a new object. Upstream: apiserver pkg/endpoints/handlers/create.go. */
+import { badRequest, type Draft, invalid, type KubeObject, StatusError, validateWriteOptions } from '#apimachinery';
+import type { ServerResponse } from '../http/message.ts';
+import type { WriteContext } from '../registry/context.ts';
+import { wipeSystemFields } from '../registry/strategy.ts';
+import { type ServedResource, toStorage } from '../scheme/resource.ts';
+import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
+import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { respondObject } from '../serialization/respond.ts';
+import { inputTypes } from './common.ts';
+import { isDryRun, writeOptions } from './options.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
+import { maxBodyBytes, type Scope } from './scope.ts';
+
+/** The namespace of a body must be that of the request, or absent. Upstream: rest/meta.go. */
+export function settleNamespace(object: Draft<KubeObject>, resource: ServedResource, namespace: string): void {
+  const { metadata } = object;
+  const expected = resource.namespaced ? namespace : '';
+  if (!metadata.namespace) {
+    if (expected !== '') metadata.namespace = expected;
+  } else if (metadata.namespace !== expected) {
+    if (expected === '') delete metadata.namespace;
+    else throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+}
+
+export async function createObject(scope: Scope): Promise<ServerResponse> {
+  const { request, resource, namespace, deps, about } = scope;
+  const output = negotiateOutput(request);
+  const mediaType = negotiateInput(request, inputTypes(resource));
+  const body = await request.body(maxBodyBytes);
+  const options = writeOptions(request.query);
+  const errors = validateWriteOptions(options);
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
+  const validation = fieldValidationOf(options.fieldValidation);
+  const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
+  wipeSystemFields(object);
+  settleNamespace(object, resource, namespace);
+  resource.rules.defaults?.(object);
+  const draft = toStorage(resource, object);
+  dedupOwnerReferences(draft, scope.warn, false);
+  const dryRun = isDryRun(options);
+  const attributes = {
+    operation: 'CREATE' as const,
+    resource: resource.storage,
+    subresource: '',
+    namespace: resource.resource === 'namespaces' && resource.group === '' ? (object.metadata.name ?? '') : namespace,
+    name: object.metadata.name ?? '',
+    user: scope.user,
+    dryRun,
+    options: { ...options },
+    old: null,
+    warn: scope.warn,
+  };
+  await deps.admission.admit(attributes, draft);
+  dedupOwnerReferences(draft, scope.warn, true);
+  const context: WriteContext = {
+    user: scope.user,
+    namespace: resource.namespaced ? namespace : '',
+    name: object.metadata.name ?? '',
+    subresource: '',
+    dryRun,
+    warn: scope.warn,
+    requestResource: about,
+    async validate(created) {
+      await deps.admission.validate({ ...attributes, name: created?.metadata.name ?? '' }, created);
+      if (created?.metadata.resourceVersion) throw resourceVersionSet();
+    },
+  };
+  const stored = await deps.registry.create(resource, draft, context);
+  return respondObject(stored, { request, resource, output, nowMs: deps.clock.now(), status: 201 });
+}
+
+/** Upstream's store refuses it with an error that is no Status of its own. */
+function resourceVersionSet(): StatusError {
+  return new StatusError({ code: 500, message: 'resourceVersion should not be set on objects to be created' });
+}

@@ -1,0 +1,21 @@
+/** GET of one object. Upstream: apiserver pkg/endpoints/handlers/get.go GetResource. */
+import { notFound } from '#apimachinery';
+import type { ServerResponse } from '../http/message.ts';
+import { storageKey } from '../scheme/resource.ts';
+import { negotiateOutput } from '../serialization/negotiation.ts';
+import { respondObject } from '../serialization/respond.ts';
+import { itemSource } from './common.ts';
+import { waitForRevision } from './list-options.ts';
+import type { Scope } from './scope.ts';
+
+export async function getObject(scope: Scope): Promise<ServerResponse> {
+  const { request, resource, namespace, name, deps, about } = scope;
+  const output = negotiateOutput(request);
+  const cache = deps.caches.of(resource);
+  const version = request.query.get('resourceVersion') ?? '';
+  if (version === '' || version === '0') await cache.fresh(request.signal);
+  else await waitForRevision(cache, version, deps.clock, request.signal);
+  const item = cache.get(storageKey(resource.storage, namespace, name));
+  if (!item) throw notFound(about, name);
+  return respondObject(itemSource(item), { request, resource, output, nowMs: deps.clock.now() });
+}

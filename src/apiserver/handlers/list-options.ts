@@ -1,0 +1,240 @@
+/**
+ * Options of lists and watches: parsed, validated, selectors compiled. Upstream: apiserver
+ * pkg/endpoints/handlers/get.go, apimachinery internalversion/validation, storage/continue.go, storage/errors.go.
+ */
+import {
+  badRequest,
+  type FieldError,
+  FieldPath,
+  FieldsSelector,
+  forbiddenField,
+  gone,
+  InputError,
+  invalid,
+  LabelsSelector,
+  notSupported,
+  parseFieldSelector,
+  parseLabelSelector,
+  parseResourceVersion,
+  StatusError,
+} from '#apimachinery';
+import type { Clock } from '#base';
+import { booleanParameter } from '../filters/request-info.ts';
+import type { Query } from '../http/message.ts';
+import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
+import type { ServedResource } from '../scheme/resource.ts';
+import { integerParameter } from './options.ts';
+
+export interface ListOptions {
+  readonly watch: boolean;
+  readonly labels: LabelsSelector;
+  readonly fields: FieldsSelector;
+  readonly resourceVersion: string;
+  readonly resourceVersionMatch: string;
+  readonly limit: number;
+  readonly continue: string;
+  readonly timeoutSeconds: number | undefined;
+  readonly allowWatchBookmarks: boolean;
+  readonly sendInitialEvents: boolean | undefined;
+}
+
+/** Upstream's blockTimeout: how long a read waits for a revision that is not there yet. */
+const freshTimeoutMs = 3000;
+
+/** Throws 400 and 422 as upstream does. `name`: the object that a request for one object names. */
+export function listOptions(query: Query, resource: ServedResource, forceWatch: boolean, name = ''): ListOptions {
+  const watch = forceWatch || booleanParameter(query.get('watch'));
+  const send = query.get('sendInitialEvents');
+  const options: ListOptions = {
+    watch,
+    labels: labelsOf(query),
+    fields: fieldsOf(query, resource, name),
+    resourceVersion: query.get('resourceVersion') ?? '',
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+    limit: integerParameter(query, 'limit') ?? 0,
+    continue: query.get('continue') ?? '',
+    timeoutSeconds: integerParameter(query, 'timeoutSeconds'),
+    allowWatchBookmarks: booleanParameter(query.get('allowWatchBookmarks')),
+    sendInitialEvents: send === undefined ? undefined : booleanParameter(send),
+  };
+  const errors = watch ? validateWatch(options) : validateList(options);
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
+  return options;
+}
+
+function labelsOf(query: Query): LabelsSelector {
+  const text = query.get('labelSelector') ?? '';
+  if (text === '') return LabelsSelector.everything;
+  try {
+    return parseLabelSelector(text);
+  } catch (error) {
+    if (error instanceof InputError) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+function fieldsOf(query: Query, resource: ServedResource, name: string): FieldsSelector {
+  const text = query.get('fieldSelector') ?? '';
+  let selector = FieldsSelector.everything;
+  try {
+    if (text !== '') selector = parseFieldSelector(text);
+  } catch (error) {
+    if (error instanceof InputError) throw badRequest(error.message);
+    throw error;
+  }
+  for (const { field } of selector.requirements) checkField(field, resource);
+  if (name === '') return selector;
+  if (!selector.isEmpty && selector.requiredValue('metadata.name') !== name) {
+    throw badRequest('field selector metadata.name does not match name of the object'); // two names for one object
+  }
+  return new FieldsSelector([...selector.requirements, { field: 'metadata.name', operator: '=', value: name }]);
+}
+
+function checkField(field: string, resource: ServedResource): void {
+  const own = resource.rules.selectableFields?.names;
+  if (field === 'metadata.name' || field === 'metadata.namespace' || own?.includes(field)) return;
+  if (resource.custom || !own) {
+    throw badRequest(
+      `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
+    );
+  }
+  throw badRequest(`field label not supported: ${field}`);
+}
+
+const matchPath = FieldPath.of('resourceVersionMatch');
+
+function validateList(options: ListOptions): FieldError[] {
+  const errors: FieldError[] = [];
+  const { resourceVersionMatch: match, resourceVersion } = options;
+  if (match !== '') {
+    if (resourceVersion === '') {
+      errors.push(forbiddenField(matchPath, 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
+    }
+    if (options.continue !== '') {
+      errors.push(forbiddenField(matchPath, 'resourceVersionMatch is forbidden when continue is provided'));
+    }
+    if (match !== 'Exact' && match !== 'NotOlderThan') {
+      errors.push(notSupported(matchPath, match, ['Exact', 'NotOlderThan', '']));
+    }
+    if (match === 'Exact' && resourceVersion === '0') {
+      errors.push(forbiddenField(matchPath, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
+    }
+  }
+  if (options.sendInitialEvents !== undefined) {
+    errors.push(forbiddenField(FieldPath.of('sendInitialEvents'), 'sendInitialEvents is forbidden for list'));
+  }
+  return errors;
+}
+
+function validateWatch(options: ListOptions): FieldError[] {
+  const errors: FieldError[] = [];
+  const { resourceVersionMatch: match, sendInitialEvents } = options;
+  if (sendInitialEvents !== undefined && match !== 'NotOlderThan') {
+    errors.push(forbiddenField(matchPath, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
+  }
+  if (match !== '') {
+    if (sendInitialEvents === undefined) {
+      errors.push(
+        forbiddenField(matchPath, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'),
+      );
+    }
+    if (match !== 'NotOlderThan') errors.push(notSupported(matchPath, match, ['NotOlderThan']));
+    if (options.continue !== '') {
+      errors.push(forbiddenField(matchPath, 'resourceVersionMatch is forbidden when continue is provided'));
+    }
+  }
+  return errors;
+}
+
+/** Whether an object is selected; looks at the index record alone. */
+export function selects({
+  labels,
+  fields,
+}: Pick<ListOptions, 'labels' | 'fields'>): ((item: ObjectItem) => boolean) | undefined {
+  if (labels.isEmpty && fields.isEmpty) return undefined;
+  return item => labels.matches(item.labels) && fields.matches(item.fields);
+}
+
+/** A resourceVersion as a number. Throws 400 with upstream's text. */
+export function revisionOf(text: string): number {
+  try {
+    return Number(parseResourceVersion(text));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : '';
+    throw invalidVersion(text, why);
+  }
+}
+
+function invalidVersion(text: string, why: string): StatusError {
+  const message = `Invalid value: ${JSON.stringify(text)}: ${why}`;
+  return badRequest(`resourceVersion: ${message}`);
+}
+
+/** Waits until the cache shows the revision; 504 with upstream's cause when it does not come. */
+export async function waitForRevision(
+  cache: ObjectCache,
+  text: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const revision = revisionOf(text);
+  await cache.fresh(signal);
+  if (cache.revision >= revision) return;
+  const late = new AbortController();
+  const timer = clock.setTimer(() => late.abort(new Error('late')), freshTimeoutMs);
+  try {
+    await cache.waitFor(revision, AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (late.signal.aborted) throw tooLargeVersion(revision, cache.revision);
+    throw error;
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** Upstream: storage/errors.go NewTooLargeResourceVersionError. */
+export function tooLargeVersion(wanted: number, current: number): StatusError {
+  return new StatusError({
+    code: 504,
+    reason: 'Timeout',
+    message: `Timeout: Too large resource version: ${wanted}, current: ${current}`,
+    details: {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  });
+}
+
+export interface ContinueToken {
+  /** -1: the inconsistent rest, at whatever revision is current. */
+  readonly revision: number;
+  /** Key after which to go on, relative to the listed prefix. */
+  readonly start: string;
+}
+
+export function encodeContinue(token: ContinueToken): string {
+  const text = JSON.stringify({ v: 'meta.k8s.io/v1', rv: token.revision, start: `${token.start}\0` });
+  return Buffer.from(text).toString('base64url');
+}
+
+/** Throws 400 for what is no token of ours. */
+export function decodeContinue(text: string): ContinueToken {
+  const fail = (why: string): never => {
+    throw badRequest(`continue key is not valid: ${why}`);
+  };
+  let parsed: { v?: unknown; rv?: unknown; start?: unknown } = {};
+  try {
+    parsed = JSON.parse(Buffer.from(text, 'base64url').toString());
+  } catch {
+    fail('illegal base64 data');
+  }
+  if (parsed.v !== 'meta.k8s.io/v1') fail(`server does not recognize this encoded version "${parsed.v}"`);
+  const { rv, start } = parsed;
+  if (typeof rv !== 'number' || rv === 0) fail('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (typeof start !== 'string' || start === '') fail('encoded start key empty (version meta.k8s.io/v1)');
+  const from = start as string;
+  if (from.includes('..')) fail(from);
+  return { revision: rv as number, start: from.endsWith('\0') ? from.slice(0, -1) : from };
+}
+
+export { gone };

@@ -1,0 +1,246 @@
+/**
+ * GET of a list, whole or by pages, at the current or a given revision, sent in pieces. Upstream: apiserver
+ * pkg/endpoints/handlers/get.go ListResource, pkg/storage/etcd3/store.go GetList, pkg/storage/cacher.
+ */
+import { badRequest, expired, type KubeObject, type ListMeta } from '#apimachinery';
+import { StorageError } from '#storage';
+import type { ServerResponse } from '../http/message.ts';
+import { type ObjectItem, sentBytes } from '../registry/caches.ts';
+import { apiVersionText, fromStorage, type ServedResource, storageKey, storageRange } from '../scheme/resource.ts';
+import { listStruct, metadataListStruct } from '../serialization/list-structs.ts';
+import { negotiateOutput, type OutputType } from '../serialization/negotiation.ts';
+import { asMetadata } from '../serialization/partial-metadata.ts';
+import { encodeAs } from '../serialization/respond.ts';
+import { tableOf } from '../serialization/table.ts';
+import {
+  decodeContinue,
+  encodeContinue,
+  type ListOptions,
+  listOptions,
+  revisionOf,
+  selects,
+  tooLargeVersion,
+  waitForRevision,
+} from './list-options.ts';
+import type { Scope } from './scope.ts';
+
+interface Page {
+  readonly items: readonly ObjectItem[];
+  readonly meta: ListMeta;
+}
+
+/** Items are sent in pieces of about this size, so that no answer stands in the way of others on its connection. */
+const pieceBytes = 256 * 1024;
+
+export async function listObjects(scope: Scope): Promise<ServerResponse> {
+  const { request, resource } = scope;
+  const output = negotiateOutput(request);
+  const options = listOptions(request.query, resource, false);
+  const page = await readPage(scope, options);
+  return respondList(scope, page, output);
+}
+
+/** What the options select, for this handler and for deletecollection. */
+export async function readPage(scope: Scope, options: ListOptions): Promise<Page> {
+  const { resource, deps, request } = scope;
+  const cache = deps.caches.of(resource);
+  const namespace = scope.namespace || namespaceOf(options, resource);
+  const prefix = storageRange(resource.storage, namespace);
+  if (options.continue !== '') return continued(scope, options, prefix);
+  const { resourceVersion: version, resourceVersionMatch: match, limit } = options;
+  if (version === '' || version === '0') await cache.fresh(request.signal);
+  else await waitForRevision(cache, version, deps.clock, request.signal);
+  const exact = version !== '' && version !== '0' && (match === 'Exact' || (match === '' && limit > 0));
+  const filter = selects(options);
+  if (exact) {
+    const revision = revisionOf(version);
+    if (revision < cache.revision) return historic(scope, options, prefix, revision, undefined);
+  }
+  const name = options.fields.requiredValue('metadata.name');
+  if (name !== undefined && (namespace !== '' || !resource.namespaced)) {
+    const item = cache.get(storageKey(resource.storage, namespace, name));
+    const items = item && (!filter || filter(item)) ? [item] : [];
+    return { items, meta: { resourceVersion: String(cache.revision) } };
+  }
+  const index = nodeIndex(options, resource);
+  const list = cache.list({
+    prefix,
+    ...(limit > 0 && version !== '0' && { limit }),
+    ...(index && { index }),
+    ...(filter && { filter }),
+  });
+  return paged(list.items, list.revision, list.more, list.remaining, prefix, options);
+}
+
+function paged(
+  items: readonly ObjectItem[],
+  revision: number,
+  more: boolean,
+  remaining: number,
+  prefix: string,
+  options: ListOptions,
+): Page {
+  const meta: { -readonly [K in keyof ListMeta]: ListMeta[K] } = { resourceVersion: String(revision) };
+  if (more && items.length > 0) {
+    meta.continue = encodeContinue({ revision, start: items.at(-1)!.key.slice(prefix.length) });
+    if (options.labels.isEmpty && options.fields.isEmpty) meta.remainingItemCount = remaining;
+  }
+  return { items, meta };
+}
+
+async function continued(scope: Scope, options: ListOptions, prefix: string): Promise<Page> {
+  const { resourceVersion } = options;
+  if (resourceVersion !== '' && resourceVersion !== '0') {
+    throw badRequest('specifying resource version is not allowed when using continue');
+  }
+  const token = decodeContinue(options.continue);
+  const cache = scope.deps.caches.of(scope.resource);
+  await cache.fresh(scope.request.signal);
+  if (token.revision > 0) return historic(scope, options, prefix, token.revision, prefix + token.start);
+  const filter = selects(options);
+  const list = cache.list({
+    prefix,
+    after: prefix + token.start,
+    ...(options.limit > 0 && { limit: options.limit }),
+    ...(filter && { filter }),
+  });
+  return paged(list.items, list.revision, list.more, list.remaining, prefix, options);
+}
+
+/** A page as of an earlier revision, filled up from further pages while a selector leaves it short. */
+async function historic(
+  scope: Scope,
+  options: ListOptions,
+  prefix: string,
+  revision: number,
+  after: string | undefined,
+): Promise<Page> {
+  const cache = scope.deps.caches.of(scope.resource);
+  const filter = selects(options) ?? (() => true);
+  const { limit } = options;
+  const items: ObjectItem[] = [];
+  let from = after;
+  try {
+    for (;;) {
+      const page = await cache.listAt(revision, {
+        prefix,
+        ...(from !== undefined && { after: from }),
+        limit: limit > 0 ? limit : 0,
+      });
+      for (const [at, item] of page.items.entries()) {
+        if (!filter(item)) continue;
+        items.push(item);
+        if (limit > 0 && items.length === limit) {
+          const left = page.remaining + page.items.length - at - 1;
+          return paged(items, revision, left > 0, left, prefix, options);
+        }
+      }
+      if (!page.more) return { items, meta: { resourceVersion: String(revision) } };
+      from = page.items.at(-1)!.key;
+    }
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    if (error.code === 'futureRevision') throw tooLargeVersion(revision, cache.revision);
+    if (error.code !== 'compacted') throw error;
+    throw compacted(after, prefix, items);
+  }
+}
+
+/** 410; with a token for the inconsistent rest when the client was paging. Upstream: etcd3/errors.go. */
+function compacted(after: string | undefined, prefix: string, seen: readonly ObjectItem[]): Error {
+  const start = seen.at(-1)?.key ?? after;
+  if (start === undefined) return expired('The resourceVersion for the provided list is too old.');
+  const token = encodeContinue({ revision: -1, start: start.slice(prefix.length) });
+  return expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+    { continue: token },
+  );
+}
+
+/** A list over all namespaces that a field selector narrows to one. */
+function namespaceOf(options: ListOptions, resource: ServedResource): string {
+  return resource.namespaced ? (options.fields.requiredValue('metadata.namespace') ?? '') : '';
+}
+
+/** The index that a selector can use. */
+export function nodeIndex(
+  options: Pick<ListOptions, 'fields'>,
+  resource: ServedResource,
+): { name: string; value: string } | undefined {
+  if (resource.storage.group !== '' || resource.storage.resource !== 'pods') return undefined;
+  const value = options.fields.requiredValue('spec.nodeName');
+  return value === undefined ? undefined : { name: 'spec.nodeName', value };
+}
+
+export function respondList(scope: Scope, page: Page, output: OutputType): ServerResponse {
+  const { resource } = scope;
+  const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
+  const headers: Record<string, string> = { 'content-type': output.mediaType };
+  if (raw) return { status: 200, headers, body: { kind: 'chunks', chunks: rawPieces(resource, page) } };
+  const bytes = listBytes(scope, page, output);
+  return { status: 200, headers, body: { kind: 'bytes', bytes } };
+}
+
+/** Length of `"kind":"Pod","apiVersion":"v1",` in stored bytes: items of built-in lists are sent without. */
+export function headLength(resource: ServedResource): number {
+  if (resource.custom) return 0;
+  return `"kind":"${resource.kind}","apiVersion":"${apiVersionText(resource)}",`.length;
+}
+
+async function* rawPieces(resource: ServedResource, { items, meta }: Page): AsyncGenerator<Uint8Array> {
+  const head = { kind: resource.listKind, apiVersion: apiVersionText(resource), metadata: meta };
+  let parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)];
+  let size = 0;
+  const skip = headLength(resource);
+  const comma = Buffer.from(',');
+  for (const [at, item] of items.entries()) {
+    if (at > 0) parts.push(comma);
+    const bytes = sentBytes(item, skip);
+    parts.push(bytes);
+    size += bytes.length;
+    if (size < pieceBytes) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    size = 0;
+  }
+  parts.push(Buffer.from(']}\n'));
+  yield Buffer.concat(parts);
+}
+
+function listBytes(scope: Scope, page: Page, output: OutputType): Uint8Array {
+  const { resource, request, deps } = scope;
+  const objects = page.items.map(item => fromStorage(resource, item.object));
+  if (output.as === 'Table') {
+    const includeObject = request.query.get('includeObject');
+    const table = tableOf(objects, { resource, output, nowMs: deps.clock.now(), includeObject, listMeta: page.meta });
+    return encodeAs(table, undefined, output);
+  }
+  if (output.as === 'PartialObjectMetadataList') {
+    const list = {
+      kind: 'PartialObjectMetadataList',
+      apiVersion: `meta.k8s.io/${output.version}`,
+      metadata: page.meta,
+      items: objects.map(object => asMetadata(object, output.version)),
+    };
+    return encodeAs(list, metadataListStruct(), output);
+  }
+  if (output.as === 'PartialObjectMetadata') {
+    throw badRequest(`you requested PartialObjectMetadata, but the requested object is a list (${resource.listKind})`);
+  }
+  return encodeAs(
+    {
+      kind: resource.listKind,
+      apiVersion: apiVersionText(resource),
+      metadata: page.meta,
+      items: objects.map(bare(resource)),
+    },
+    listStruct(resource),
+    output,
+  );
+}
+
+/** Items of built-in lists carry neither kind nor apiVersion. */
+function bare(resource: ServedResource): (object: KubeObject) => object {
+  if (resource.custom) return object => object;
+  return ({ kind: _kind, apiVersion: _version, ...rest }) => rest;
+}

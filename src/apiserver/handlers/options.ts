@@ -1,0 +1,43 @@
+/** Options of a request from its query. Upstream: apimachinery runtime parameter codec with the types of meta/v1. */
+import { badRequest, type DeleteOptions, type PatchOptions, type WriteOptions } from '#apimachinery';
+import { booleanParameter } from '../filters/request-info.ts';
+import type { Query } from '../http/message.ts';
+
+export function writeOptions(query: Query): WriteOptions {
+  const dryRun = query.all('dryRun');
+  return {
+    ...(dryRun.length > 0 && { dryRun }),
+    ...(query.get('fieldManager') && { fieldManager: query.get('fieldManager')! }),
+    ...(query.get('fieldValidation') && { fieldValidation: query.get('fieldValidation')! }),
+  };
+}
+
+export function patchOptions(query: Query): PatchOptions {
+  const force = query.get('force');
+  return { ...writeOptions(query), ...(force !== undefined && { force: booleanParameter(force) }) };
+}
+
+/** Go's strconv.ParseInt with its error; undefined when absent. */
+export function integerParameter(query: Query, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === undefined || text === '') return undefined;
+  if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
+export function deleteOptionsFromQuery(query: Query): DeleteOptions {
+  const grace = integerParameter(query, 'gracePeriodSeconds');
+  const dryRun = query.all('dryRun');
+  const orphan = query.get('orphanDependents');
+  const policy = query.get('propagationPolicy');
+  return {
+    ...(grace !== undefined && { gracePeriodSeconds: grace }),
+    ...(orphan !== undefined && { orphanDependents: booleanParameter(orphan) }),
+    ...(policy !== undefined && { propagationPolicy: policy }),
+    ...(dryRun.length > 0 && { dryRun }),
+  };
+}
+
+export function isDryRun(options: { readonly dryRun?: readonly string[] }): boolean {
+  return (options.dryRun?.length ?? 0) > 0;
+}

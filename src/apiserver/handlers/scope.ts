@@ -1,0 +1,39 @@
+/** What every handler of a resource gets: the request, what it asks for, who asks, and the server's parts. */
+import type { Clock } from '#base';
+import type { AdmissionChain } from '../admission/chain.ts';
+import type { UserInfo } from '../authentication/user.ts';
+import type { RequestInfo } from '../filters/request-info.ts';
+import type { ServerRequest, ServerResponse } from '../http/message.ts';
+import type { Caches } from '../registry/caches.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { ServedResource } from '../scheme/resource.ts';
+import type { Scheme } from '../scheme/scheme.ts';
+
+/** The largest body of a write. */
+export const maxBodyBytes: number = 3 * 1024 * 1024;
+
+export interface HandlerDeps {
+  readonly clock: Clock;
+  readonly scheme: Scheme;
+  readonly registry: Registry;
+  readonly caches: Caches;
+  readonly admission: AdmissionChain;
+}
+
+export interface Scope {
+  readonly deps: HandlerDeps;
+  readonly request: ServerRequest;
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  readonly resource: ServedResource;
+  /** Adds a `Warning:` header to the answer. */
+  readonly warn: (text: string) => void;
+  /** Set when the request names an object. */
+  readonly name: string;
+  /** Empty for the cluster scope, or for all namespaces. */
+  readonly namespace: string;
+  /** As errors name it. */
+  readonly about: { readonly group: string; readonly resource: string };
+}
+
+export type Handler = (scope: Scope) => Promise<ServerResponse>;

@@ -1,0 +1,99 @@
+/** PUT of an object or its status. Upstream: apiserver pkg/endpoints/handlers/update.go. */
+import { badRequest, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
+import type { ServerResponse } from '../http/message.ts';
+import type { WriteContext } from '../registry/context.ts';
+import { wipeSystemFields } from '../registry/strategy.ts';
+import { toStorage } from '../scheme/resource.ts';
+import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
+import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { respondObject } from '../serialization/respond.ts';
+import { inputTypes } from './common.ts';
+import { settleNamespace } from './create.ts';
+import { isDryRun, writeOptions } from './options.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
+import { maxBodyBytes, type Scope } from './scope.ts';
+
+/** The name in the body must be that in the path. Upstream: handlers/rest.go checkName. */
+export function checkName(object: Draft<KubeObject>, name: string, namespace: string): void {
+  const { name: own = '', namespace: ownNamespace = '' } = object.metadata;
+  if (own === '') {
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  }
+  if (own !== name) throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
+  if (namespace !== '' && ownNamespace !== '' && ownNamespace !== namespace) {
+    throw badRequest(
+      `the namespace of the object (${ownNamespace}) does not match the namespace on the request (${namespace})`,
+    );
+  }
+}
+
+export async function updateObject(scope: Scope): Promise<ServerResponse> {
+  const { request, resource, namespace, name, deps } = scope;
+  const output = negotiateOutput(request);
+  const mediaType = negotiateInput(request, inputTypes(resource));
+  const body = await request.body(maxBodyBytes);
+  const options = writeOptions(request.query);
+  const errors = validateWriteOptions(options);
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'UpdateOptions' }, '', errors);
+  const validation = fieldValidationOf(options.fieldValidation);
+  const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
+  checkName(object, name, namespace);
+  settleNamespace(object, resource, namespace);
+  resource.rules.defaults?.(object);
+  const draft = toStorage(resource, object);
+  dedupOwnerReferences(draft, scope.warn, false);
+  const dryRun = isDryRun(options);
+  const { context, admitUpdate } = writeContext(scope, dryRun, { ...options });
+  const { object: stored, created } = await deps.registry.update(
+    resource,
+    async existing => {
+      const next = structuredClone(draft);
+      if (!existing) wipeSystemFields(next);
+      await admitUpdate(next, existing?.decoded() ?? null);
+      return next;
+    },
+    context,
+    { uid: object.metadata.uid },
+  );
+  const status = created ? 201 : 200;
+  return respondObject(stored, { request, resource, output, nowMs: deps.clock.now(), status });
+}
+
+export interface UpdateHooks {
+  readonly context: WriteContext;
+  /** Mutating admission of what an update makes; `old` null when it creates. */
+  readonly admitUpdate: (draft: Draft<KubeObject>, old: KubeObject | null) => Promise<void>;
+}
+
+/** The context of an update or patch, with admission as update or, when there was nothing, as create. */
+export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Record<string, unknown>>): UpdateHooks {
+  const { deps, resource, namespace, name } = scope;
+  const attributes = (old: KubeObject | null) => ({
+    operation: old ? ('UPDATE' as const) : ('CREATE' as const),
+    resource: resource.storage,
+    subresource: scope.info.subresource,
+    namespace: resource.resource === 'namespaces' && resource.group === '' ? name : namespace,
+    name,
+    user: scope.user,
+    dryRun,
+    options,
+    old,
+    warn: scope.warn,
+  });
+  return {
+    context: {
+      user: scope.user,
+      namespace: resource.namespaced ? namespace : '',
+      name,
+      subresource: scope.info.subresource,
+      dryRun,
+      warn: scope.warn,
+      requestResource: scope.about,
+      validate: (object, old) => deps.admission.validate(attributes(old), object),
+    },
+    async admitUpdate(draft, old) {
+      await deps.admission.admit(attributes(old), draft);
+      dedupOwnerReferences(draft, scope.warn, true);
+    },
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * GET with watch: events from a revision on, with bookmarks, initial events, and selectors that objects enter and
+ * leave. Upstream: apiserver pkg/endpoints/handlers/{get,watch}.go, pkg/storage/cacher/cache_watcher.go.
+ */
+
+import { expired, type Json, type KubeObject, type Status, StatusError } from '#apimachinery';
+import type { Timer } from '#base';
+import { type CacheWatch, StorageError } from '#storage';
+import type { EncodedWatchEvent, ServerResponse } from '../http/message.ts';
+import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
+import { storageKey, storageRange } from '../scheme/resource.ts';
+import { negotiateOutput } from '../serialization/negotiation.ts';
+import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
+import { nodeIndex } from './list.ts';
+import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
+import type { Scope } from './scope.ts';
+
+/** Upstream's --min-request-timeout: watches without their own end after this to twice this. */
+const minRequestTimeoutMs = 1800_000;
+const bookmarkPeriodMs = 60_000;
+
+export async function watchObjects(scope: Scope): Promise<ServerResponse> {
+  const { request, resource, deps } = scope;
+  const output = negotiateOutput(request);
+  const options = listOptions(request.query, resource, true, scope.name);
+  const encoder = new EventEncoder(scope, output);
+  const cache = deps.caches.of(resource);
+  const { resourceVersion: version } = options;
+  if (version !== '') revisionOf(version);
+  await cache.fresh(request.signal);
+  const end = new AbortController();
+  const stop = AbortSignal.any([request.signal, end.signal]);
+  const events = stream(scope, options, cache, encoder, stop, end);
+  return {
+    status: 200,
+    headers: { 'content-type': watchContentType(output), 'transfer-encoding': 'chunked' },
+    body: { kind: 'watch', events },
+  };
+}
+
+function timeoutMs(options: ListOptions, scope: Scope): number {
+  if (options.timeoutSeconds !== undefined && options.timeoutSeconds > 0) return options.timeoutSeconds * 1000;
+  return minRequestTimeoutMs * (1 + scope.deps.registry.deps.random.float());
+}
+
+/** Where the watch begins, and what is sent of the present before. */
+function beginning(options: ListOptions, cache: ObjectCache): { after: number; initial: boolean } {
+  const { resourceVersion: version, sendInitialEvents } = options;
+  if (sendInitialEvents === true) return { after: cache.revision, initial: true };
+  if (version === '' || version === '0') {
+    if (sendInitialEvents === false) return { after: cache.revision, initial: false };
+    return { after: cache.revision, initial: true };
+  }
+  return { after: revisionOf(version), initial: false };
+}
+
+async function* stream(
+  scope: Scope,
+  options: ListOptions,
+  cache: ObjectCache,
+  encoder: EventEncoder,
+  signal: AbortSignal,
+  end: AbortController,
+): AsyncGenerator<readonly EncodedWatchEvent[]> {
+  const { clock } = scope.deps;
+  const timers: Timer[] = [clock.setTimer(() => end.abort(new Error('timeout')), timeoutMs(options, scope))];
+  try {
+    if (options.sendInitialEvents === true && options.resourceVersion !== '' && options.resourceVersion !== '0') {
+      await waitForRevision(cache, options.resourceVersion, clock, signal);
+    }
+    const { after, initial } = beginning(options, cache);
+    const filter = selects(options) ?? (() => true);
+    const place = placeOf(scope, options);
+    const watch = cache.watch({ ...place.watch, afterRevision: after, signal });
+    if (initial) {
+      const { items } = present(cache, place, filter);
+      for (let at = 0; at < items.length; at += 100) yield items.slice(at, at + 100).map(item => encoder.added(item));
+    }
+    if (options.sendInitialEvents === true) yield [encoder.bookmark(after, true)];
+    if (options.allowWatchBookmarks) timers.push(clock.setTicker(() => watch.requestProgress(), bookmarkPeriodMs));
+    yield* changes(watch, filter, encoder, options.allowWatchBookmarks);
+  } catch (error) {
+    if (signal.aborted) return;
+    yield [encoder.error(statusOf(error))];
+  } finally {
+    for (const timer of timers) timer.cancel();
+    end.abort(new Error('ended'));
+  }
+}
+
+async function* changes(
+  watch: CacheWatch<KubeObject>,
+  filter: (item: ObjectItem) => boolean,
+  encoder: EventEncoder,
+  bookmarks: boolean,
+): AsyncGenerator<readonly EncodedWatchEvent[]> {
+  for await (const { events, revision } of watch) {
+    if (events.length === 0) {
+      if (bookmarks) yield [encoder.bookmark(revision, false)];
+      continue;
+    }
+    const out: EncodedWatchEvent[] = [];
+    for (const event of events) {
+      const now = event.type !== 'deleted' && filter(event.item);
+      const was = event.prev !== null && filter(event.prev);
+      if (now) out.push(was ? encoder.modified(event.item) : encoder.added(event.item));
+      else if (was) out.push(encoder.deleted(event.gone));
+    }
+    if (out.length > 0) yield out;
+  }
+}
+
+interface Place {
+  readonly watch: { prefix?: string; key?: string; index?: { name: string; value: string } };
+  readonly prefix: string;
+  readonly key: string | undefined;
+  readonly index: { name: string; value: string } | undefined;
+}
+
+/** The narrowest part of the cache that holds everything selected. */
+function placeOf(scope: Scope, options: ListOptions): Place {
+  const { resource } = scope;
+  const { storage } = resource;
+  const namespace =
+    scope.namespace || (resource.namespaced ? (options.fields.requiredValue('metadata.namespace') ?? '') : '');
+  const prefix = storageRange(storage, namespace);
+  const name = options.fields.requiredValue('metadata.name');
+  if (name !== undefined && (namespace !== '' || !resource.namespaced)) {
+    const key = storageKey(storage, namespace, name);
+    return { watch: { key }, prefix, key, index: undefined };
+  }
+  const index = nodeIndex(options, resource);
+  return { watch: index ? { prefix, index } : { prefix }, prefix, key: undefined, index };
+}
+
+function present(
+  cache: ObjectCache,
+  place: Place,
+  filter: (item: ObjectItem) => boolean,
+): { items: readonly ObjectItem[] } {
+  if (place.key !== undefined) {
+    const item = cache.get(place.key);
+    return { items: item && filter(item) ? [item] : [] };
+  }
+  return cache.list({ prefix: place.prefix, filter, ...(place.index && { index: place.index }) });
+}
+
+function statusOf(error: unknown): Status {
+  if (error instanceof StatusError) return error.status;
+  if (error instanceof StorageError && error.code === 'compacted') {
+    const wanted = /\d+/.exec(error.message)?.[0];
+    return expired(`too old resource version: ${wanted ?? ''}`).status;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new StatusError({ code: 500, reason: 'InternalError', message: `Internal error occurred: ${message}` }).status;
+}
+
+export type { Json };

@@ -1,0 +1,349 @@
+/**
+ * One TLS port for HTTP/2 and HTTP/1.1, by what the client's ALPN chooses. Turns both into neutral requests and writes
+ * neutral responses with regard for slow readers. Upstream: apiserver pkg/server/secure_serving.go.
+ */
+import { createHash } from 'node:crypto';
+import {
+  createServer as createHttp1,
+  type ServerResponse as Http1Response,
+  type Server as Http1Server,
+  type IncomingMessage,
+} from 'node:http';
+import {
+  createServer as createHttp2,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { requestEntityTooLarge } from '#apimachinery';
+import { certificateIdentity } from '#pki';
+import { type ClientCertificate, Query, type ServerRequest, type ServerResponse } from './message.ts';
+
+export interface TlsConfig {
+  readonly certPem: string;
+  readonly keyPem: string;
+  /** CAs whose client certificates are accepted, PEM. */
+  readonly clientCaPem: string;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly tls: TlsConfig;
+}
+
+export type Entry = (request: ServerRequest) => Promise<ServerResponse>;
+
+export interface Listener extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+}
+
+/** HTTP/2: enough for informers of a whole cluster on one connection. */
+const http2Settings = { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20, maxHeaderListSize: 1 << 20 };
+const maxSessionMemoryMb = 64;
+
+/** Opens the port. `entry` never rejects. */
+export async function listen(options: ListenOptions, entry: Entry): Promise<Listener> {
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  const h2 = createHttp2({ settings: http2Settings, maxSessionMemory: maxSessionMemoryMb });
+  h2.on('stream', (stream, headers) => serveHttp2(stream as ServerHttp2Stream, headers, entry));
+  h2.on('session', session => {
+    sessions.add(session);
+    session.on('close', () => sessions.delete(session));
+    session.on('error', () => {});
+  });
+  const h1 = createHttp1({
+    keepAliveTimeout: 120_000,
+    requestTimeout: 0,
+    headersTimeout: 32_000,
+    maxHeaderSize: 1 << 20,
+  });
+  h1.on('request', (request, response) => serveHttp1(request, response, entry));
+  h1.on('upgrade', (request, socket, head) => serveUpgrade(request, socket, head, entry));
+  h1.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+  });
+  const tls = createTls({
+    cert: options.tls.certPem,
+    key: options.tls.keyPem,
+    ca: options.tls.clientCaPem,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['h2', 'http/1.1'],
+  });
+  tls.on('connection', socket => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  tls.on('tlsClientError', () => {});
+  tls.on('secureConnection', socket => dispatch(socket, h1, h2));
+  await new Promise<void>((resolve, reject) => {
+    tls.once('error', reject);
+    tls.listen(options.port, options.host, () => {
+      tls.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = tls.address() as AddressInfo;
+  const host = options.host;
+  return {
+    host,
+    port,
+    url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    [Symbol.asyncDispose]: () => close(tls, h1, h2, sockets, sessions),
+  };
+}
+
+function dispatch(socket: TLSSocket, h1: Http1Server, h2: Http2Server): void {
+  socket.on('error', () => {});
+  socket.setNoDelay(true);
+  (socket.alpnProtocol === 'h2' ? h2 : h1).emit('connection', socket);
+}
+
+async function close(
+  tls: TlsServer,
+  h1: Http1Server,
+  h2: Http2Server,
+  sockets: Set<Socket>,
+  sessions: Set<ServerHttp2Session>,
+): Promise<void> {
+  const closed = new Promise<void>(resolve => tls.close(() => resolve()));
+  for (const session of sessions) session.close();
+  h1.closeIdleConnections();
+  // What is still open are watches and broken clients: one turn to send what is queued, then the end.
+  await new Promise<void>(resolve => setImmediate(resolve));
+  for (const session of sessions) session.destroy();
+  h1.closeAllConnections();
+  h2.removeAllListeners('stream');
+  for (const socket of sockets) socket.destroy();
+  await closed;
+}
+
+/** By connection: reading a certificate is dear, and a connection has one for ever. */
+const certificates = new WeakMap<object, { readonly certificate: ClientCertificate | undefined }>();
+
+function clientCertificate(socket: TLSSocket): ClientCertificate | undefined {
+  const known = certificates.get(socket);
+  if (known) return known.certificate;
+  let certificate: ClientCertificate | undefined;
+  const peer = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  if (peer) {
+    const fingerprint = createHash('sha256').update(peer.raw).digest('hex');
+    certificate = { ...certificateIdentity(peer), fingerprint };
+  }
+  certificates.set(socket, { certificate });
+  return certificate;
+}
+
+/** The path decoded; a malformed escape stays as it is. */
+function decodePath(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+interface Raw {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: ServerRequest['headers'];
+  readonly host: string | undefined;
+  readonly socket: TLSSocket;
+  readonly signal: AbortSignal;
+  readonly source: AsyncIterable<Uint8Array>;
+}
+
+function neutral(raw: Raw): ServerRequest {
+  const at = raw.url.indexOf('?');
+  const path = at < 0 ? raw.url : raw.url.slice(0, at);
+  const certificate = clientCertificate(raw.socket);
+  let body: Promise<Uint8Array> | undefined;
+  return {
+    method: raw.method,
+    path: decodePath(path),
+    url: raw.url,
+    query: at < 0 ? Query.empty : Query.parse(raw.url.slice(at + 1)),
+    headers: raw.headers,
+    body: maxBytes => (body ??= readAll(raw.source, maxBytes)),
+    bodyStream: () => raw.source,
+    signal: raw.signal,
+    ...(certificate && { clientCertificate: certificate }),
+    ...(raw.socket.remoteAddress && { remoteAddress: raw.socket.remoteAddress }),
+    ...(raw.host && { host: raw.host }),
+  };
+}
+
+async function readAll(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of source) {
+    size += part.length;
+    if (size > maxBytes) throw requestEntityTooLarge(`limit is ${maxBytes}`);
+    parts.push(part);
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+}
+
+type Http2Headers = Record<string, string | string[] | undefined>;
+
+function serveHttp2(stream: ServerHttp2Stream, incoming: object, entry: Entry): void {
+  const headers = incoming as Http2Headers;
+  const gone = new AbortController();
+  stream.on('close', () => gone.abort(new Error('the client went away')));
+  stream.on('error', () => {});
+  const request = neutral({
+    method: String(headers[':method']),
+    url: String(headers[':path']),
+    headers,
+    host: headers[':authority'] as string | undefined,
+    socket: stream.session!.socket as TLSSocket,
+    signal: gone.signal,
+    source: stream as AsyncIterable<Uint8Array>,
+  });
+  void entry(request).then(response => {
+    if (stream.destroyed) return discard(response);
+    const { 'transfer-encoding': _chunked, ...rest } = response.headers;
+    const { body } = response;
+    if (body.kind === 'empty') return stream.respond({ ':status': response.status, ...rest }, { endStream: true });
+    if (body.kind === 'bytes') {
+      stream.respond({ ':status': response.status, ...rest, 'content-length': String(body.bytes.length) });
+      return void stream.end(body.bytes);
+    }
+    if (body.kind === 'hijacked') return;
+    stream.respond({ ':status': response.status, ...rest });
+    return pump(body, stream);
+  });
+}
+
+function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: Entry): void {
+  const gone = new AbortController();
+  outgoing.on('close', () => gone.abort(new Error('the client went away')));
+  outgoing.on('error', () => {});
+  const request = neutral({
+    method: incoming.method ?? 'GET',
+    url: incoming.url ?? '/',
+    headers: withRepeated(incoming),
+    host: incoming.headers.host,
+    socket: incoming.socket as TLSSocket,
+    signal: gone.signal,
+    source: incoming,
+  });
+  void entry(request).then(response => {
+    if (outgoing.destroyed) return discard(response);
+    const { body } = response;
+    if (body.kind === 'hijacked') return;
+    const { 'transfer-encoding': _chunked, ...headers } = response.headers;
+    if (body.kind === 'bytes') headers['content-length'] = String(body.bytes.length);
+    if (!incoming.complete && response.status >= 400) headers['connection'] = 'close';
+    outgoing.writeHead(response.status, headers);
+    if (body.kind === 'empty') return void outgoing.end();
+    if (body.kind === 'bytes') return void outgoing.end(body.bytes);
+    outgoing.flushHeaders();
+    return pump(body, outgoing);
+  });
+}
+
+function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, entry: Entry): void {
+  const gone = new AbortController();
+  socket.on('close', () => gone.abort(new Error('the client went away')));
+  socket.on('error', () => {});
+  const request: ServerRequest = {
+    ...neutral({
+      method: incoming.method ?? 'GET',
+      url: incoming.url ?? '/',
+      headers: withRepeated(incoming),
+      host: incoming.headers.host,
+      socket: incoming.socket as TLSSocket,
+      signal: gone.signal,
+      source: nothing(),
+    }),
+    upgrade: { socket, head },
+  };
+  void entry(request).then(async response => {
+    const { body } = response;
+    if (body.kind === 'hijacked' || socket.destroyed) return;
+    const bytes = body.kind === 'bytes' ? body.bytes : new Uint8Array();
+    const lines = Object.entries(response.headers).flatMap(([name, value]) =>
+      [value].flat().map(each => `${name}: ${each}\r\n`),
+    );
+    socket.write(
+      `HTTP/1.1 ${response.status} ${statusText(response.status)}\r\n${lines.join('')}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`,
+    );
+    socket.end(bytes);
+  });
+}
+
+function statusText(status: number): string {
+  return status < 400 ? 'OK' : 'Error';
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Node joins repeated headers with commas; impersonation needs them apart. */
+function withRepeated(incoming: IncomingMessage): ServerRequest['headers'] {
+  const headers: Record<string, string | readonly string[] | undefined> = { ...incoming.headers };
+  for (const name in incoming.headersDistinct) {
+    const values = incoming.headersDistinct[name];
+    if (values && values.length > 1) headers[name] = values;
+  }
+  return headers;
+}
+
+interface Sink {
+  write(chunk: Uint8Array): boolean;
+  end(): void;
+  once(event: 'drain' | 'close', fn: () => void): unknown;
+  off(event: 'drain' | 'close', fn: () => void): unknown;
+  readonly destroyed: boolean;
+}
+
+/** Writes as the reader takes it: waits for drain, ends when the other side is gone. */
+async function pump(
+  body: Exclude<ServerResponse['body'], { kind: 'empty' | 'bytes' | 'hijacked' }>,
+  sink: Sink,
+): Promise<void> {
+  try {
+    if (body.kind === 'chunks') {
+      for await (const chunk of body.chunks) if (!(await send(sink, chunk))) return;
+    } else {
+      for await (const events of body.events) {
+        const frames = events.map(event => event.frame());
+        if (!(await send(sink, frames.length === 1 ? frames[0]! : Buffer.concat(frames)))) return;
+      }
+    }
+  } finally {
+    if (!sink.destroyed) sink.end();
+  }
+}
+
+async function send(sink: Sink, chunk: Uint8Array): Promise<boolean> {
+  if (sink.destroyed) return false;
+  if (sink.write(chunk)) return true;
+  await new Promise<void>(resolve => {
+    const done = () => {
+      sink.off('drain', done);
+      sink.off('close', done);
+      resolve();
+    };
+    sink.once('drain', done);
+    sink.once('close', done);
+  });
+  return !sink.destroyed;
+}
+
+/** Nobody will read it: lets its producer clean up. */
+function discard(response: ServerResponse): void {
+  const { body } = response;
+  if (body.kind === 'watch') void body.events[Symbol.asyncIterator]().return?.();
+  if (body.kind === 'chunks') void body.chunks[Symbol.asyncIterator]().return?.();
+}

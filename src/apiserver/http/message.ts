@@ -1,0 +1,151 @@
+/**
+ * The neutral request and response that every entry (HTTP/2, HTTP/1.1, in-process) is turned into and that filters and
+ * handlers speak. A response's body is bytes, a stream of bytes, or a watch, whose events stay objects in-process.
+ */
+import type { Duplex } from 'node:stream';
+import { type Json, type Status, StatusError } from '#apimachinery';
+import type { UserInfo } from '../authentication/user.ts';
+
+/** Query parameters in the order given; the last of `pairs` with a name does not hide the first. */
+export class Query {
+  readonly pairs: ReadonlyArray<readonly [string, string]>;
+
+  constructor(pairs: ReadonlyArray<readonly [string, string]>) {
+    this.pairs = pairs;
+  }
+
+  /** Parses what follows the question mark. Malformed escapes stay as they are. */
+  static parse(text: string): Query {
+    return text === '' ? Query.empty : new Query([...new URLSearchParams(text)]);
+  }
+
+  static readonly empty: Query = new Query([]);
+
+  /** First value, or undefined. */
+  get(name: string): string | undefined {
+    return this.pairs.find(pair => pair[0] === name)?.[1];
+  }
+
+  all(name: string): string[] {
+    return this.pairs.filter(pair => pair[0] === name).map(pair => pair[1]);
+  }
+
+  has(name: string): boolean {
+    return this.pairs.some(pair => pair[0] === name);
+  }
+
+  toString(): string {
+    return new URLSearchParams(this.pairs as Array<[string, string]>).toString();
+  }
+}
+
+/** What the TLS connection proved of the caller. */
+export interface ClientCertificate {
+  readonly name: string;
+  readonly groups: readonly string[];
+  /** SHA-256 of the certificate, hex, as upstream's credential id. */
+  readonly fingerprint: string;
+}
+
+export interface ServerRequest {
+  readonly method: string;
+  /** Percent-decoded, without the query. */
+  readonly path: string;
+  /** As sent, with the query; for audit and redirects. */
+  readonly url: string;
+  readonly query: Query;
+  /** Lower-case names; several values only where a header came several times. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The whole body. Rejects with 413 beyond `maxBytes`. */
+  body(maxBytes: number): Promise<Uint8Array>;
+  /** The body as it arrives, for proxied requests. */
+  bodyStream?(): AsyncIterable<Uint8Array>;
+  /** Aborted when the client went away. */
+  readonly signal: AbortSignal;
+  /** Who asks; set by in-process transports, which are bound to an identity. */
+  readonly user?: UserInfo;
+  readonly clientCertificate?: ClientCertificate;
+  readonly remoteAddress?: string;
+  /** The server's own address on this connection, as the client named it. */
+  readonly host?: string;
+  /** A connection that asks to speak another protocol (HTTP/1.1 Upgrade). */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Uint8Array };
+}
+
+/** One event of a watch, ready for any encoding. */
+export interface EncodedWatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  /** The object, frozen. */
+  object(): Json;
+  /** The whole frame in the negotiated encoding. */
+  frame(): Uint8Array;
+}
+
+export type ResponseBody =
+  | { readonly kind: 'empty' }
+  | {
+      readonly kind: 'bytes';
+      readonly bytes: Uint8Array /** The decoded form, when at hand, frozen. */;
+      readonly object?: Json;
+    }
+  | { readonly kind: 'chunks'; readonly chunks: AsyncIterable<Uint8Array> }
+  | { readonly kind: 'watch'; readonly events: AsyncIterable<readonly EncodedWatchEvent[]> }
+  /** The handler took the connection over and answers by itself. */
+  | { readonly kind: 'hijacked' };
+
+export interface ServerResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Record<string, string | string[]>;
+  readonly body: ResponseBody;
+}
+
+/** First value of a header. */
+export function header(request: Pick<ServerRequest, 'headers'>, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+/** All values of a header that may come several times. */
+export function headerValues(request: Pick<ServerRequest, 'headers'>, name: string): readonly string[] {
+  const value = request.headers[name];
+  return value === undefined ? [] : typeof value === 'string' ? [value] : value;
+}
+
+const encoder = new TextEncoder();
+
+export function textResponse(status: number, text: string, contentType = 'text/plain; charset=utf-8'): ServerResponse {
+  return {
+    status,
+    headers: { 'content-type': contentType, 'x-content-type-options': 'nosniff' },
+    body: { kind: 'bytes', bytes: encoder.encode(text) },
+  };
+}
+
+export function jsonResponse(status: number, value: unknown, headers: Record<string, string> = {}): ServerResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: { kind: 'bytes', bytes: encoder.encode(`${JSON.stringify(value)}\n`) },
+  };
+}
+
+/** A Status as JSON, with the headers that go with it (retry-after, www-authenticate is upstream's none). */
+export function statusResponse(status: Status): ServerResponse {
+  const headers: Record<string, string> = {};
+  const retry = status.details?.retryAfterSeconds;
+  if (retry !== undefined && retry > 0) headers['retry-after'] = String(retry);
+  return jsonResponse(status.code, status, headers);
+}
+
+/** What any thrown value becomes at the edge: StatusErrors as they are, the rest 500 without a stack. */
+export function errorStatus(error: unknown): Status {
+  if (error instanceof StatusError) return error.status;
+  const message = error instanceof Error ? error.message : String(error);
+  return new StatusError({
+    code: 500,
+    reason: 'InternalError',
+    message: `Internal error occurred: ${message}`,
+    details: { causes: [{ message }] },
+  }).status;
+}

@@ -1,0 +1,34 @@
+/** What goes along with a write through the registry: who, where, with which options, and what to tell them. */
+
+import type { RuleContext } from '#api/kind';
+import type { DeleteOptions, Draft, KubeObject } from '#apimachinery';
+import type { UserInfo } from '../authentication/user.ts';
+
+export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+
+/** Called inside a write with objects of the stored version. */
+export interface WriteHooks {
+  /** Mutating admission, on a draft. `old` is null on create. */
+  admit?(draft: Draft<KubeObject>, old: KubeObject | null): Promise<void>;
+  /** Validating admission, both frozen. `object` is null on delete. */
+  validate?(object: KubeObject | null, old: KubeObject | null): Promise<void>;
+}
+
+export interface WriteContext extends WriteHooks {
+  readonly user: UserInfo;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly dryRun: boolean;
+  /** Adds a `Warning:` header. */
+  readonly warn: (text: string) => void;
+  /** As the request names it: errors speak of this group and resource. */
+  readonly requestResource: { readonly group: string; readonly resource: string };
+}
+
+export interface DeleteContext extends WriteContext {
+  readonly options: DeleteOptions;
+}
+
+/** The settings that rules may depend on. */
+export type RuleConfig = RuleContext['config'];

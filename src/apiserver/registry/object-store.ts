@@ -1,0 +1,137 @@
+/**
+ * Objects over the store: get, create, guaranteed update, delete, each possibly together with other keys in one
+ * transaction, and dry runs that stop short of it. Knows bytes and preconditions; nothing of strategies or admission.
+ * Upstream: apiserver pkg/storage/etcd3/store.go and pkg/registry/generic/registry/dryrun.go.
+ */
+import type { Draft, KubeObject } from '#apimachinery';
+import { type Precondition, StorageError, type StorageOp, type Store } from '#storage';
+import type { ServedResource } from '../scheme/resource.ts';
+import { encodeObject } from '../serialization/encode.ts';
+import { StoredObject } from './stored-object.ts';
+
+/** What commits together with an object: allocations, for example. */
+export interface Companions {
+  readonly preconditions: readonly Precondition[];
+  readonly ops: readonly StorageOp[];
+}
+
+export const noCompanions: Companions = { preconditions: [], ops: [] };
+
+/** What an update's attempt decides. */
+export type Decision =
+  | {
+      readonly type: 'put';
+      readonly object: Draft<KubeObject>;
+      readonly ttlSeconds?: number;
+      readonly with?: Companions;
+    }
+  | { readonly type: 'delete'; readonly with?: Companions }
+  /** Leaves everything as it is and answers what stands there. */
+  | { readonly type: 'keep' };
+
+export type UpdateOutcome =
+  | { readonly type: 'created' | 'updated' | 'kept'; readonly object: StoredObject }
+  | { readonly type: 'deleted'; readonly object: StoredObject };
+
+/** A transaction lost against other keys than the object's own: the caller's allocations must be made anew. */
+export class CompanionConflict extends Error {
+  override readonly name = 'CompanionConflict';
+}
+
+/** How often an attempt is repeated when others write the same key in between. */
+const maxAttempts = 1000;
+
+export class ObjectStore {
+  readonly store: Store;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  async get(key: string): Promise<StoredObject | null> {
+    const { kv } = await this.store.get(key);
+    return kv && new StoredObject(key, kv.value, kv.modRevision, kv.createRevision);
+  }
+
+  /**
+   * Stores a new object. Answers null when the key exists; throws {@link CompanionConflict} when only a companion's
+   * precondition failed.
+   */
+  async create(
+    resource: ServedResource,
+    key: string,
+    object: Draft<KubeObject>,
+    options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
+  ): Promise<StoredObject | null> {
+    const bytes = encodeObject(object as KubeObject, resource.struct);
+    if (options.dryRun) {
+      return (await this.get(key)) ? null : new StoredObject(key, bytes, 0, 0);
+    }
+    const companions = options.with ?? noCompanions;
+    const result = await this.store.txn(
+      [{ key, modRevision: 0 }, ...companions.preconditions],
+      [put(key, bytes, options.ttlSeconds), ...companions.ops],
+    );
+    if (result.ok) return new StoredObject(key, bytes, result.revision, result.revision);
+    if (result.current[0]) return null;
+    throw new CompanionConflict('another key of the transaction has changed');
+  }
+
+  /**
+   * Reads, asks `attempt` what to do, and does it if nobody wrote meanwhile; else asks again with what stands there
+   * now. `existing` is null when there is no such object. An unchanged object is not written.
+   */
+  async update(
+    resource: ServedResource,
+    key: string,
+    dryRun: boolean,
+    attempt: (existing: StoredObject | null) => Promise<Decision>,
+  ): Promise<UpdateOutcome> {
+    let existing = await this.get(key);
+    for (let n = 0; n < maxAttempts; n++) {
+      const decision = await attempt(existing);
+      if (decision.type === 'keep') return { type: 'kept', object: existing! };
+      const companions = decision.with ?? noCompanions;
+      const preconditions = [{ key, modRevision: existing?.revision ?? 0 }, ...companions.preconditions];
+      if (decision.type === 'delete') {
+        if (dryRun) return { type: 'deleted', object: existing! };
+        const result = await this.store.txn(preconditions, [{ type: 'delete', key }, ...companions.ops]);
+        if (result.ok) return { type: 'deleted', object: existing!.at(result.revision) };
+        existing = next(key, result.current, existing);
+        continue;
+      }
+      const bytes = encodeObject(decision.object as KubeObject, resource.struct);
+      if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
+        return { type: 'kept', object: existing };
+      }
+      const type = existing ? 'updated' : 'created';
+      if (dryRun) {
+        return { type, object: new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0) };
+      }
+      const result = await this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
+      if (result.ok) {
+        const object = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
+        return { type, object };
+      }
+      existing = next(key, result.current, existing);
+    }
+    throw new StorageError('unavailable', `${key} was changed by others ${maxAttempts} times in a row`);
+  }
+}
+
+function put(key: string, value: Uint8Array, ttlSeconds: number | undefined): StorageOp {
+  return { type: 'put', key, value, ...(ttlSeconds !== undefined && { ttlSeconds }) };
+}
+
+/** The state to try again with. */
+function next(
+  key: string,
+  current: readonly ({ value: Uint8Array; modRevision: number; createRevision: number } | null)[],
+  before: StoredObject | null,
+): StoredObject | null {
+  const kv = current[0] ?? null;
+  if ((kv?.modRevision ?? 0) === (before?.revision ?? 0)) {
+    throw new CompanionConflict('another key of the transaction has changed');
+  }
+  return kv && new StoredObject(key, kv.value, kv.modRevision, kv.createRevision);
+}

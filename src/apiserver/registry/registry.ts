@@ -1,0 +1,252 @@
+/**
+ * The generic registry: create, update and delete of any resource with its rules, admission, finalizers, graceful
+ * deletion and companions. Works on objects of the stored version. Upstream: apiserver
+ * pkg/registry/generic/registry/store.go.
+ */
+
+import type { RuleContext } from '#api/kind';
+import { alreadyExists, conflict, type Draft, deepFreeze, type KubeObject, notFound, StatusError } from '#apimachinery';
+import type { Clock, Random } from '#base';
+import { type ServedResource, storageKey } from '../scheme/resource.ts';
+import type { Caches } from './caches.ts';
+import type { RuleConfig, WriteContext } from './context.ts';
+import { CompanionConflict, type Companions, type Decision, type ObjectStore } from './object-store.ts';
+import type { StoredObject } from './stored-object.ts';
+import { beforeCreate, beforeUpdate, checkResourceVersion, fillSystemFields, generatedName } from './strategy.ts';
+
+/** Upstream's maxNameGenerationCreateAttempts. */
+const generateNameAttempts = 8;
+const companionAttempts = 16;
+
+/** What some kinds need beyond their rules: allocations that commit with the object. */
+export interface RegistryHook {
+  /** Called after defaults and before validation; may change the draft. `old` is null on create, `object` on delete. */
+  prepare(
+    object: Draft<KubeObject> | null,
+    old: KubeObject | null,
+    context: WriteContext,
+  ): Promise<Companions | undefined> | Companions | undefined;
+  /** Of what is stored with a time to live. */
+  ttlSeconds?: number;
+  /** Further condition for an update to become the deletion of an object whose last finalizer went. */
+  mayDelete?(object: KubeObject): boolean;
+}
+
+export interface RegistryDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly objects: ObjectStore;
+  readonly caches: Caches;
+  readonly config: RuleConfig;
+  /** By `group/resource` of the stored kind. */
+  readonly hooks: ReadonlyMap<string, RegistryHook>;
+}
+
+export interface Updated {
+  readonly object: StoredObject;
+  readonly created: boolean;
+}
+
+/** Makes the new object from what stands there (null where creating is allowed). Called again after a lost race. */
+export type Transform = (existing: StoredObject | null) => Promise<Draft<KubeObject>>;
+
+export interface UpdateOptions {
+  readonly uid?: string | undefined;
+  /** Server-side apply creates whatever the kind's rules say. */
+  readonly forceAllowCreate?: boolean;
+  /** In place of {@link WriteContext.validate} when the update turns out to be a creation. */
+  readonly validateCreate?: (object: KubeObject) => Promise<void>;
+}
+
+export class Registry {
+  readonly deps: RegistryDeps;
+
+  constructor(deps: RegistryDeps) {
+    this.deps = deps;
+  }
+
+  /** The object as it is now; throws NotFound. */
+  async get(
+    resource: ServedResource,
+    namespace: string,
+    name: string,
+    about: WriteContext['requestResource'],
+  ): Promise<StoredObject> {
+    const found = await this.deps.objects.get(storageKey(resource.storage, namespace, name));
+    if (!found) throw notFound(about, name);
+    return found;
+  }
+
+  /** `object` is a draft of the stored version, with the request's defaults applied; it is used up. */
+  async create(resource: ServedResource, object: Draft<KubeObject>, context: WriteContext): Promise<StoredObject> {
+    const generate = !object.metadata.name && Boolean(object.metadata.generateName);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#create(resource, generate ? structuredClone(object) : object, context);
+      } catch (error) {
+        const taken = error instanceof StatusError && error.reason === 'AlreadyExists';
+        if (!generate || !taken || attempt >= generateNameAttempts) throw error;
+      }
+    }
+  }
+
+  async #create(resource: ServedResource, object: Draft<KubeObject>, context: WriteContext): Promise<StoredObject> {
+    const storage = resource.storage;
+    const rules = this.ruleContext(context);
+    const { metadata } = object;
+    fillSystemFields(object, rules);
+    if (!metadata.name && metadata.generateName) metadata.name = generatedName(metadata.generateName, rules.random);
+    const hook = this.#hook(storage);
+    for (let attempt = 1; ; attempt++) {
+      const draft = hook ? structuredClone(object) : object;
+      const companions = await hook?.prepare(draft, null, context);
+      beforeCreate(storage, draft, rules, context.warn);
+      await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
+      delete draft.metadata.resourceVersion;
+      const name = draft.metadata.name!;
+      const key = storageKey(storage, context.namespace, name);
+      try {
+        const stored = await this.deps.objects.create(storage, key, draft, {
+          dryRun: context.dryRun,
+          ttlSeconds: hook?.ttlSeconds,
+          with: companions,
+        });
+        if (stored) return stored;
+      } catch (error) {
+        if (!(error instanceof CompanionConflict) || attempt >= companionAttempts) throw error;
+        continue;
+      }
+      throw await this.#exists(key, name, metadata.generateName, context);
+    }
+  }
+
+  async #exists(
+    key: string,
+    name: string,
+    generateName: string | undefined,
+    context: WriteContext,
+  ): Promise<StatusError> {
+    const error = alreadyExists(context.requestResource, name);
+    const standing = await this.deps.objects.get(key);
+    const prefix = standing?.decoded().metadata.deletionTimestamp ? 'object is being deleted: ' : '';
+    const suffix = generateName && name.startsWith(generateName) && generateName !== name ? '' : '';
+    const message = `${prefix}${error.message}${suffix}`;
+    return new StatusError({ ...error.status, message });
+  }
+
+  /** Replaces or creates an object; `transform` is asked again whenever somebody else wrote in between. */
+  async update(
+    resource: ServedResource,
+    transform: Transform,
+    context: WriteContext,
+    options: UpdateOptions = {},
+  ): Promise<Updated> {
+    const storage = resource.storage;
+    const { name, requestResource } = context;
+    const key = storageKey(storage, context.namespace, name);
+    const allowCreate = storage.rules.allowCreateOnUpdate === true || options.forceAllowCreate === true;
+    const rules = this.ruleContext(context);
+    const hook = this.#hook(storage);
+    let last: Draft<KubeObject> | undefined;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const outcome = await this.deps.objects.update(storage, key, context.dryRun, async existing => {
+          if (!existing) {
+            if (!allowCreate) throw notFound(requestResource, name);
+            return this.#creation(storage, await transform(null), context, options, hook);
+          }
+          const old = existing.decoded();
+          if (options.uid && options.uid !== old.metadata.uid)
+            throw uidConflict(requestResource, name, options.uid, old.metadata.uid);
+          const draft = await transform(existing);
+          checkResourceVersion(storage, draft, old, requestResource);
+          const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
+          beforeUpdate(storage, draft, old, rules, context.warn);
+          await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
+          last = draft;
+          if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {
+            const release = await hook?.prepare(null, old, context);
+            return release ? { type: 'delete', with: release } : { type: 'delete' };
+          }
+          return {
+            type: 'put',
+            object: draft,
+            ...(companions && { with: companions }),
+            ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
+          };
+        });
+        if (outcome.type === 'deleted')
+          return { object: this.shown(storage, key, last!, outcome.object), created: false };
+        return { object: outcome.object, created: outcome.type === 'created' };
+      } catch (error) {
+        if (!(error instanceof CompanionConflict) || attempt >= companionAttempts) throw error;
+      }
+    }
+  }
+
+  async #creation(
+    storage: ServedResource,
+    draft: Draft<KubeObject>,
+    context: WriteContext,
+    options: UpdateOptions,
+    hook: RegistryHook | undefined,
+  ): Promise<Decision> {
+    const rules = this.ruleContext(context);
+    fillSystemFields(draft, rules);
+    const companions = await hook?.prepare(draft, null, context);
+    beforeCreate(storage, draft, rules, context.warn);
+    const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
+    await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
+    delete draft.metadata.resourceVersion;
+    return {
+      type: 'put',
+      object: draft,
+      ...(companions && { with: companions }),
+      ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
+    };
+  }
+
+  /** What the update would have stored, had it not become a deletion: upstream answers that. */
+  shown(_storage: ServedResource, _key: string, _draft: Draft<KubeObject>, deleted: StoredObject): StoredObject {
+    return deleted;
+  }
+
+  hookOf(resource: ServedResource): RegistryHook | undefined {
+    return this.#hook(resource.storage);
+  }
+
+  ruleContext(context: WriteContext): RuleContext {
+    return {
+      nowMs: this.deps.clock.now(),
+      namespace: context.namespace,
+      subresource: context.subresource,
+      random: this.deps.random,
+      user: context.user,
+      config: this.deps.config,
+    };
+  }
+
+  #hook(storage: ServedResource): RegistryHook | undefined {
+    return this.deps.hooks.get(`${storage.group}/${storage.resource}`);
+  }
+}
+
+/** Whether an update took the last finalizer of an object that waits to be deleted. Upstream: ShouldDeleteDuringUpdate. */
+function finalized(object: Draft<KubeObject>, old: KubeObject): boolean {
+  if ((object.metadata.finalizers ?? []).length > 0) return false;
+  if (!old.metadata.deletionTimestamp) return false;
+  return !old.metadata.deletionGracePeriodSeconds;
+}
+
+export function uidConflict(
+  about: WriteContext['requestResource'],
+  name: string,
+  wanted: string,
+  have: string | undefined,
+): StatusError {
+  return conflict(
+    about,
+    name,
+    `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${have ?? ''}`,
+  );
+}

@@ -1,0 +1,198 @@
+/**
+ * A kind's rules with upstream's generic ones where it has none: what happens to an object before it is validated and
+ * stored. Upstream: apiserver pkg/registry/rest/{create,update,meta}.go, the strategies under pkg/registry.
+ */
+
+import type { KindRules, RuleContext } from '#api/kind';
+import {
+  conflict,
+  type Draft,
+  type FieldError,
+  FieldPath,
+  formatTime,
+  invalid,
+  type KubeObject,
+  nameIsDNSSubdomain,
+  optimisticLockText,
+  semanticEqual,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from '#apimachinery';
+import type { ServedResource } from '../scheme/resource.ts';
+
+const metadataPath = FieldPath.of('metadata');
+const maxGeneratedNameLength = 63;
+const randomLength = 5;
+
+/** `base` and five random characters, cut to 63. Upstream: storage/names/generate.go. */
+export function generatedName(base: string, random: RuleContext['random']): string {
+  return base.slice(0, maxGeneratedNameLength - randomLength) + random.suffix(randomLength);
+}
+
+export function hasSubresource(resource: ServedResource, name: string): boolean {
+  return resource.subresources.some(subresource => subresource.name === name);
+}
+
+/** Fields that only the server sets are taken away from what a client sent to be created. */
+export function wipeSystemFields(object: Draft<KubeObject>): void {
+  const { metadata } = object;
+  delete metadata.creationTimestamp;
+  delete metadata.uid;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+}
+
+export function fillSystemFields(object: Draft<KubeObject>, context: RuleContext): void {
+  object.metadata.creationTimestamp = formatTime(context.nowMs);
+  object.metadata.uid = context.random.uuid();
+}
+
+/** Sets apart what is new, refuses what is wrong; afterwards the object may be stored. Throws a 422 StatusError. */
+export function beforeCreate(
+  resource: ServedResource,
+  object: Draft<KubeObject>,
+  context: RuleContext,
+  warn: (text: string) => void,
+): void {
+  const { rules } = resource;
+  const { metadata } = object;
+  if (resource.namespaced) metadata.namespace = context.namespace;
+  else delete metadata.namespace;
+  if (rules.generation) metadata.generation = 1;
+  else delete metadata.generation;
+  if (rules.prepareCreate) rules.prepareCreate(object, context);
+  else if (hasSubresource(resource, 'status')) delete object['status'];
+  const errors = [
+    ...validateObjectMeta(metadata, resource.namespaced, rules.validateName ?? nameIsDNSSubdomain, metadataPath),
+    ...(rules.validate?.(object as KubeObject, null, context) ?? []),
+  ];
+  refuse(resource, object, errors);
+  for (const text of rules.warnings?.(object as KubeObject, null, context) ?? []) warn(text);
+  rules.canonicalize?.(object);
+}
+
+/** The same for an object that replaces `old`, on the main resource or a subresource. */
+export function beforeUpdate(
+  resource: ServedResource,
+  object: Draft<KubeObject>,
+  old: KubeObject,
+  context: RuleContext,
+  warn: (text: string) => void,
+): void {
+  const { rules } = resource;
+  const { metadata } = object;
+  if (resource.namespaced) metadata.namespace ??= context.namespace;
+  if (old.metadata.generation === undefined) delete metadata.generation;
+  else metadata.generation = old.metadata.generation;
+  if (context.subresource === 'status') prepareStatus(resource, object, old, context);
+  else prepareUpdate(resource, object, old, context);
+  keepSystemFields(object, old);
+  const errors: FieldError[] = [
+    ...validateObjectMeta(metadata, resource.namespaced, () => [], metadataPath),
+    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+  ];
+  const unique = dedupe(errors);
+  if (context.subresource === 'status')
+    unique.push(...(rules.validateStatus?.(object as KubeObject, old, context) ?? []));
+  else unique.push(...(rules.validate?.(object as KubeObject, old, context) ?? []));
+  refuse(resource, object, unique);
+  for (const text of rules.warnings?.(object as KubeObject, old, context) ?? []) warn(text);
+  rules.canonicalize?.(object);
+}
+
+function dedupe(errors: readonly FieldError[]): FieldError[] {
+  const seen = new Set<string>();
+  return errors.filter(({ field, body }) => {
+    const key = `${field}\0${body}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function prepareUpdate(
+  resource: ServedResource,
+  object: Draft<KubeObject>,
+  old: KubeObject,
+  context: RuleContext,
+): void {
+  const { rules } = resource;
+  if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
+  else if (hasSubresource(resource, 'status') && context.subresource === '') keepField(object, old, 'status');
+  if (rules.generation && generationRises(rules, object as KubeObject, old)) {
+    object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+}
+
+function prepareStatus(
+  resource: ServedResource,
+  object: Draft<KubeObject>,
+  old: KubeObject,
+  context: RuleContext,
+): void {
+  if (resource.rules.prepareStatus) {
+    resource.rules.prepareStatus(object, old, context);
+    return;
+  }
+  for (const key of new Set([...Object.keys(object), ...Object.keys(old)])) {
+    if (key !== 'status' && key !== 'metadata' && key !== 'kind' && key !== 'apiVersion') keepField(object, old, key);
+  }
+  if (old.metadata.labels) object.metadata.labels = { ...old.metadata.labels };
+  else delete object.metadata.labels;
+}
+
+function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): void {
+  if (old[key] === undefined) delete object[key];
+  else object[key] = structuredClone(old[key]);
+}
+
+function generationRises(rules: KindRules, object: KubeObject, old: KubeObject): boolean {
+  if (typeof rules.generation === 'object') return rules.generation.changed(object, old);
+  const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
+  const keys = new Set([...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key)));
+  for (const key of keys) if (!semanticEqual(object[key], old[key])) return true;
+  return false;
+}
+
+function keepSystemFields(object: Draft<KubeObject>, old: KubeObject): void {
+  const { metadata } = object;
+  if (!metadata.uid && old.metadata.uid) metadata.uid = old.metadata.uid;
+  if (old.metadata.creationTimestamp) metadata.creationTimestamp = old.metadata.creationTimestamp;
+  if (old.metadata.deletionTimestamp) metadata.deletionTimestamp = old.metadata.deletionTimestamp;
+  if (old.metadata.deletionGracePeriodSeconds !== undefined && metadata.deletionGracePeriodSeconds === undefined) {
+    metadata.deletionGracePeriodSeconds = old.metadata.deletionGracePeriodSeconds;
+  }
+}
+
+function refuse(resource: ServedResource, object: Draft<KubeObject>, errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
+  throw invalid({ group: resource.group, kind: resource.kind }, object.metadata.name ?? '', errors);
+}
+
+/** Settles the resourceVersion that an update was sent with: takes the current one, or refuses. */
+export function checkResourceVersion(
+  resource: ServedResource,
+  object: Draft<KubeObject>,
+  old: KubeObject,
+  requestResource: { group: string; resource: string },
+): void {
+  const { metadata } = object;
+  const sent = metadata.resourceVersion ?? '';
+  if (sent === '' || sent === '0') {
+    if (resource.rules.allowUnconditionalUpdate === false) {
+      throw invalid({ group: requestResource.group, kind: requestResource.resource }, metadata.name ?? '', [
+        {
+          type: 'FieldValueInvalid',
+          field: 'metadata.resourceVersion',
+          body: 'Invalid value: 0: must be specified for an update',
+        },
+      ]);
+    }
+    if (old.metadata.resourceVersion) metadata.resourceVersion = old.metadata.resourceVersion;
+    return;
+  }
+  if (sent !== old.metadata.resourceVersion) {
+    throw conflict(requestResource, metadata.name ?? '', optimisticLockText);
+  }
+}

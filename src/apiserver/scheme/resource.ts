@@ -1,0 +1,69 @@
+/**
+ * A resource as this server serves it: facts, rules, type and storage place, the same shape for built-in kinds and for
+ * custom ones. Upstream: apiserver pkg/endpoints/handlers RequestScope and registry/generic/registry Store.
+ */
+
+import type { KindRules, SubresourceFacts } from '#api/kind';
+import type { Draft, GroupVersionKind, KubeObject, StructNode } from '#apimachinery';
+
+export interface ServedResource {
+  readonly group: string;
+  readonly version: string;
+  /** Lower-case plural. */
+  readonly resource: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly subresources: readonly SubresourceFacts[];
+  readonly rules: KindRules;
+  readonly struct: StructNode;
+  /** Definition name of the kind; empty for custom ones. */
+  readonly typeName: string;
+  readonly storageVersionHash: string | undefined;
+  /** Where objects stand: `/registry/pods` with the server's key prefix, without a slash at the end. */
+  readonly storagePrefix: string;
+  /** The resource of the version that is stored; itself for most. */
+  readonly storage: ServedResource;
+  /** Another group shares the storage (events): requests name this group, the store the other. */
+  readonly custom: boolean;
+}
+
+export function kindOf(resource: ServedResource): GroupVersionKind {
+  return { group: resource.group, version: resource.version, kind: resource.kind };
+}
+
+export function apiVersionText(resource: Pick<ServedResource, 'group' | 'version'>): string {
+  return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
+}
+
+/** Key of an object. */
+export function storageKey(resource: ServedResource, namespace: string, name: string): string {
+  return resource.namespaced ? `${resource.storagePrefix}/${namespace}/${name}` : `${resource.storagePrefix}/${name}`;
+}
+
+/** Start of the keys of a namespace, or of all. */
+export function storageRange(resource: ServedResource, namespace: string): string {
+  return resource.namespaced && namespace !== ''
+    ? `${resource.storagePrefix}/${namespace}/`
+    : `${resource.storagePrefix}/`;
+}
+
+/** The request's version of a stored object. */
+export function fromStorage(resource: ServedResource, object: KubeObject): KubeObject {
+  if (resource.storage === resource) return object;
+  return resource.rules.fromHub ? resource.rules.fromHub(object) : { ...object, apiVersion: apiVersionText(resource) };
+}
+
+/** The stored version of a request's object. */
+export function toStorage(resource: ServedResource, object: Draft<KubeObject>): Draft<KubeObject> {
+  if (resource.storage === resource) return object;
+  const hub = resource.rules.toHub
+    ? (resource.rules.toHub(object as KubeObject) as Draft<KubeObject>)
+    : { ...object, kind: resource.storage.kind };
+  hub.apiVersion = apiVersionText(resource.storage);
+  return hub;
+}

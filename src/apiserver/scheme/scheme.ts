@@ -1,0 +1,97 @@
+/**
+ * All resources that a server serves, by path and by kind. Built-in ones are made from facts, types and rules when the
+ * server starts; custom ones come and go. Upstream: the installers of pkg/registry/<group>/rest and
+ * pkg/kubeapiserver/default_storage_factory_builder.go for the places in the store.
+ */
+
+import type { GroupFacts, KindRules, ResourceFacts } from '#api/kind';
+import { builtinTypes, groups, resources } from '#api/tables';
+import type { GroupVersionKind } from '#apimachinery';
+import type { ServedResource } from './resource.ts';
+
+/** Rules of a kind in a version, by `group/version/resource`; kinds without an entry have upstream's generic rules. */
+export type RulesOf = (facts: ResourceFacts) => KindRules;
+
+const specialPrefixes: Readonly<Record<string, string>> = {
+  '/replicationcontrollers': 'controllers',
+  '/endpoints': 'services/endpoints',
+  '/nodes': 'minions',
+  '/services': 'services/specs',
+  'networking.k8s.io/ingresses': 'ingress',
+};
+/** Groups whose objects stand under their group's name, because a server of their own stores them upstream. */
+const groupedPrefixes = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+
+function storagePrefix(keyPrefix: string, group: string, resource: string): string {
+  const special = specialPrefixes[`${group}/${resource}`];
+  if (special) return `${keyPrefix}/${special}`;
+  return groupedPrefixes.has(group) ? `${keyPrefix}/${group}/${resource}` : `${keyPrefix}/${resource}`;
+}
+
+export class Scheme {
+  /** Groups in the order of discovery. */
+  readonly groups: readonly GroupFacts[] = groups;
+  readonly #byPath = new Map<string, ServedResource>();
+  readonly #byKind = new Map<string, ServedResource>();
+
+  constructor(keyPrefix: string, rulesOf: RulesOf) {
+    for (const facts of resources) this.add(served(facts, rulesOf(facts), keyPrefix));
+    for (const facts of resources) this.#linkStorage(facts);
+  }
+
+  find(group: string, version: string, resource: string): ServedResource | undefined {
+    return this.#byPath.get(`${group}/${version}/${resource}`);
+  }
+
+  ofKind({ group, version, kind }: GroupVersionKind): ServedResource | undefined {
+    return this.#byKind.get(`${group}/${version}/${kind}`);
+  }
+
+  /** Every served resource, in the order in which they were added. */
+  all(): IterableIterator<ServedResource> {
+    return this.#byPath.values();
+  }
+
+  add(resource: ServedResource): void {
+    const { group, version } = resource;
+    this.#byPath.set(`${group}/${version}/${resource.resource}`, resource);
+    this.#byKind.set(`${group}/${version}/${resource.kind}`, resource);
+  }
+
+  remove(resource: ServedResource): void {
+    const { group, version } = resource;
+    this.#byPath.delete(`${group}/${version}/${resource.resource}`);
+    this.#byKind.delete(`${group}/${version}/${resource.kind}`);
+  }
+
+  #linkStorage(facts: ResourceFacts): void {
+    const { storageGroup, storageVersion } = facts;
+    if (storageGroup === facts.group && storageVersion === facts.version) return;
+    const own = this.find(facts.group, facts.version, facts.resource)!;
+    const hub = this.find(storageGroup, storageVersion, facts.resource);
+    if (!hub) throw new Error(`${facts.resource}.${facts.version}.${facts.group} has no storage version`);
+    (own as { storage: ServedResource }).storage = hub;
+    (own as { storagePrefix: string }).storagePrefix = hub.storagePrefix;
+  }
+}
+
+function served(facts: ResourceFacts, rules: KindRules, keyPrefix: string): ServedResource {
+  const { typeName, storageGroup, storageVersion: _, storageVersionHash, ...rest } = facts;
+  let struct: ServedResource['struct'] | undefined;
+  const resource = {
+    ...rest,
+    typeName,
+    storageVersionHash,
+    listKind: `${facts.kind}List`,
+    rules,
+    /** Read when first needed: a server touches few of the types when it starts. */
+    get struct() {
+      return (struct ??= builtinTypes.struct(typeName));
+    },
+    storagePrefix: storagePrefix(keyPrefix, storageGroup, facts.resource),
+    storage: undefined as unknown as ServedResource,
+    custom: false,
+  };
+  resource.storage = resource;
+  return resource;
+}

@@ -1,0 +1,148 @@
+/**
+ * A request body as a draft of its kind, with what strict decoding found. Upstream: apiserver
+ * pkg/endpoints/handlers/{create,update}.go and the codec factory.
+ */
+import {
+  badRequest,
+  type Draft,
+  InputError,
+  type KubeObject,
+  parseApiVersion,
+  readJson,
+  readTypeMeta,
+  readYaml,
+  type StructNode,
+  yamlToJson,
+} from '#apimachinery';
+import { apiVersionText } from '../scheme/resource.ts';
+import type { MediaType } from './negotiation.ts';
+import { protobufToJson } from './protobuf.ts';
+
+/** How unknown and duplicate fields are treated. */
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+/** Upstream's default since 1.25. */
+export function fieldValidationOf(value: string | undefined): FieldValidation {
+  return value === 'Ignore' || value === 'Strict' ? value : 'Warn';
+}
+
+export interface DecodeTarget {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly struct: StructNode;
+  /** Other groups and versions whose kind of this name is taken as it stands. */
+  readonly accepts?: (apiVersion: string) => boolean;
+}
+
+export interface DecodeOptions {
+  readonly mediaType: MediaType;
+  readonly validation: FieldValidation;
+  readonly warn: (text: string) => void;
+}
+
+/** At most 30 bytes of a body that could not be read, as upstream shows them. */
+function summary(body: Uint8Array): string {
+  if (body.length === 0) return '<empty>';
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const head = body[0] === 0x7b ? buffer.subarray(0, 30).toString() : buffer.subarray(0, 30).toString('hex');
+  return body.length > 30 ? `${head} ...` : head;
+}
+
+function decodeFailure(
+  target: DecodeTarget,
+  seen: { apiVersion: string; kind: string } | undefined,
+  text: string,
+  body: Uint8Array,
+): Error {
+  if (seen && seen.kind !== '') {
+    const version = seen.apiVersion.split('/').at(-1)!;
+    return badRequest(
+      `${seen.kind} in version ${JSON.stringify(version)} cannot be handled as a ${target.kind}: ${text}`,
+    );
+  }
+  return badRequest(`the object provided is unrecognized (must be of type ${target.kind}): ${text} (${summary(body)})`);
+}
+
+/** The kind that a body claims, completed from the target. */
+function typeMetaOf(
+  body: Uint8Array,
+  target: DecodeTarget,
+  mediaType: MediaType,
+): { apiVersion: string; kind: string } {
+  const text = mediaType === 'application/yaml' ? yamlToJson(Buffer.from(body).toString()).json : body;
+  const found = readTypeMeta(text);
+  const own = apiVersionText(target);
+  return { apiVersion: found.apiVersion || own, kind: found.kind || target.kind };
+}
+
+/** Decodes and checks the kind. Throws 400. */
+export function decodeBody(body: Uint8Array, target: DecodeTarget, options: DecodeOptions): Draft<KubeObject> {
+  const { mediaType } = options;
+  if (mediaType === 'application/vnd.kubernetes.protobuf') {
+    const object = protobufToJson(body, target, apiVersionText(target));
+    if (object.kind !== target.kind) refuseKind(object, target);
+    return checkKind(object, target);
+  }
+  let seen: { apiVersion: string; kind: string } | undefined;
+  try {
+    seen = typeMetaOf(body, target, mediaType);
+    const gv = parseApiVersion(seen.apiVersion);
+    const same = seen.kind === target.kind && gv.group === target.group;
+    if (!same && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
+    const { value, strictErrors } =
+      mediaType === 'application/yaml'
+        ? readYaml(Buffer.from(body).toString(), target.struct)
+        : readJson(body, target.struct);
+    const object = value as Draft<KubeObject>;
+    object.apiVersion = seen.apiVersion;
+    object.kind = seen.kind;
+    if (target.struct.fields.has('metadata')) object.metadata ??= {};
+    applyStrict(strictErrors, options, seen, target);
+    return checkKind(object, target);
+  } catch (error) {
+    if (error instanceof InputError || error instanceof RangeError)
+      throw decodeFailure(target, seen, error.message, body);
+    throw error;
+  }
+}
+
+function applyStrict(
+  errors: readonly string[],
+  options: DecodeOptions,
+  seen: { apiVersion: string; kind: string },
+  target: DecodeTarget,
+): void {
+  if (errors.length === 0 || options.validation === 'Ignore') return;
+  if (options.validation === 'Warn') {
+    for (const text of errors) options.warn(text);
+    return;
+  }
+  throw decodeFailure(target, seen, `strict decoding error: ${errors.join(', ')}`, new Uint8Array());
+}
+
+function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTarget): never {
+  const { version } = parseApiVersion(seen.apiVersion);
+  const own = apiVersionText(target);
+  const known = seen.kind === target.kind && seen.apiVersion.split('/').length === own.split('/').length;
+  if (known && seen.apiVersion !== own) {
+    throw badRequest(
+      `the API version in the data (${seen.apiVersion}) does not match the expected API version (${own})`,
+    );
+  }
+  throw badRequest(
+    `${seen.kind} in version ${JSON.stringify(version)} cannot be handled as a ${target.kind}: no kind ${JSON.stringify(seen.kind)} is registered for version ${JSON.stringify(seen.apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+  );
+}
+
+function checkKind(object: Draft<KubeObject>, target: DecodeTarget): Draft<KubeObject> {
+  const own = apiVersionText(target);
+  if (object.apiVersion !== own && !target.accepts?.(object.apiVersion)) {
+    throw badRequest(
+      `the API version in the data (${object.apiVersion}) does not match the expected API version (${own})`,
+    );
+  }
+  object.apiVersion = own;
+  object.kind = target.kind;
+  return object;
+}

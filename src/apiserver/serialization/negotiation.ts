@@ -1,0 +1,134 @@
+/**
+ * Which encoding a body has and which one an answer gets. Upstream: apiserver
+ * pkg/endpoints/handlers/negotiation/negotiate.go and the goautoneg parser that it uses.
+ */
+import { StatusError } from '#apimachinery';
+import { header, type ServerRequest } from '../http/message.ts';
+
+export type MediaType = 'application/json' | 'application/yaml' | 'application/vnd.kubernetes.protobuf';
+
+/** In upstream's order, which decides for star ranges. */
+export const mediaTypes: readonly MediaType[] = [
+  'application/json',
+  'application/yaml',
+  'application/vnd.kubernetes.protobuf',
+];
+
+export type Transform = 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
+
+export interface OutputType {
+  readonly mediaType: MediaType;
+  /** What the object is turned into before it is encoded. */
+  readonly as?: Transform;
+  /** `v1` or `v1beta1`, of meta.k8s.io, when `as` is given. */
+  readonly version: 'v1' | 'v1beta1';
+  readonly pretty: boolean;
+}
+
+interface Clause {
+  readonly type: string;
+  readonly subtype: string;
+  readonly quality: number;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** The clauses of an Accept header, best first; equal ones in the order given, the more specific before the star. */
+export function parseAccept(text: string): Clause[] {
+  const clauses: Clause[] = [];
+  for (const part of text.split(',')) {
+    const [range = '', ...rest] = part.split(';').map(each => each.trim());
+    if (range === '') continue;
+    const [type = '', subtype = ''] = range.split('/');
+    const parameters = new Map<string, string>();
+    let quality = 1;
+    for (const each of rest) {
+      const at = each.indexOf('=');
+      if (at < 0) continue;
+      const name = each.slice(0, at).trim();
+      const value = each.slice(at + 1).trim();
+      if (name === 'q') quality = Number.isNaN(Number.parseFloat(value)) ? 1 : Number.parseFloat(value);
+      else parameters.set(name, value);
+    }
+    if (type === '*' && subtype === '') clauses.push({ type: '*', subtype: '*', quality, parameters });
+    else clauses.push({ type, subtype, quality, parameters });
+  }
+  const specific = (clause: Clause) => (clause.type === '*' ? 0 : clause.subtype === '*' ? 1 : 2);
+  return clauses.sort((a, b) => b.quality - a.quality || specific(b) - specific(a));
+}
+
+function notAcceptable(accepted: readonly string[]): StatusError {
+  return new StatusError({
+    code: 406,
+    reason: 'NotAcceptable',
+    message: `only the following media types are accepted: ${accepted.join(', ')}`,
+  });
+}
+
+export interface OutputRestrictions {
+  /** Encodings that this endpoint can give; default all. */
+  readonly mediaTypes?: readonly MediaType[];
+  /** Without it a Table or metadata is refused (discovery, reviews). */
+  readonly transforms?: boolean;
+}
+
+/** Throws 406 when nothing that the client accepts can be given. */
+export function negotiateOutput(request: ServerRequest, restrictions: OutputRestrictions = {}): OutputType {
+  const accepted = restrictions.mediaTypes ?? mediaTypes;
+  const accept = header(request, 'accept') ?? '';
+  if (accept === '') return { mediaType: accepted[0]!, version: 'v1', pretty: wantsPretty(request) };
+  for (const { type, subtype, parameters } of parseAccept(accept)) {
+    for (const mediaType of mediaTypes) {
+      const [mainType, mainSubtype] = mediaType.split('/');
+      if (type !== '*' && type !== mainType) continue;
+      if (subtype !== '*' && subtype !== mainSubtype) continue;
+      const output = withParameters(mediaType, parameters, accepted, restrictions.transforms ?? true);
+      if (output) return { ...output, pretty: parameters.get('pretty') === '1' || wantsPretty(request) };
+    }
+  }
+  throw notAcceptable(accepted);
+}
+
+function withParameters(
+  mediaType: MediaType,
+  parameters: ReadonlyMap<string, string>,
+  accepted: readonly MediaType[],
+  transforms: boolean,
+): Omit<OutputType, 'pretty'> | undefined {
+  const as = parameters.get('as');
+  const group = parameters.get('g') ?? '';
+  const version = parameters.get('v') ?? '';
+  const stream = parameters.get('stream');
+  if (stream !== undefined && stream !== '' && stream !== 'watch') return undefined;
+  if (as === undefined && !parameters.has('g') && !parameters.has('v')) {
+    return accepted.includes(mediaType) ? { mediaType, version: 'v1' } : undefined;
+  }
+  if (!transforms || group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
+  if (as === 'Table')
+    return mediaType === 'application/vnd.kubernetes.protobuf' ? undefined : { mediaType, as, version };
+  if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { mediaType, as, version };
+  return undefined;
+}
+
+function wantsPretty(request: ServerRequest): boolean {
+  const asked = request.query.get('pretty');
+  if (asked) return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked);
+  const agent = header(request, 'user-agent') ?? '';
+  return agent.startsWith('curl') || agent.startsWith('Wget') || agent.startsWith('Mozilla/5.0');
+}
+
+/** The encoding of a body. Throws 415. `accepted`: custom resources take no protobuf. */
+export function negotiateInput(request: ServerRequest, accepted: readonly string[] = mediaTypes): MediaType {
+  const text = header(request, 'content-type') ?? '';
+  if (text === '') return 'application/json';
+  const type = text.split(';')[0]!.trim().toLowerCase();
+  if (accepted.includes(type)) return type as MediaType;
+  throw unsupportedMediaType(accepted);
+}
+
+export function unsupportedMediaType(accepted: readonly string[]): StatusError {
+  return new StatusError({
+    code: 415,
+    reason: 'UnsupportedMediaType',
+    message: `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  });
+}

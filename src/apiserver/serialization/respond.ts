@@ -1,0 +1,104 @@
+/**
+ * Answers in the negotiated encoding: stored objects as their bytes where JSON is asked for, everything else made from
+ * the decoded form. Upstream: apiserver pkg/endpoints/handlers/{response,responsewriters}.
+ */
+import { badRequest, type KubeObject, type StructNode, writeJson, writeProtobufObject, writeYaml } from '#apimachinery';
+import type { ServerRequest, ServerResponse } from '../http/message.ts';
+import { fromStorage, type ServedResource } from '../scheme/resource.ts';
+import type { OutputType } from './negotiation.ts';
+import { asMetadata, metadataStruct } from './partial-metadata.ts';
+import { tableOf } from './table.ts';
+
+/** Anything that knows its stored bytes and its decoded form: cache items and results of writes. */
+export interface ObjectSource {
+  /** JSON as sent, less `skip` bytes after the brace. */
+  sent(skip?: number): Buffer;
+  decoded(): KubeObject;
+}
+
+const newline = Buffer.from('\n');
+
+/** A value of a known type in the encoding asked for. */
+export function encodeAs(
+  value: object,
+  struct: StructNode | undefined,
+  output: Pick<OutputType, 'mediaType' | 'pretty'>,
+): Uint8Array {
+  switch (output.mediaType) {
+    case 'application/json': {
+      const text = struct ? writeJson(value, struct) : JSON.stringify(value);
+      return Buffer.from(output.pretty ? JSON.stringify(JSON.parse(text), null, 2) : `${text}\n`);
+    }
+    case 'application/yaml':
+      return Buffer.from(writeYaml(struct ? JSON.parse(writeJson(value, struct)) : value));
+    case 'application/vnd.kubernetes.protobuf':
+      if (!struct) throw badRequest('this object has no protobuf form');
+      return writeProtobufObject(value, struct);
+  }
+}
+
+export interface RespondOptions {
+  readonly request: ServerRequest;
+  readonly resource: ServedResource;
+  readonly output: OutputType;
+  readonly nowMs: number;
+  readonly status?: number;
+}
+
+/** One stored object, in the request's version and form. */
+export function respondObject(source: ObjectSource, options: RespondOptions): ServerResponse {
+  const { resource, output, status = 200 } = options;
+  const raw =
+    resource.storage === resource &&
+    output.as === undefined &&
+    output.mediaType === 'application/json' &&
+    !output.pretty;
+  const headers: Record<string, string> = { 'content-type': output.mediaType };
+  if (raw) {
+    const bytes = Buffer.concat([source.sent(), newline]);
+    return { status, headers, body: { kind: 'bytes', bytes, object: source.decoded() as never } };
+  }
+  return { status, headers, body: { kind: 'bytes', bytes: objectBytes(source, options) } };
+}
+
+/** The encoded form of one object, with a newline after JSON. */
+export function objectBytes(source: ObjectSource, options: RespondOptions): Uint8Array {
+  const { resource, output } = options;
+  const object = fromStorage(resource, source.decoded());
+  if (output.as === 'Table') {
+    const includeObject = options.request.query.get('includeObject');
+    return encodeAs(
+      tableOf([object], {
+        resource,
+        output,
+        nowMs: options.nowMs,
+        includeObject,
+        listMeta: { resourceVersion: object.metadata.resourceVersion! },
+      }),
+      undefined,
+      output,
+    );
+  }
+  if (output.as === 'PartialObjectMetadata')
+    return encodeAs(asMetadata(object, output.version), metadataStruct(), output);
+  if (output.as === 'PartialObjectMetadataList') {
+    throw badRequest(
+      `you requested PartialObjectMetadataList, but the requested object is not a list (${resource.kind})`,
+    );
+  }
+  return encodeAs(object, resource.struct, output);
+}
+
+/** A plain typed value (review, scale, status) with a status. */
+export function respondValue(
+  value: object,
+  struct: StructNode | undefined,
+  output: Pick<OutputType, 'mediaType' | 'pretty'>,
+  status = 200,
+): ServerResponse {
+  return {
+    status,
+    headers: { 'content-type': output.mediaType },
+    body: { kind: 'bytes', bytes: encodeAs(value, struct, output) },
+  };
+}

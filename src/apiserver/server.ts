@@ -1,0 +1,129 @@
+/**
+ * The API server: one instance a cluster, over a store, with a neutral entry that its listeners and in-process
+ * transports share. Upstream: apiserver pkg/server/{config,genericapiserver}.go, pkg/controlplane.
+ */
+
+import type { KindRules, ResourceFacts } from '#api/kind';
+import { rulesOf } from '#api/rules';
+import { isStatusError } from '#apimachinery';
+import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
+import type { Transport } from '#client';
+import type { TokenKeys } from '#pki';
+import { type Store, startWatchCache } from '#storage';
+import { AdmissionChain } from './admission/chain.ts';
+import { authenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
+import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
+import { type Authorizer, allowAll, privilegedGroup, unionAuthorizer } from './authorization/authorizer.ts';
+import { Rbac } from './authorization/rbac.ts';
+import { watchRbacObjects } from './authorization/rbac-objects.ts';
+import { type ApiServerConfig, defaultConfig } from './config.ts';
+import { Discovery } from './discovery/discovery.ts';
+import { inProcessTransport } from './http/in-process.ts';
+import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
+import type { ServerRequest, ServerResponse } from './http/message.ts';
+import { Caches } from './registry/caches.ts';
+import { ObjectStore } from './registry/object-store.ts';
+import { Registry } from './registry/registry.ts';
+import { Scheme } from './scheme/scheme.ts';
+import type { DispatchDeps } from './server/dispatch.ts';
+import { createEntry } from './server/entry.ts';
+import type { HealthCheck } from './server/health.ts';
+
+export interface ApiServerDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly faults: FaultPlan;
+  readonly activity: Activity;
+  /** Signs and checks ServiceAccount tokens; absent: there are none. */
+  readonly tokenKeys?: TokenKeys | undefined;
+  /** Further ways to recognise a bearer token, asked first. */
+  readonly tokenAuthenticators?: readonly TokenAuthenticator[];
+}
+
+export interface ApiServer extends AsyncDisposable {
+  /** The neutral entry; never rejects. */
+  readonly handle: Entry;
+  /** A client's way in without a network, bound to an identity (system:authenticated is added). */
+  transport(user: UserInfo, userAgent?: string): Transport;
+  /** Opens a TLS port. May be called several times. */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Resolves when everything that a fresh server has is there. */
+  readonly ready: Promise<void>;
+  readonly config: ApiServerConfig;
+}
+
+export { serviceAccountUser, type UserInfo, user };
+
+/** Starts an API server over `deps.store`, which stays the caller's. Resolves when it answers. */
+export async function createApiServer(
+  deps: ApiServerDeps,
+  settings: Partial<ApiServerConfig> = {},
+): Promise<ApiServer> {
+  const config: ApiServerConfig = { ...defaultConfig, ...settings };
+  const stopping = new AbortController();
+  const scheme = new Scheme(config.keyPrefix, rulesOf as (facts: ResourceFacts) => KindRules);
+  const watchCache = await startWatchCache(deps, { prefix: `${config.keyPrefix}/` });
+  const caches = new Caches(watchCache);
+  const { clock, random } = deps;
+  const objects = new ObjectStore(deps.store);
+  const registry = new Registry({ clock, random, objects, caches, config, hooks: new Map() });
+  const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
+  const authorizer = authorizerOf(config, rbac);
+  const dispatchDeps: DispatchDeps = {
+    clock,
+    scheme,
+    registry,
+    caches,
+    admission: new AdmissionChain([]),
+    subresources: new Map(),
+    virtual: new Map(),
+  };
+  const discovery = new Discovery({
+    customGroups: () => [],
+    serverAddress: request => request.host ?? '',
+  });
+  const checks: HealthCheck[] = [{ name: 'ping', check: () => undefined }];
+  const entry = createEntry({
+    ...deps,
+    authenticate: authenticator({ tokens: deps.tokenAuthenticators ?? [], anonymous: config.anonymousAuth }),
+    authorizer,
+    dispatch: dispatchDeps,
+    discovery,
+    checks,
+  });
+  const listeners: Listener[] = [];
+  const transports = new Set<Transport>();
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    stopping.abort(new Error('the API server stops'));
+    for (const transport of transports) await transport[Symbol.asyncDispose]();
+    for (const listener of listeners) await listener[Symbol.asyncDispose]();
+    await watchCache[Symbol.asyncDispose]();
+  };
+  return {
+    handle: entry,
+    config,
+    ready: Promise.resolve(),
+    transport(who, userAgent = 'kobune') {
+      const transport = inProcessTransport(entry, withAuthenticatedGroup(who), userAgent);
+      transports.add(transport);
+      return transport;
+    },
+    async listen(options) {
+      const listener = await listen(options, entry);
+      listeners.push(listener);
+      return listener;
+    },
+    [Symbol.asyncDispose]: () => (stopped ??= stop()),
+  };
+}
+
+function authorizerOf(config: ApiServerConfig, rbac: Rbac): Authorizer {
+  if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
+  return unionAuthorizer([privilegedGroup, rbac]);
+}
+
+export { isStatusError, type ServerRequest, type ServerResponse };

@@ -1,0 +1,94 @@
+/**
+ * The chain that every request goes through, in upstream's order: request info, authentication, impersonation,
+ * authorization, then what the path asks for; any failure becomes a Status. Upstream: apiserver pkg/server/config.go
+ * DefaultBuildHandlerChain.
+ */
+
+import { goQuote, isStatusError, type Status } from '#apimachinery';
+import type { Activity, Logger, MetricsRegistry } from '#base';
+import type { Authenticate } from '../authentication/authenticator.ts';
+import { type Authorizer, attributesOf, forbiddenError } from '../authorization/authorizer.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { impersonate } from '../filters/impersonation.ts';
+import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
+import type { Entry } from '../http/listener.ts';
+import {
+  errorStatus,
+  jsonResponse,
+  type ServerRequest,
+  type ServerResponse,
+  statusResponse,
+  textResponse,
+} from '../http/message.ts';
+import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath } from './dispatch.ts';
+import { type HealthCheck, health, isHealthPath } from './health.ts';
+import { versionInfo } from './version.ts';
+
+export interface EntryDeps {
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly activity: Activity;
+  readonly authenticate: Authenticate;
+  readonly authorizer: Authorizer;
+  readonly dispatch: DispatchDeps;
+  readonly discovery: Discovery;
+  readonly checks: readonly HealthCheck[];
+}
+
+export function createEntry(deps: EntryDeps): Entry {
+  return async request => {
+    const done = deps.activity.begin();
+    const warnings: string[] = [];
+    let response: ServerResponse;
+    try {
+      response = await answer(deps, request, warnings);
+    } catch (error) {
+      response = statusResponse(statusFor(deps, request, error));
+    }
+    if (warnings.length > 0) response.headers['warning'] = warnings.map(warningHeader);
+    response.headers['cache-control'] ??= 'no-cache, private';
+    response.headers['audit-id'] = deps.dispatch.registry.deps.random.uuid();
+    done();
+    return response;
+  };
+}
+
+/** Bugs are told to the log and to nobody else. */
+function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Status {
+  if (!isStatusError(error) && !request.signal.aborted) {
+    deps.logger.error('request failed', { method: request.method, path: request.path, error });
+  }
+  return errorStatus(error);
+}
+
+/** RFC 7234 5.5 as upstream writes it: 299, no agent, the quoted text. */
+function warningHeader(text: string): string {
+  return `299 - ${goQuote(text)}`;
+}
+
+async function answer(deps: EntryDeps, request: ServerRequest, warnings: string[]): Promise<ServerResponse> {
+  const info = requestInfo(request.method, request.path, request.query);
+  const requester = await deps.authenticate(request);
+  const user = await impersonate(request, requester, deps.authorizer);
+  const attributes = attributesOf(user, info);
+  const { decision, reason } = await deps.authorizer.authorize(attributes);
+  if (decision !== 'allow') throw forbiddenError(attributes, reason);
+  const warn = (text: string): void => {
+    if (!warnings.includes(text)) warnings.push(text);
+  };
+  if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
+  return nonResource(deps, request, info);
+}
+
+async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: RequestInfo): Promise<ServerResponse> {
+  if (isHealthPath(path)) return health(request, deps.checks);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (path === '/version' || path === '/version/') return jsonResponse(200, versionInfo);
+  if (path === '/metrics') return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8');
+  const discovered = deps.discovery.respond(request);
+  if (discovered) {
+    if (!isRead) throw noSuchMethod();
+    return discovered;
+  }
+  throw noSuchPath();
+}
