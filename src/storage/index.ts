@@ -1,4 +1,6 @@
 /** The storage layer's face: the contract and the engines. Only the API server and the composition root import it. */
+
+export { type CompactorOptions, startCompactor } from './compactor.ts';
 export * from './contract.ts';
 export {
   createMemoryStore,
@@ -6,5 +8,6 @@ export {
   type MemoryStoreOptions,
   openMemoryStore,
 } from './memory/memory-store.ts';
+export { restoreSqliteStore } from './sqlite/restore.ts';
 export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite/sqlite-store.ts';
 export * from './watch-cache/index.ts';

@@ -31,7 +31,7 @@ export function* sweep(db: DatabaseSync): Generator<void, number> {
   for (;;) {
     const { compacted, swept } = readMeta(db);
     const last = lastIdOf(compacted);
-    if (swept >= last) break;
+    if (compacted === 0 || swept >= last) break;
     const found = rows.all(swept, last, stepRows) as unknown as Array<{
       id: number;
       prev: number;

@@ -14,6 +14,8 @@ const schemaVersion = 1;
 const magic = 'SQLite format 3\0';
 /** Eight thousand bytes hold three typical objects; a smaller page would waste half of itself. */
 const pageSize = 8192;
+/** How long to wait for someone who looks into the file with a tool of their own. */
+const busyMs = 5000;
 const walLimitBytes = 64 << 20;
 /** Stores up to this size are checked whole when opened; larger ones by `verify` alone, rows by their checksums. */
 const checkedBytes = 64 << 20;
@@ -65,7 +67,7 @@ export function lockStore(path: string): DatabaseSync {
 export function openDatabase(path: string, maxPages: number | undefined): DatabaseSync {
   if (existsSync(path)) checkFile(path);
   else createFile(path);
-  const db = new DatabaseSync(path, { timeout: 0 });
+  const db = new DatabaseSync(path, { timeout: busyMs });
   db.exec(`PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${walLimitBytes}`);
   db.exec('PRAGMA cache_size = -16384');
   limitPages(db, maxPages);
@@ -74,7 +76,7 @@ export function openDatabase(path: string, maxPages: number | undefined): Databa
 
 /** A second connection, for reads beside the writer. */
 export function openReader(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+  const db = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
   db.exec('PRAGMA cache_size = -8192');
   return db;
 }
