@@ -26,7 +26,7 @@ export interface ControllerDeps {
 export interface ControllerOptions {
   /** As it stands in logs and metrics: upstream's name. */
   readonly name: string;
-  readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult | undefined | undefined>;
+  readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult | undefined> | Promise<void>;
   /** Keys worked on at a time; default 1. */
   readonly workers?: number;
 }

@@ -22,6 +22,7 @@ export {
   type ReconcileResult,
   TerminalError,
 } from './controller.ts';
+export { createEventRecorder, type EventRecorder, type EventRecorderDeps, type EventSource } from './events.ts';
 export { createHttpsTransport, type HttpsTransportConfig, pathOf, statusErrorOf } from './https-transport.ts';
 export {
   createInformer,
@@ -30,6 +31,8 @@ export {
   type InformerHandler,
   type InformerOptions,
 } from './informer.ts';
+export { createInformerFactory, type InformerFactory } from './informer-factory.ts';
+export * from './resources.ts';
 export type { ApiRequest, ApiResponse, Transport, WatchEvent } from './transport.ts';
 export { decodeWatch } from './watch-decoder.ts';
 export { createWorkQueue, type WorkQueue, type WorkQueueOptions } from './work-queue.ts';

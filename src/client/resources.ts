@@ -1,0 +1,62 @@
+/** Names of the common built-in resources, with the types of their objects. */
+import type {
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  Endpoints,
+  Event,
+  Lease,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  ReplicaSet,
+  Secret,
+  Service,
+  ServiceAccount,
+} from '#api/types';
+import type { KubeObject } from '#apimachinery';
+import type { ResourceName } from './client.ts';
+
+function name<T extends KubeObject>(
+  group: string,
+  version: string,
+  resource: string,
+  kind: string,
+  namespaced = true,
+): ResourceName<T> {
+  return Object.freeze({ group, version, resource, kind, namespaced });
+}
+
+export const configMaps: ResourceName<ConfigMap> = name('', 'v1', 'configmaps', 'ConfigMap');
+export const deployments: ResourceName<Deployment> = name('apps', 'v1', 'deployments', 'Deployment');
+export const endpoints: ResourceName<Endpoints> = name('', 'v1', 'endpoints', 'Endpoints');
+export const endpointSlices: ResourceName<EndpointSlice> = name(
+  'discovery.k8s.io',
+  'v1',
+  'endpointslices',
+  'EndpointSlice',
+);
+export const events: ResourceName<Event> = name('', 'v1', 'events', 'Event');
+export const leases: ResourceName<Lease> = name('coordination.k8s.io', 'v1', 'leases', 'Lease');
+export const namespaces: ResourceName<Namespace> = name('', 'v1', 'namespaces', 'Namespace', false);
+export const nodes: ResourceName<Node> = name('', 'v1', 'nodes', 'Node', false);
+export const persistentVolumes: ResourceName<PersistentVolume> = name(
+  '',
+  'v1',
+  'persistentvolumes',
+  'PersistentVolume',
+  false,
+);
+export const persistentVolumeClaims: ResourceName<PersistentVolumeClaim> = name(
+  '',
+  'v1',
+  'persistentvolumeclaims',
+  'PersistentVolumeClaim',
+);
+export const pods: ResourceName<Pod> = name('', 'v1', 'pods', 'Pod');
+export const replicaSets: ResourceName<ReplicaSet> = name('apps', 'v1', 'replicasets', 'ReplicaSet');
+export const secrets: ResourceName<Secret> = name('', 'v1', 'secrets', 'Secret');
+export const serviceAccounts: ResourceName<ServiceAccount> = name('', 'v1', 'serviceaccounts', 'ServiceAccount');
+export const services: ResourceName<Service> = name('', 'v1', 'services', 'Service');

@@ -1,0 +1,30 @@
+/** What every controller gets, and how one describes itself in the list. */
+import type { Activity, Clock, Logger, Random } from '#base';
+import type { Client, EventRecorder, InformerFactory } from '#client';
+
+export interface ControllerContext {
+  /** Acts as the controller's own ServiceAccount. */
+  readonly client: Client;
+  /** Shared with the other controllers. */
+  readonly informers: InformerFactory;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly activity: Activity;
+  /** PEM of the cluster's CA, for those who publish it. */
+  readonly rootCaPem: string;
+}
+
+/** One controller. `setUp` registers informers and handlers; the result's `start` is called when they are synced. */
+export interface ControllerDefinition {
+  /** Upstream's name, as `--controllers` takes it. */
+  readonly name: string;
+  /** Its account in kube-system, as upstream's; the user is `system:serviceaccount:kube-system:<serviceAccount>`. */
+  readonly serviceAccount: string;
+  setUp(context: ControllerContext): StartableController;
+}
+
+export interface StartableController extends AsyncDisposable {
+  start(signal: AbortSignal): void;
+}

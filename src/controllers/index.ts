@@ -1,0 +1,66 @@
+/**
+ * The controllers, one folder each, in the order in which they start. Each acts as its own ServiceAccount in
+ * kube-system; all share their informers. Upstream: cmd/kube-controller-manager/app/controllermanager.go.
+ */
+import type { Activity, Clock, Logger, Random } from '#base';
+import { type Client, createEventRecorder, createInformerFactory } from '#client';
+import type { ControllerDefinition } from './context.ts';
+import { deploymentController } from './deployment/deployment.ts';
+import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
+import { endpointsController } from './endpoints/endpoints.ts';
+import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { namespaceController } from './namespace/namespace.ts';
+import { replicaSetController } from './replica-set/replica-set.ts';
+import { rootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
+import { serviceAccountController } from './service-account/service-account.ts';
+
+export type { ControllerContext, ControllerDefinition, StartableController } from './context.ts';
+
+/** Those that an API server needs to be one: what upstream's tests of the API alone run. */
+export const apiControllers: readonly ControllerDefinition[] = [
+  namespaceController,
+  serviceAccountController,
+  rootCaPublisher,
+];
+
+/** All of them. */
+export const controllers: readonly ControllerDefinition[] = [
+  ...apiControllers,
+  garbageCollector,
+  deploymentController,
+  replicaSetController,
+  endpointSliceController,
+  endpointsController,
+];
+
+export interface ControllersDeps {
+  /** A client that acts as this user; one a controller, and one for the shared informers. */
+  readonly clientFor: (user: string) => Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly activity: Activity;
+  readonly rootCaPem: string;
+}
+
+const managerUser = 'system:kube-controller-manager';
+
+/** Starts `definitions`; resolves when their informers are synced and their workers run. */
+export async function startControllers(
+  deps: ControllersDeps,
+  definitions: readonly ControllerDefinition[],
+  signal: AbortSignal,
+): Promise<AsyncDisposable> {
+  const stack = new AsyncDisposableStack();
+  const informers = stack.use(createInformerFactory(deps, deps.clientFor(managerUser)));
+  const set = definitions.map(definition => {
+    const client = deps.clientFor(`system:serviceaccount:kube-system:${definition.serviceAccount}`);
+    const logger = deps.logger.with({ controller: definition.name });
+    const events = createEventRecorder({ ...deps, client, logger }, { component: definition.name });
+    return definition.setUp({ ...deps, client, informers, events, logger });
+  });
+  for (const controller of set) stack.use(controller);
+  await informers.start(signal);
+  for (const controller of set) controller.start(signal);
+  return stack;
+}
