@@ -8,6 +8,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { emitColumns } from './emit-columns.ts';
+import { emitDescriptions, servedNames } from './emit-descriptions.ts';
 import { emitResources, servedDefinitions } from './emit-resources.ts';
 import { emitTables } from './emit-tables.ts';
 import { emitTypes } from './emit-types.ts';
@@ -40,12 +42,16 @@ const otherTypes: readonly string[] = [
   ]);
 
 function generate(reference: string): Map<string, string> {
-  const model = buildModel(readSwagger(reference), readProtobufFields(reference));
+  const document = readSwagger(reference);
+  const model = buildModel(document, readProtobufFields(reference));
   const files = new Map<string, string>();
   files.set(join(api, 'resources.gen.ts'), emitResources(model));
+  files.set(join(api, 'columns', 'definitions.gen.ts'), emitColumns(model));
   for (const [name, content] of emitTables(model)) files.set(join(api, 'tables', name), content);
   const roots = { kinds: servedDefinitions(model), others: otherTypes };
   for (const [name, content] of emitTypes(model, roots)) files.set(join(api, 'types', name), content);
+  const served = servedNames(document, [...roots.kinds, ...roots.others]);
+  files.set(join(api, 'openapi', 'descriptions.gen.ts'), emitDescriptions(document, served));
   return files;
 }
 

@@ -122,7 +122,7 @@ function toField(go: GoField, swagger: Swagger | undefined, facts: GoFacts, decl
     name: go.name,
     number: go.number,
     type,
-    nullable: pointer || /^[[{~b*]/.test(type),
+    nullable: pointer || type === 'b' || /^[[{~*]/.test(type),
     omitEmpty: go.flags.includes('z') || (go.flags.includes('o') && (pointer || !(isStruct(type) || union))),
     required: swagger?.required?.includes(go.name) ?? false,
     embedded: go.flags.includes('i'),

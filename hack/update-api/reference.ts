@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 /** One property or definition of the Swagger 2.0 document. */
 export interface Swagger {
   readonly type?: string;
+  readonly description?: string;
   readonly format?: string;
   readonly $ref?: string;
   readonly required?: readonly string[];

@@ -29,8 +29,8 @@ function longName(short: string): string {
   return to + short.slice(from.length);
 }
 
-/** The inverse of {@link longName}; undefined for names of another origin. */
-function shortName(long: string): string | undefined {
+/** `core.v1.Pod` of `io.k8s.api.core.v1.Pod`; undefined for names of another origin. */
+export function shortDefinitionName(long: string): string | undefined {
   const found = prefixes.find(([, prefix]) => long.startsWith(prefix));
   return found && found[0] + long.slice(found[1].length);
 }
@@ -42,7 +42,7 @@ class BuiltinTypes implements TypeRegistry {
   struct(name: string): StructNode {
     const known = this.#structs.get(name);
     if (known) return known;
-    const short = shortName(name);
+    const short = shortDefinitionName(name);
     const struct = short === undefined ? undefined : this.#find(short);
     if (!struct) throw new RangeError(`unknown definition: ${name}`);
     this.#structs.set(name, struct);
@@ -51,7 +51,7 @@ class BuiltinTypes implements TypeRegistry {
 
   /** Whether there is such a definition. */
   has(name: string): boolean {
-    const short = shortName(name);
+    const short = shortDefinitionName(name);
     return short !== undefined && this.#text(short) !== undefined;
   }
 

@@ -4,8 +4,8 @@ export const table: string = `
 CronJob
  @
  metadata 1 meta.v1.ObjectMeta -
- spec 2 .CronJobSpec pr
- status 3 .CronJobStatus p
+ spec 2 .CronJobSpec r
+ status 3 .CronJobStatus -
 CronJobList
  @
  metadata 1 meta.v1.ListMeta -
@@ -16,7 +16,7 @@ CronJobSpec
  startingDeadlineSeconds 2 l po
  concurrencyPolicy 3 s o
  suspend 4 B po
- jobTemplate 5 .JobTemplateSpec pr
+ jobTemplate 5 .JobTemplateSpec r
  successfulJobsHistoryLimit 6 i po
  failedJobsHistoryLimit 7 i po
 CronJobStatus
@@ -26,8 +26,8 @@ CronJobStatus
 Job
  @
  metadata 1 meta.v1.ObjectMeta -
- spec 2 .JobSpec p
- status 3 .JobStatus p
+ spec 2 .JobSpec -
+ status 3 .JobStatus -
 JobCondition
  type 1 s r
  status 2 s r
@@ -70,7 +70,7 @@ JobStatus
  ready 9 i po
 JobTemplateSpec
  metadata 1 meta.v1.ObjectMeta -
- spec 2 .JobSpec p
+ spec 2 .JobSpec -
 PodFailurePolicy
  rules 1 [.PodFailurePolicyRule pr l:atomic
 PodFailurePolicyOnExitCodesRequirement
@@ -96,8 +96,8 @@ UncountedTerminatedPods
 CronJob
  @
  metadata 1 meta.v1.ObjectMeta -
- spec 2 .CronJobSpec p
- status 3 .CronJobStatus p
+ spec 2 .CronJobSpec -
+ status 3 .CronJobStatus -
 CronJobList
  @
  metadata 1 meta.v1.ListMeta -
@@ -108,7 +108,7 @@ CronJobSpec
  startingDeadlineSeconds 2 l po
  concurrencyPolicy 3 s o
  suspend 4 B po
- jobTemplate 5 .JobTemplateSpec p
+ jobTemplate 5 .JobTemplateSpec -
  successfulJobsHistoryLimit 6 i po
  failedJobsHistoryLimit 7 i po
 CronJobStatus
@@ -117,5 +117,5 @@ CronJobStatus
  lastSuccessfulTime 5 T po
 JobTemplateSpec
  metadata 1 meta.v1.ObjectMeta -
- spec 2 batch.v1.JobSpec p
+ spec 2 batch.v1.JobSpec -
 `;

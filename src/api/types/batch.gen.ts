@@ -24,7 +24,7 @@ export interface CronJobSpec {
 
 export interface JobTemplateSpec {
   readonly metadata?: ObjectMeta;
-  readonly spec?: JobSpec;
+  readonly spec: JobSpec;
 }
 
 export interface JobSpec {
@@ -86,7 +86,7 @@ export type Job = {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: ObjectMeta;
-  readonly spec?: JobSpec;
+  readonly spec: JobSpec;
   readonly status?: JobStatus;
 };
 
