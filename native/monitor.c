@@ -307,6 +307,18 @@ static void write_exit_file(const char *path, const struct session_end *end) {
   rename(temporary, path);
 }
 
+/*
+ * Waits a bounded time for what a runtime that failed left to us: a dead process that nobody asks about keeps its pid
+ * namespace, and so its container, from ending.
+ */
+static void reap_leftovers(void) {
+  for (int tries = 0; tries < 50; tries++) {
+    pid_t pid = waitpid(-1, NULL, WNOHANG);
+    if (pid < 0) return;
+    if (pid == 0) poll(NULL, 0, 20);
+  }
+}
+
 /* Answers "ok <pid>" or "error <text>" on stdout once the runtime has created the container, then serves it. */
 int container_main(int argc, char **argv) {
   static char problem[8192];
@@ -323,6 +335,7 @@ int container_main(int argc, char **argv) {
   if (!runtime_start(&o, &session, problem, sizeof problem)) {
     dprintf(1, "error %s", problem);
     unlink(o.socket);
+    reap_leftovers();
     return 1;
   }
   dprintf(1, "ok %d %d\n", session.pid, getpid());
@@ -364,6 +377,7 @@ int exec_main(int argc, char **argv) {
   }
   unlink(o.pid_file);
   session_finish(&session, code);
+  reap_leftovers();
   return 0;
 }
 

@@ -11,6 +11,7 @@ import { UserError } from '#base';
 import { type ContentStore, digestOf } from './content-store.ts';
 import type { ImageRecord, ImageStore, Manifest } from './image-store.ts';
 import { ociManifestType } from './image-store.ts';
+import { machineArchitecture } from './platform.ts';
 
 export interface HostImageOptions {
   /** Names of the image; at least one. */
@@ -59,11 +60,20 @@ export async function buildFromHost(
   content: ContentStore,
   options: HostImageOptions,
 ): Promise<ImageRecord> {
+  const release = store.hold();
+  try {
+    return await build(store, content, options);
+  } finally {
+    release();
+  }
+}
+
+async function build(store: ImageStore, content: ContentStore, options: HostImageOptions): Promise<ImageRecord> {
   const tar = pack();
   const [layer] = await Promise.all([content.write(tar as never), writeLayer(tar, options)]);
   const config = Buffer.from(
     JSON.stringify({
-      architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+      architecture: machineArchitecture(),
       os: 'linux',
       created: epoch.toISOString(),
       config: {

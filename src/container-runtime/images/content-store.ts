@@ -37,6 +37,11 @@ export class ContentStore {
     return (await stat(this.path(digest)).catch(() => undefined)) !== undefined;
   }
 
+  /** Rejects when it is not there. */
+  async size(digest: string): Promise<number> {
+    return (await stat(this.path(digest))).size;
+  }
+
   read(digest: string): ReadStream {
     return createReadStream(this.path(digest), { highWaterMark: 1 << 20 });
   }

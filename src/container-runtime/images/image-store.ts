@@ -24,7 +24,7 @@ export interface ImageConfigFile {
 export interface ImageRecord {
   /** Digest of the config. */
   readonly id: string;
-  readonly manifest: Descriptor & { readonly mediaType: string };
+  readonly manifest: { readonly digest: string; readonly mediaType: string };
   readonly layers: readonly Descriptor[];
   /** Normalised, as `docker.io/library/busybox:latest`. */
   readonly repoTags: readonly string[];
@@ -52,6 +52,8 @@ export class ImageStore {
   readonly #launcher: Launcher;
   readonly #records = new Map<string, ImageRecord>();
   readonly #unpacking = new Map<string, Promise<void>>();
+  #holds = 0;
+  #garbageWaits = false;
 
   constructor(nodeDir: string, content: ContentStore, launcher: Launcher) {
     this.#nodeDir = nodeDir;
@@ -85,9 +87,14 @@ export class ImageStore {
 
   /**
    * Makes an image of a manifest whose blobs are all in the content store: unpacks its layers and gives it the names.
-   * `references`: normalised; each with a tag names it, each repository also gets a digest reference.
+   * `references`: each with a tag names it; each repository also gets a digest reference, by `listDigest` when the
+   * manifest was found in a list of platforms.
    */
-  async add(manifestDigest: string, references: readonly string[]): Promise<ImageRecord> {
+  async add(
+    manifestDigest: string,
+    references: readonly string[],
+    listDigest: string = manifestDigest,
+  ): Promise<ImageRecord> {
     const manifest = await this.#content.readJson<Manifest>(manifestDigest);
     const config = await this.#content.readJson<ImageConfigFile>(manifest.config.digest);
     const diffIds = config.rootfs.diff_ids;
@@ -100,7 +107,7 @@ export class ImageStore {
     for (const [at, layer] of manifest.layers.entries()) await this.#unpack(layer.digest, diffIds[at]!);
     const parsed = references.map(parseReference);
     const tags = parsed.filter(each => each.tag !== undefined).map(({ digest: _, ...each }) => formatReference(each));
-    const digests = parsed.map(each => `${repositoryOf(each)}@${manifestDigest}`);
+    const digests = parsed.map(each => `${repositoryOf(each)}@${listDigest}`);
     const before = this.#records.get(manifest.config.digest);
     const merge = (old: readonly string[] | undefined, more: readonly string[]): string[] => [
       ...new Set([...(old ?? []), ...more]),
@@ -108,7 +115,7 @@ export class ImageStore {
     for (const tag of tags) await this.#untag(tag, manifest.config.digest);
     const record: ImageRecord = {
       id: manifest.config.digest,
-      manifest: { digest: manifestDigest, size: 0, mediaType: manifest.mediaType ?? ociManifestType },
+      manifest: { digest: manifestDigest, mediaType: manifest.mediaType ?? ociManifestType },
       layers: manifest.layers.map(({ digest, size }) => ({ digest, size })),
       repoTags: merge(before?.repoTags, tags),
       repoDigests: merge(before?.repoDigests, digests),
@@ -142,9 +149,22 @@ export class ImageStore {
     await this.collectGarbage();
   }
 
-  /** Removes blobs and unpacked layers that no image uses. Must not run while an image is being added. */
+  /** Keeps blobs that no image uses yet from being collected until the result is called, once. */
+  hold(): () => void {
+    this.#holds++;
+    return () => {
+      if (--this.#holds > 0 || !this.#garbageWaits) return;
+      this.#garbageWaits = false;
+      this.collectGarbage().catch(() => {}); // the next removal tries again
+    };
+  }
+
+  /** Removes blobs and unpacked layers that no image uses, now or when nothing is being added any more. */
   async collectGarbage(): Promise<void> {
-    if (this.#unpacking.size > 0) return;
+    if (this.#holds > 0) {
+      this.#garbageWaits = true;
+      return;
+    }
     const records = this.list();
     const blobs = new Set(
       records.flatMap(each => [each.id, each.manifest.digest, ...each.layers.map(layer => layer.digest)]),

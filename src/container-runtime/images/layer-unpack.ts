@@ -11,10 +11,10 @@ import { chmod, lchown, link, lstat, lutimes, mkdir, readlink, rm, symlink } fro
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { CriError } from '#cri';
 import type { Launcher } from '../monitor/launcher.ts';
+import { decompress } from './decompress.ts';
 
 const opaqueMarker = '.wh..wh..opq';
 const whiteoutPrefix = '.wh.';
@@ -37,24 +37,6 @@ export async function unpackLayer(
   await input;
   await layer.finish(launcher);
   return { diffId: `sha256:${hash.digest('hex')}`, sizeBytes: layer.sizeBytes };
-}
-
-/** Tells the compression by the first bytes. */
-async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const iterator = source[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  if (first.done) return;
-  const whole = async function* (): AsyncGenerator<Buffer> {
-    yield first.value;
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-  };
-  const magic = first.value.subarray(0, 4).toString('hex');
-  const codec = magic.startsWith('1f8b') ? createGunzip() : magic === '28b52ffd' ? createZstdDecompress() : undefined;
-  if (!codec) return yield* whole();
-  const fed = pipeline(whole, codec);
-  fed.catch(() => {}); // the reader sees it
-  yield* codec as AsyncIterable<Buffer>;
-  await fed;
 }
 
 class LayerWriter {
