@@ -5,7 +5,6 @@
 
 import type { KindRules, ResourceFacts } from '#api/kind';
 import { rulesOf } from '#api/rules';
-import { isStatusError } from '#apimachinery';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
 import type { Transport } from '#client';
 import type { TokenKeys } from '#pki';
@@ -16,11 +15,15 @@ import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from 
 import { type Authorizer, allowAll, privilegedGroup, unionAuthorizer } from './authorization/authorizer.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
+import { bootstrap } from './bootstrap/bootstrap.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { getObject } from './handlers/get.ts';
+import { patchObject } from './handlers/patch.ts';
+import { selfSubjectReview } from './handlers/reviews.ts';
+import { updateObject } from './handlers/update.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
-import type { ServerRequest, ServerResponse } from './http/message.ts';
 import { Caches } from './registry/caches.ts';
 import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
@@ -78,9 +81,10 @@ export async function createApiServer(
     registry,
     caches,
     admission: new AdmissionChain([]),
-    subresources: new Map(),
-    virtual: new Map(),
+    subresources: new Map([['*/*/status', { get: getObject, update: updateObject, patch: patchObject }]]),
+    virtual: new Map([['authentication.k8s.io/selfsubjectreviews', selfSubjectReview]]),
   };
+  await bootstrap({ clock, scheme, registry, config });
   const discovery = new Discovery({
     customGroups: () => [],
     serverAddress: request => request.host ?? '',
@@ -125,5 +129,3 @@ function authorizerOf(config: ApiServerConfig, rbac: Rbac): Authorizer {
   if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
   return unionAuthorizer([privilegedGroup, rbac]);
 }
-
-export { isStatusError, type ServerRequest, type ServerResponse };

@@ -2,10 +2,196 @@
  * PATCH: JSON patch, merge patch and strategic merge patch, tried again on the newest state when somebody else wrote.
  * Upstream: apiserver pkg/endpoints/handlers/patch.go.
  */
-import { StatusError } from '#apimachinery';
-import type { ServerResponse } from '../http/message.ts';
-import type { Scope } from './scope.ts';
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  applyStrategicPatch,
+  badRequest,
+  conflict,
+  type Draft,
+  FieldPath,
+  InputError,
+  invalid,
+  invalidValue,
+  type JsonObject,
+  type KubeObject,
+  parseJsonPatch,
+  parseMapPatch,
+  parseMergePatch,
+  readJson,
+  requestEntityTooLarge,
+  StatusError,
+  type StructNode,
+  validatePatchOptions,
+  writeJson,
+} from '#apimachinery';
+import { header, type ServerResponse } from '../http/message.ts';
+import { fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
+import { type FieldValidation, fieldValidationOf } from '../serialization/decode-body.ts';
+import { negotiateOutput, unsupportedMediaType } from '../serialization/negotiation.ts';
+import { respondObject } from '../serialization/respond.ts';
+import { applyObject } from './apply.ts';
+import { settleNamespace } from './create.ts';
+import { isDryRun, patchOptions } from './options.ts';
+import { maxBodyBytes, type Scope } from './scope.ts';
+import { checkName, writeContext } from './update.ts';
 
-export async function patchObject(_scope: Scope): Promise<ServerResponse> {
-  throw new StatusError({ code: 415, reason: 'UnsupportedMediaType', message: 'patches are not there yet' });
+export const applyType = 'application/apply-patch+yaml';
+const strategicType = 'application/strategic-merge-patch+json';
+const builtinTypesOfPatches = ['application/json-patch+json', 'application/merge-patch+json', strategicType, applyType];
+
+/** What a patch makes of an object in the request's version, as a value of its type. */
+export interface Patched {
+  readonly object: Draft<KubeObject>;
+  readonly strictErrors: readonly string[];
+  /** What errors show as the refused value. */
+  readonly shown: unknown;
+}
+
+/** A patch body that has been read once and applies to any state. */
+export type Mechanism = (current: KubeObject, struct: StructNode) => Patched;
+
+/** Patch types that a resource takes, in upstream's order. */
+export function patchTypesOf(resource: ServedResource): readonly string[] {
+  return resource.custom ? builtinTypesOfPatches.filter(type => type !== strategicType) : builtinTypesOfPatches;
+}
+
+export async function patchObject(scope: Scope): Promise<ServerResponse> {
+  const { request, resource, deps } = scope;
+  const type = (header(request, 'content-type') ?? '').split(';')[0]!;
+  const types = patchTypesOf(resource);
+  if (!types.includes(type)) throw unsupportedMediaType(types);
+  const output = negotiateOutput(request);
+  const body = await request.body(maxBodyBytes);
+  const options = patchOptions(request.query);
+  const errors = validatePatchOptions(options, type === applyType);
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', errors);
+  if (type === applyType) return applyObject(scope, body, options, output);
+  const validation = fieldValidationOf(options.fieldValidation);
+  const mechanism = mechanismOf(type, body, validation);
+  const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });
+  const { object: stored } = await deps.registry.update(
+    resource,
+    async existing => {
+      const old = existing!.decoded();
+      const draft = patched(scope, mechanism, old, validation);
+      await admitUpdate(draft, old);
+      return draft;
+    },
+    context,
+  );
+  return respondObject(stored, { request, resource, output, nowMs: deps.clock.now() });
+}
+
+/** Applies the patch in the request's version, checks what came out, and converts it for the store. */
+export function patched(scope: Scope, mechanism: Mechanism, old: KubeObject, validation: FieldValidation): Draft<KubeObject> {
+  const { resource, name, namespace, about } = scope;
+  const made = translated(() => mechanism(fromStorage(resource, old), resource.struct));
+  const { object } = made;
+  report(made, validation, scope.warn);
+  object.apiVersion ??= old.apiVersion;
+  object.kind ??= resource.kind;
+  object.metadata ??= {};
+  if (object.metadata.uid && object.metadata.uid !== old.metadata.uid) {
+    throw conflict(
+      about,
+      name,
+      `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: ${old.metadata.uid}`,
+    );
+  }
+  settleNamespace(object, resource, namespace);
+  checkName(object, name, namespace);
+  resource.rules.defaults?.(object);
+  return toStorage(resource, object);
+}
+
+function report({ strictErrors, shown }: Patched, validation: FieldValidation, warn: (text: string) => void): void {
+  if (strictErrors.length === 0 || validation === 'Ignore') return;
+  if (validation === 'Warn') {
+    for (const text of strictErrors) warn(text);
+    return;
+  }
+  throw refusedPatch(shown, `strict decoding error: ${strictErrors.join(', ')}`);
+}
+
+function refusedPatch(shown: unknown, why: string): StatusError {
+  return invalid({ group: '', kind: '' }, '', [invalidValue(FieldPath.of('patch'), shown, why)]);
+}
+
+export function mechanismOf(type: string, body: Uint8Array, validation: FieldValidation): Mechanism {
+  const text = Buffer.from(body).toString();
+  const strict = validation !== 'Ignore';
+  switch (type) {
+    case 'application/json-patch+json': {
+      const { operations, strictErrors } = translated(() => parseJsonPatch(text, strict));
+      return (current, struct) => {
+        const document = applyJsonPatch(plain(current, struct), operations);
+        return typed(JSON.stringify(document), struct, strict ? strictErrors : []);
+      };
+    }
+    case 'application/merge-patch+json': {
+      const { patch, strictErrors } = translated(() => parseMergePatch(text));
+      return (current, struct) => {
+        const document = applyMergePatch(plain(current, struct), patch);
+        return typed(JSON.stringify(document), struct, strict ? strictErrors : []);
+      };
+    }
+    default: {
+      const { patch, strictErrors } = translated(() => parseMapPatch(text, ''));
+      return (current, struct) => {
+        const document = applyStrategicPatch(plain(current, struct), patch, struct);
+        return typed(JSON.stringify(document), struct, strict ? strictErrors : [], goMap(patch));
+      };
+    }
+  }
+}
+
+/** As Go would show the object to the patch: with the fields that it always writes. */
+function plain(current: KubeObject, struct: StructNode): JsonObject {
+  return JSON.parse(writeJson(current, struct)) as JsonObject;
+}
+
+/** The patched document read again as its type. Throws 422 when it is none. */
+function typed(text: string, struct: StructNode, before: readonly string[], shown: unknown = text): Patched {
+  try {
+    const { value, strictErrors } = readJson(text, struct);
+    return { object: value as Draft<KubeObject>, strictErrors: [...before, ...strictErrors], shown };
+  } catch (error) {
+    if (error instanceof InputError) throw refusedPatch(shown, error.message);
+    throw error;
+  }
+}
+
+/** Go's `%+v` of a map. */
+function goMap(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goMap).join(' ')}]`;
+  if (typeof value !== 'object') return String(value);
+  const source = value as Record<string, unknown>;
+  const members = Object.keys(source).sort();
+  return `map[${members.map(key => `${key}:${goMap(source[key])}`).join(' ')}]`;
+}
+
+/** Errors of patches as the answers that upstream gives for them. */
+export function translated<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    switch (error.code) {
+      case 'patchTooLarge':
+        throw requestEntityTooLarge(error.message);
+      case 'patchRejected':
+        throw new StatusError({
+          code: 422,
+          reason: 'Invalid',
+          message: 'the server rejected our request due to an error in our request',
+          details: {},
+        });
+      case 'patchFailed':
+        throw new StatusError({ code: 500, message: error.message });
+      default:
+        throw badRequest(error.message);
+    }
+  }
 }

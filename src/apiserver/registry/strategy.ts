@@ -12,17 +12,26 @@ import {
   formatTime,
   invalid,
   type KubeObject,
+  type NameValidator,
   nameIsDNSSubdomain,
   optimisticLockText,
   semanticEqual,
   validateObjectMeta,
   validateObjectMetaUpdate,
+  validatePathSegmentName,
 } from '#apimachinery';
 import type { ServedResource } from '../scheme/resource.ts';
 
 const metadataPath = FieldPath.of('metadata');
 const maxGeneratedNameLength = 63;
 const randomLength = 5;
+
+/** Groups whose names are only checked to be one segment of a path, whatever the kind's own rules say. */
+const pathNameGroups = new Set(['rbac.authorization.k8s.io', 'apiregistration.k8s.io']);
+
+function defaultNameOf({ group }: ServedResource): NameValidator {
+  return pathNameGroups.has(group) ? validatePathSegmentName : nameIsDNSSubdomain;
+}
 
 /** `base` and five random characters, cut to 63. Upstream: storage/names/generate.go. */
 export function generatedName(base: string, random: RuleContext['random']): string {
@@ -64,7 +73,7 @@ export function beforeCreate(
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
   const errors = [
-    ...validateObjectMeta(metadata, resource.namespaced, rules.validateName ?? nameIsDNSSubdomain, metadataPath),
+    ...validateObjectMeta(metadata, resource.namespaced, rules.validateName ?? defaultNameOf(resource), metadataPath),
     ...(rules.validate?.(object as KubeObject, null, context) ?? []),
   ];
   refuse(resource, object, errors);

@@ -1,0 +1,231 @@
+/**
+ * What a fresh server has: system namespaces, priority classes, roles and bindings, flow control, the Service range,
+ * the local APIServices. Only what is absent is made, so that a restart changes nothing. Upstream: the post-start hooks
+ * of pkg/controlplane and kube-aggregator's autoregister.
+ */
+import { type Draft, formatTime, isStatusError, type KubeObject, parseApiVersion } from '#apimachinery';
+import type { Clock } from '#base';
+import { user } from '../authentication/user.ts';
+import type { ApiServerConfig } from '../config.ts';
+import type { WriteContext } from '../registry/context.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type ServedResource, storageKey } from '../scheme/resource.ts';
+import type { Scheme } from '../scheme/scheme.ts';
+import { flowSchemas, priorityLevels } from './flow-control.ts';
+import { rbacObjects } from './rbac.ts';
+
+export interface BootstrapDeps {
+  readonly clock: Clock;
+  readonly scheme: Scheme;
+  readonly registry: Registry;
+  readonly config: ApiServerConfig;
+}
+
+/** As whom the server writes to itself. */
+const loopback = user('system:apiserver', ['system:authenticated', 'system:masters']);
+
+export const systemNamespaces: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease', 'default'];
+
+/** The first addresses of the Service range: one constant of upstream's API. */
+export function firstServiceAddress(cidr: string): string {
+  const [address = ''] = cidr.split('/');
+  const parts = address.split('.');
+  if (parts.length !== 4) return `${address.replace(/::.*$/, '')}::1`;
+  return [...parts.slice(0, 3), String(Number(parts[3]) + 1)].join('.');
+}
+
+/** Makes what is missing. Safe to call at every start. */
+export async function bootstrap(deps: BootstrapDeps): Promise<void> {
+  for (const name of systemNamespaces) await ensure(deps, namespaceObject(name));
+  await ensureServiceCidr(deps);
+  for (const object of [...priorityClasses(), ...rbacObjects(), ...flowControl()]) await ensure(deps, object);
+  await ensureFlowSchemas(deps);
+  for (const object of apiServices(deps.scheme)) await ensureWithStatus(deps, object);
+  await ensure(deps, kubernetesService(deps.config));
+}
+
+function namespaceObject(name: string): Draft<KubeObject> {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+}
+
+function priorityClasses(): Draft<KubeObject>[] {
+  const make = (name: string, value: number, description: string): Draft<KubeObject> => ({
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name },
+    value,
+    description,
+  });
+  return [
+    make(
+      'system-node-critical',
+      2000001000,
+      'Used for system critical pods that must not be moved from their current node.',
+    ),
+    make(
+      'system-cluster-critical',
+      2000000000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ),
+  ];
+}
+
+const flowControlVersion = 'flowcontrol.apiserver.k8s.io/v1';
+const autoUpdate = { annotations: { 'apf.kubernetes.io/autoupdate-spec': 'true' } };
+
+function flowControl(): Draft<KubeObject>[] {
+  return priorityLevels.map(({ name, spec }) => ({
+    apiVersion: flowControlVersion,
+    kind: 'PriorityLevelConfiguration',
+    metadata: { name, ...autoUpdate },
+    spec: structuredClone(spec),
+  }));
+}
+
+async function ensureFlowSchemas(deps: BootstrapDeps): Promise<void> {
+  for (const { name, spec } of flowSchemas) {
+    const level = (spec as { priorityLevelConfiguration: { name: string } }).priorityLevelConfiguration.name;
+    const message = `This FlowSchema references the PriorityLevelConfiguration object named "${level}" and it exists`;
+    await ensureWithStatus(deps, {
+      apiVersion: flowControlVersion,
+      kind: 'FlowSchema',
+      metadata: { name, ...autoUpdate },
+      spec: structuredClone(spec),
+      status: { conditions: [condition(deps, 'Dangling', 'False', 'Found', message)] },
+    });
+  }
+}
+
+function condition(deps: BootstrapDeps, type: string, status: string, reason: string, message: string): object {
+  return { type, status, lastTransitionTime: formatTime(deps.clock.now()), reason, message };
+}
+
+async function ensureServiceCidr(deps: BootstrapDeps): Promise<void> {
+  await ensureWithStatus(deps, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: [...deps.config.serviceCidrs] },
+    status: { conditions: [condition(deps, 'Ready', 'True', '', 'Kubernetes default Service CIDR is ready')] },
+  });
+}
+
+/** How upstream ranks its groups. */
+const groupPriorities: Readonly<Record<string, readonly [group: number, version: number]>> = {
+  '/v1': [18000, 1],
+  'events.k8s.io/v1': [17750, 15],
+  'apps/v1': [17800, 15],
+  'authentication.k8s.io/v1': [17700, 15],
+  'authorization.k8s.io/v1': [17600, 15],
+  'autoscaling/v1': [17500, 15],
+  'autoscaling/v2': [17500, 30],
+  'batch/v1': [17400, 15],
+  'certificates.k8s.io/v1': [17300, 15],
+  'networking.k8s.io/v1': [17200, 15],
+  'policy/v1': [17100, 15],
+  'rbac.authorization.k8s.io/v1': [17000, 15],
+  'storage.k8s.io/v1': [16800, 15],
+  'apiextensions.k8s.io/v1': [16700, 15],
+  'admissionregistration.k8s.io/v1': [16700, 15],
+  'scheduling.k8s.io/v1': [16600, 15],
+  'coordination.k8s.io/v1': [16500, 15],
+  'node.k8s.io/v1': [16300, 15],
+  'discovery.k8s.io/v1': [16200, 15],
+  'resource.k8s.io/v1': [16200, 21],
+  'flowcontrol.apiserver.k8s.io/v1': [16100, 21],
+};
+
+function apiServices(scheme: Scheme): Draft<KubeObject>[] {
+  const versions = scheme.groups.flatMap(({ name, versions: all }) => all.map(version => ({ group: name, version })));
+  return versions
+    .filter(({ group }) => group !== 'apiregistration.k8s.io')
+    .map(({ group, version }) => {
+      const [groupPriorityMinimum, versionPriority] = groupPriorities[`${group}/${version}`] ?? [1000, 15];
+      return {
+        apiVersion: 'apiregistration.k8s.io/v1',
+        kind: 'APIService',
+        metadata: {
+          name: `${version}.${group}`,
+          labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' },
+        },
+        spec: { ...(group && { group }), version, groupPriorityMinimum, versionPriority },
+        status: {
+          conditions: [
+            {
+              type: 'Available',
+              status: 'True',
+              lastTransitionTime: undefined,
+              reason: 'Local',
+              message: 'Local APIServices are always available',
+            },
+          ],
+        },
+      };
+    });
+}
+
+function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: 'kubernetes',
+      namespace: 'default',
+      labels: { component: 'apiserver', provider: 'kubernetes' },
+    },
+    spec: {
+      ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: config.externalAddress?.port ?? 6443 }],
+      clusterIP: firstServiceAddress(config.serviceCidrs[0]!),
+      type: 'ClusterIP',
+      sessionAffinity: 'None',
+      ipFamilyPolicy: 'SingleStack',
+    },
+  };
+}
+
+/** Creates unless it is there. */
+async function ensure(deps: BootstrapDeps, object: Draft<KubeObject>): Promise<boolean> {
+  const resource = resourceOf(deps, object);
+  const context = contextFor(resource, object, '');
+  const key = storageKey(resource.storage, context.namespace, context.name);
+  if (await deps.registry.deps.objects.get(key)) return false;
+  resource.rules.defaults?.(object);
+  try {
+    await deps.registry.create(resource, object, context);
+    return true;
+  } catch (error) {
+    if (isStatusError(error, 'AlreadyExists')) return false;
+    throw error;
+  }
+}
+
+/** The same, and its status once it has been made. */
+async function ensureWithStatus(deps: BootstrapDeps, object: Draft<KubeObject>): Promise<void> {
+  const status = structuredClone(object['status']) as { conditions: Array<Record<string, unknown>> };
+  for (const each of status.conditions) each['lastTransitionTime'] ??= formatTime(deps.clock.now());
+  if (!(await ensure(deps, object))) return;
+  const resource = resourceOf(deps, object);
+  await deps.registry.update(
+    resource,
+    async existing => ({ ...existing!.draft(), status: structuredClone(status) }) as Draft<KubeObject>,
+    contextFor(resource, object, 'status'),
+  );
+}
+
+function resourceOf(deps: BootstrapDeps, object: Draft<KubeObject>): ServedResource {
+  const resource = deps.scheme.ofKind({ ...parseApiVersion(object.apiVersion), kind: object.kind });
+  if (!resource) throw new Error(`${object.kind} is not served`);
+  return resource;
+}
+
+function contextFor(resource: ServedResource, object: Draft<KubeObject>, subresource: string): WriteContext {
+  return {
+    user: loopback,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name ?? '',
+    subresource,
+    dryRun: false,
+    warn: () => {},
+    requestResource: { group: resource.group, resource: resource.resource },
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * Kinds that are questions: SelfSubjectReview, the access reviews, TokenReview. Upstream: pkg/registry/authentication,
+ * pkg/registry/authorization.
+ */
+import { type Draft, type KubeObject } from '#apimachinery';
+import type { UserInfo } from '../authentication/user.ts';
+import type { ServerResponse } from '../http/message.ts';
+import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
+import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { respondValue } from '../serialization/respond.ts';
+import { writeOptions } from './options.ts';
+import { maxBodyBytes, type Scope } from './scope.ts';
+import { formatTime, invalid, validateWriteOptions } from '#apimachinery';
+
+/** A user as reviews show it. */
+export function userInfoOf({ name, uid, groups, extra }: UserInfo): object {
+  return {
+    username: name,
+    ...(uid && { uid }),
+    ...(groups.length > 0 && { groups }),
+    ...(Object.keys(extra).length > 0 && { extra }),
+  };
+}
+
+/** Reads the question, lets `answer` complete it, and sends it back. */
+export async function review(scope: Scope, answer: (object: Draft<KubeObject>) => Promise<void> | void): Promise<ServerResponse> {
+  const { request, resource } = scope;
+  const output = negotiateOutput(request, { transforms: false });
+  const mediaType = negotiateInput(request);
+  const body = await request.body(maxBodyBytes);
+  const options = writeOptions(request.query);
+  const errors = validateWriteOptions(options);
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
+  const validation = fieldValidationOf(options.fieldValidation);
+  const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
+  await answer(object);
+  return respondValue(object, resource.struct, output, 201);
+}
+
+export async function selfSubjectReview(scope: Scope): Promise<ServerResponse> {
+  return review(scope, object => {
+    object.metadata.creationTimestamp = formatTime(scope.deps.clock.now());
+    object['status'] = { userInfo: userInfoOf(scope.user) };
+  });
+}
