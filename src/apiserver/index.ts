@@ -1,6 +1,6 @@
 /** The API server layer's face. */
 export type { TokenAuthenticator } from './authentication/authenticator.ts';
-export { serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
+export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';
 export { kubernetesVersion } from './server/version.ts';

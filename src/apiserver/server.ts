@@ -18,19 +18,17 @@ import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
-import { getObject } from './handlers/get.ts';
-import { patchObject } from './handlers/patch.ts';
-import { selfSubjectReview } from './handlers/reviews.ts';
-import { updateObject } from './handlers/update.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
 import { Caches } from './registry/caches.ts';
+import { namespaceHook } from './registry/hooks/namespace.ts';
 import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
 import { Scheme } from './scheme/scheme.ts';
 import type { DispatchDeps } from './server/dispatch.ts';
 import { createEntry } from './server/entry.ts';
 import type { HealthCheck } from './server/health.ts';
+import { subresourceHandlers, virtualHandlers } from './server/subresources.ts';
 
 export interface ApiServerDeps {
   readonly store: Store;
@@ -72,7 +70,14 @@ export async function createApiServer(
   const caches = new Caches(watchCache);
   const { clock, random } = deps;
   const objects = new ObjectStore(deps.store);
-  const registry = new Registry({ clock, random, objects, caches, config, hooks: new Map() });
+  const registry = new Registry({
+    clock,
+    random,
+    objects,
+    caches,
+    config,
+    hooks: new Map([['/namespaces', namespaceHook]]),
+  });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
   const authorizer = authorizerOf(config, rbac);
   const dispatchDeps: DispatchDeps = {
@@ -81,8 +86,8 @@ export async function createApiServer(
     registry,
     caches,
     admission: new AdmissionChain([]),
-    subresources: new Map([['*/*/status', { get: getObject, update: updateObject, patch: patchObject }]]),
-    virtual: new Map([['authentication.k8s.io/selfsubjectreviews', selfSubjectReview]]),
+    subresources: subresourceHandlers,
+    virtual: virtualHandlers,
   };
   await bootstrap({ clock, scheme, registry, config });
   const discovery = new Discovery({

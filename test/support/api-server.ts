@@ -9,17 +9,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApiServer, type ApiServerConfig, createApiServer, user } from '#apiserver';
+import { type ApiServer, type ApiServerConfig, createApiServer, identity, user } from '#apiserver';
 import {
   createActivity,
   createLogger,
   MetricsRegistry,
+  noActivity,
   noFaults,
   silentLogger,
   systemClock,
   systemRandom,
 } from '#base';
-import type { Transport } from '#client';
+import { createClient, type Transport } from '#client';
+import { apiControllers, startControllers } from '#controllers';
 import { type Authority, createAuthority, createTokenKey, type KeyPair, loadTokenKeys } from '#pki';
 import { createMemoryStore, type Store } from '#storage';
 
@@ -34,6 +36,8 @@ export interface TestApiServer extends AsyncDisposable {
   transport(name?: string, groups?: readonly string[]): Transport;
   /** Path of a kubeconfig file that is removed with the server. */
   kubeconfig(): string;
+  /** Paths of the same as separate PEM files. */
+  pemFiles(): { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
 export interface TestApiServerOptions {
@@ -41,6 +45,8 @@ export interface TestApiServerOptions {
   readonly store?: Store;
   /** Default: any free one. */
   readonly port?: number;
+  /** Run the controllers that every API needs: namespaces, service accounts, the root CA. */
+  readonly controllers?: boolean;
   /** Log lines on standard error. */
   readonly verbose?: boolean;
 }
@@ -86,7 +92,28 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
     port: options.port ?? 0,
     tls: { ...serving, clientCaPem: authority.certPem },
   });
+  const stopping = new AbortController();
+  const controllers = options.controllers
+    ? await startControllers(
+        {
+          clientFor: name => createClient(server.transport(identity(name))),
+          clock: systemClock,
+          random: systemRandom,
+          logger,
+          activity: noActivity,
+          rootCaPem: authority.certPem,
+        },
+        apiControllers,
+        stopping.signal,
+      )
+    : undefined;
   let directory: string | undefined;
+  const file = (name: string, text: string): string => {
+    directory ??= mkdtempSync(join(tmpdir(), 'kobune-test-'));
+    const path = join(directory, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
   return {
     server,
     store,
@@ -95,13 +122,15 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
     port: listener.port,
     admin,
     transport: (name = 'kubernetes-admin', groups = ['system:masters']) => server.transport(user(name, groups)),
-    kubeconfig() {
-      directory ??= mkdtempSync(join(tmpdir(), 'kobune-test-'));
-      const path = join(directory, 'kubeconfig');
-      writeFileSync(path, kubeconfigText(listener.url, authority.certPem, admin), { mode: 0o600 });
-      return path;
-    },
+    kubeconfig: () => file('kubeconfig', kubeconfigText(listener.url, authority.certPem, admin)),
+    pemFiles: () => ({
+      ca: file('ca.pem', authority.certPem),
+      cert: file('admin.pem', admin.certPem),
+      key: file('admin-key.pem', admin.keyPem),
+    }),
     async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await controllers?.[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
       if (!options.store) await store.close();
       if (directory) rmSync(directory, { recursive: true, force: true });

@@ -52,3 +52,10 @@ export function serviceAccountUser(namespace: string, name: string, uid = ''): U
     uid,
   });
 }
+
+/** The user of this name with the groups that authenticating as such would give: for in-process components. */
+export function identity(name: string): UserInfo {
+  const account = splitServiceAccountName(name);
+  if (account) return serviceAccountUser(account.namespace, account.name);
+  return user(name, [...(name.startsWith('system:node:') ? ['system:nodes'] : []), authenticatedGroup]);
+}

@@ -27,7 +27,11 @@ function rule(words: readonly string[]): object {
 
 function role(kind: string, name: string, words: readonly string[]): Draft<KubeObject> {
   const labels: Record<string, string> = {};
-  const object: Draft<KubeObject> = { apiVersion: 'rbac.authorization.k8s.io/v1', kind, metadata: metadata(name, labels) };
+  const object: Draft<KubeObject> = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind,
+    metadata: metadata(name, labels),
+  };
   for (const word of words) {
     const at = word.indexOf(':');
     const [key = '', value = ''] = word.slice(at + 1).split('=');

@@ -84,7 +84,12 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
 }
 
 /** Applies the patch in the request's version, checks what came out, and converts it for the store. */
-export function patched(scope: Scope, mechanism: Mechanism, old: KubeObject, validation: FieldValidation): Draft<KubeObject> {
+export function patched(
+  scope: Scope,
+  mechanism: Mechanism,
+  old: KubeObject,
+  validation: FieldValidation,
+): Draft<KubeObject> {
   const { resource, name, namespace, about } = scope;
   const made = translated(() => mechanism(fromStorage(resource, old), resource.struct));
   const { object } = made;

@@ -2,7 +2,7 @@
  * Kinds that are questions: SelfSubjectReview, the access reviews, TokenReview. Upstream: pkg/registry/authentication,
  * pkg/registry/authorization.
  */
-import { type Draft, type KubeObject } from '#apimachinery';
+import { type Draft, formatTime, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { ServerResponse } from '../http/message.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
@@ -10,7 +10,6 @@ import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts
 import { respondValue } from '../serialization/respond.ts';
 import { writeOptions } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
-import { formatTime, invalid, validateWriteOptions } from '#apimachinery';
 
 /** A user as reviews show it. */
 export function userInfoOf({ name, uid, groups, extra }: UserInfo): object {
@@ -23,7 +22,10 @@ export function userInfoOf({ name, uid, groups, extra }: UserInfo): object {
 }
 
 /** Reads the question, lets `answer` complete it, and sends it back. */
-export async function review(scope: Scope, answer: (object: Draft<KubeObject>) => Promise<void> | void): Promise<ServerResponse> {
+export async function review(
+  scope: Scope,
+  answer: (object: Draft<KubeObject>) => Promise<void> | void,
+): Promise<ServerResponse> {
   const { request, resource } = scope;
   const output = negotiateOutput(request, { transforms: false });
   const mediaType = negotiateInput(request);

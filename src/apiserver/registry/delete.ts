@@ -15,7 +15,7 @@ import {
 } from '#apimachinery';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import type { DeleteContext } from './context.ts';
-import type { Registry } from './registry.ts';
+import type { Registry, RegistryHook } from './registry.ts';
 import type { StoredObject } from './stored-object.ts';
 
 const orphanFinalizer = 'orphan';
@@ -32,6 +32,8 @@ type Verdict =
   /** Store this state and leave the rest to finalizers or the kubelet. */
   | { readonly type: 'mark'; readonly object: Draft<KubeObject> }
   | { readonly type: 'remove' }
+  /** First store this state, so that watchers see it, then remove it. */
+  | { readonly type: 'markAndRemove'; readonly object: Draft<KubeObject> }
   /** A graceful deletion is under way already. */
   | { readonly type: 'pending' };
 
@@ -47,18 +49,27 @@ export async function deleteObject(
   const hook = registry.hookOf(storage);
   const errors = validateDeleteOptions(options);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
-  const outcome = await registry.deps.objects.update(storage, key, context.dryRun, async existing => {
-    if (!existing) throw notFound(requestResource, name);
-    const old = existing.decoded();
-    checkPreconditions(storage, options, old);
-    await context.validate?.(null, old);
-    const verdict = judge(storage, existing, options, registry.deps.clock.now());
-    if (verdict.type === 'pending') return { type: 'keep' };
-    if (verdict.type === 'mark') return { type: 'put', object: verdict.object };
-    const companions = await hook?.prepare(null, old, context);
-    return companions ? { type: 'delete', with: companions } : { type: 'delete' };
-  });
-  return { object: outcome.object, gone: outcome.type === 'deleted' };
+  let marked = false;
+  for (;;) {
+    let again = false;
+    const outcome = await registry.deps.objects.update(storage, key, context.dryRun, async existing => {
+      if (!existing) throw notFound(requestResource, name);
+      const old = existing.decoded();
+      if (!marked) checkPreconditions(storage, options, old);
+      if (!marked) await context.validate?.(null, old);
+      const verdict: Verdict = marked
+        ? { type: 'remove' }
+        : judge(storage, hook, existing, options, registry.deps.clock.now());
+      again = verdict.type === 'markAndRemove';
+      if (verdict.type === 'pending') return { type: 'keep' };
+      if (verdict.type !== 'remove') return { type: 'put', object: verdict.object };
+      const companions = await hook?.prepare(null, old, context);
+      return companions ? { type: 'delete', with: companions } : { type: 'delete' };
+    });
+    if (!again) return { object: outcome.object, gone: outcome.type === 'deleted' };
+    if (context.dryRun) return { object: outcome.object, gone: true };
+    marked = true;
+  }
 }
 
 function checkPreconditions(storage: ServedResource, options: DeleteOptions, old: KubeObject): void {
@@ -82,8 +93,17 @@ function checkPreconditions(storage: ServedResource, options: DeleteOptions, old
 }
 
 /** Upstream's BeforeDelete and the choice that follows it. */
-function judge(storage: ServedResource, existing: StoredObject, options: DeleteOptions, nowMs: number): Verdict {
+function judge(
+  storage: ServedResource,
+  hook: RegistryHook | undefined,
+  existing: StoredObject,
+  options: DeleteOptions,
+  nowMs: number,
+): Verdict {
   const draft = existing.draft();
+  const own = hook?.beginDelete?.(draft, options, nowMs) ?? 'continue';
+  if (own === 'pending') return { type: 'pending' };
+  if (own === 'mark') return { type: 'mark', object: draft };
   const { metadata } = draft;
   const asked = options.gracePeriodSeconds;
   let grace = asked !== undefined && asked < 0 ? 1 : asked;
@@ -93,7 +113,7 @@ function judge(storage: ServedResource, existing: StoredObject, options: DeleteO
   const changed = setFinalizers(storage, draft, options);
   const pendingFinalizers = (metadata.finalizers ?? []).length > 0;
   if (marked !== 'no') {
-    return pendingFinalizers || (grace ?? 0) > 0 ? { type: 'mark', object: draft } : { type: 'remove' };
+    return { type: pendingFinalizers || (grace ?? 0) > 0 ? 'mark' : 'markAndRemove', object: draft };
   }
   if (!pendingFinalizers) return { type: 'remove' };
   if (changed || metadata.deletionGracePeriodSeconds !== 0 || !metadata.deletionTimestamp) markDeleting(draft, nowMs);

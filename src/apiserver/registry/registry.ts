@@ -5,7 +5,16 @@
  */
 
 import type { RuleContext } from '#api/kind';
-import { alreadyExists, conflict, type Draft, deepFreeze, type KubeObject, notFound, StatusError } from '#apimachinery';
+import {
+  alreadyExists,
+  conflict,
+  type DeleteOptions,
+  type Draft,
+  deepFreeze,
+  type KubeObject,
+  notFound,
+  StatusError,
+} from '#apimachinery';
 import type { Clock, Random } from '#base';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import type { Caches } from './caches.ts';
@@ -28,6 +37,11 @@ export interface RegistryHook {
   ): Promise<Companions | undefined> | Companions | undefined;
   /** Of what is stored with a time to live. */
   ttlSeconds?: number;
+  /**
+   * Asked before the generic rules of deletion; may change the draft. `mark`: store the draft and wait; `pending`: a
+   * deletion is under way, leave it; `continue`: as any other kind.
+   */
+  beginDelete?(draft: Draft<KubeObject>, options: DeleteOptions, nowMs: number): 'mark' | 'pending' | 'continue';
   /** Further condition for an update to become the deletion of an object whose last finalizer went. */
   mayDelete?(object: KubeObject): boolean;
 }
