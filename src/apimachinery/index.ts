@@ -7,6 +7,7 @@ export * from './gvk.ts';
 export * from './input-error.ts';
 export * from './json/index.ts';
 export * from './labels.ts';
+export * from './managed-fields/index.ts';
 export * from './meta.ts';
 export * from './patch/index.ts';
 export * from './protobuf/index.ts';

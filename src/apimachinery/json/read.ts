@@ -87,7 +87,8 @@ export function isOmitted(field: FieldNode, value: unknown): boolean {
   if (value === undefined || value === null) return field.omitEmpty || field.nullable;
   if (!field.omitEmpty) return false;
   const { node } = field;
-  if (node.kind === 'list') return (value as unknown[]).length === 0;
+  // An empty list of managers is a client's wish to start over, which Go tells from an absent one.
+  if (node.kind === 'list') return (value as unknown[]).length === 0 && field.name !== 'managedFields';
   if (node.kind === 'map') return isEmptyObject(value as object);
   if (field.nullable) return false;
   if (node.kind === 'struct') return isEmptyObject(value as object);

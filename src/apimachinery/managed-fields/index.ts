@@ -1,0 +1,11 @@
+export { type Comparison, compareValues, fieldSetOf } from './compare.ts';
+export {
+  type ApplyOptions,
+  FieldManager,
+  type FieldManagerOptions,
+  ignoreManagedFieldsTimestamps,
+  type UpdateOptions,
+} from './field-manager.ts';
+export { emptySet, type FieldSet, hasPath, setOfFields, subtractSet, subtractTree, unionSets } from './field-set.ts';
+export { managerOrUserAgent } from './managers.ts';
+export { managersFromScale, managersOfScale, type ReplicasPaths } from './scale.ts';
