@@ -2,7 +2,7 @@
  * Reading container logs in the CRI format: `<RFC 3339 nano> <stdout|stderr> <P|F> <text>`, one line each.
  * Upstream: k8s.io/cri-client pkg/logs/logs.go.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 
 export interface LogLine {
   readonly timestamp: string;

@@ -7,10 +7,10 @@ import type { ApiContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from 
 import { findCondition, isTerminalPhase } from '../pod-helpers.ts';
 import { sandboxChanged } from '../runtime/pod-actions.ts';
 import type { PodRuntimeStatus } from '../runtime/pod-runtime-status.ts';
-import { podQosClass } from './qos.ts';
 import { condition, containersReady, kubeletConditions, podInitialized, podReady } from './conditions.ts';
 import { containerStatuses, type StartFailure } from './container-statuses.ts';
 import { podPhase } from './phase.ts';
+import { podQosClass } from './qos.ts';
 
 export interface StatusContext {
   readonly nodeIps: readonly string[];

@@ -84,11 +84,9 @@ function initialStatus(
 function inferEnd({ pod }: ContainerStatusInput, status: Mutable, old: ApiContainerStatus | undefined): void {
   if (!old?.state?.running || !status.state?.waiting || status.lastState?.terminated) return;
   const message = 'The container could not be located when the pod was deleted.  The container used to be Running';
-  status.lastState = { terminated: { reason: unknownReason, message, exitCode: 137, ...noTimes } };
+  status.lastState = { terminated: { reason: unknownReason, message, exitCode: 137 } };
   if (!pod.metadata.deletionTimestamp) status.restartCount++;
 }
-
-const noTimes = { startedAt: null, finishedAt: null };
 
 function convert(
   input: ContainerStatusInput,
@@ -153,7 +151,6 @@ function stateOf(
           reason: unknownReason,
           message: 'The container could not be located when the pod was terminated',
           exitCode: 137,
-          ...noTimes,
         },
       };
   }
@@ -178,6 +175,6 @@ function inferInit({ pod, runtime }: ContainerStatusInput, container: Container,
   if (!hasAnyRegularContainerCreated(pod, runtime)) return false;
   const message =
     'Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally';
-  status.state = { terminated: { reason: 'Completed', message, exitCode: 0, ...noTimes } };
+  status.state = { terminated: { reason: 'Completed', message, exitCode: 0 } };
   return true;
 }

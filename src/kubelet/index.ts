@@ -1,0 +1,9 @@
+/** The kubelet layer's face: the node agent, which makes an engine's containers follow the API's pods. */
+export {
+  defaultKubeletConfig,
+  type KubeletConfig,
+  type KubeletDeps,
+  type KubeletPaths,
+  type KubeletServing,
+} from './config.ts';
+export { type Kubelet, startKubelet } from './kubelet.ts';

@@ -1,0 +1,671 @@
+/**
+ * Follows pods through their lives: admission, syncing, termination, cleaning up. Holds what the steps share.
+ * Upstream: pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod, HandlePod…), kubelet_pods.go.
+ *
+ * Longer than most because it is the one place where a pod's parts meet.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { isStatusError, parseTimeMs } from '#apimachinery';
+import type { Client } from '#client';
+import { CriError } from '#cri';
+import type {
+  ConfigMap,
+  Container,
+  Node,
+  Pod,
+  PodStatus,
+  ResourceList,
+  RuntimeClass,
+  Secret,
+  Service,
+} from '../api-objects.ts';
+import { BackOff } from '../back-off.ts';
+import type { CgroupManager } from '../cgroups/cgroup-manager.ts';
+import { containerResources } from '../cgroups/resources.ts';
+import type { KubeletConfig, KubeletDeps } from '../config.ts';
+import type { DownwardContext } from '../env/downward.ts';
+import { podRef, type Recorder } from '../events.ts';
+import type { Machine } from '../node/machine.ts';
+import { ObjectCache } from '../object-cache.ts';
+import { findCondition, formatPod, isStaticPod, isTerminalPhase } from '../pod-helpers.ts';
+import { ProbeManager } from '../probes/probe-manager.ts';
+import { resources } from '../resources.ts';
+import { ImageManager } from '../runtime/image-manager.ts';
+import { restoreFromAnnotations } from '../runtime/labels.ts';
+import { PodRuntime } from '../runtime/pod-runtime.ts';
+import { type PodRuntimeStatus, readPodRuntimeStatus, TerminationMessages } from '../runtime/pod-runtime-status.ts';
+import { podLogDirectory } from '../runtime/sandbox-config.ts';
+import { messageOf } from '../runtime/start-error.ts';
+import { reconcileMirror } from '../static-pods.ts';
+import { apiPodStatus, type StatusContext } from '../status/api-status.ts';
+import { containersReady, podReady } from '../status/conditions.ts';
+import { StatusManager } from '../status/status-manager.ts';
+import { TokenManager } from '../tokens.ts';
+import { referencedNames } from '../volumes/payload.ts';
+import { MountError, VolumeManager } from '../volumes/volume-manager.ts';
+import { admitPod } from './admission.ts';
+import type { EngineListener } from './engine-follower.ts';
+import { type PodSyncer, PodWorkers, type StatusOverride, type SyncOutcome } from './pod-workers.ts';
+
+export interface PodAgentDeps extends KubeletDeps {
+  readonly config: KubeletConfig;
+  readonly client: Client;
+  readonly recorder: Recorder;
+  readonly cgroups: CgroupManager;
+  readonly machine: Machine;
+  readonly runtimeName: string;
+  allocatable(): ResourceList;
+  node(): Node | undefined;
+  services(): Iterable<Service> | undefined;
+  runtimeClass(name: string): RuntimeClass | undefined;
+}
+
+const housekeepingMs = 2000;
+const gcPeriodMs = 60_000;
+const firstBackOffMs = 10_000;
+
+export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
+  readonly #deps: PodAgentDeps;
+  /** By uid; static pods among them. */
+  readonly #pods = new Map<string, Pod>();
+  /** By namespace and name. */
+  readonly #mirrors = new Map<string, Pod>();
+  readonly #configMaps: ObjectCache<ConfigMap>;
+  readonly #secrets: ObjectCache<Secret>;
+  readonly #messages = new TerminationMessages();
+  readonly #tokens: TokenManager;
+  readonly #volumes: VolumeManager;
+  readonly #runtime: PodRuntime;
+  readonly #probes: ProbeManager;
+  readonly #status: StatusManager;
+  readonly #workers: PodWorkers;
+  readonly #admitted = new Set<string>();
+  readonly #timers: Array<{ cancel(): void }> = [];
+  readonly #refreshing = new Set<string>();
+  readonly #statusContext: StatusContext;
+  #adopted: ReadonlySet<string> = new Set();
+
+  constructor(deps: PodAgentDeps) {
+    this.#deps = deps;
+    const { client, clock, config, engine, recorder, paths } = deps;
+    const changed = (uids: Iterable<string>): void => {
+      for (const uid of uids) this.#workers.poke(uid);
+    };
+    this.#configMaps = new ObjectCache(deps, client.resource(resources.configMaps), changed);
+    this.#secrets = new ObjectCache(deps, client.resource(resources.secrets), changed);
+    this.#tokens = new TokenManager(deps);
+    const objects = {
+      configMap: (namespace: string, name: string) => this.#configMaps.get(namespace, name),
+      secret: (namespace: string, name: string) => this.#secrets.get(namespace, name),
+    };
+    this.#volumes = new VolumeManager({
+      clock,
+      podsDirectory: join(paths.root, 'pods'),
+      memoryBytes: deps.machine.memoryBytes,
+      claim: (namespace, name) => client.resource(resources.claims).namespace(namespace).get(name),
+      persistentVolume: name => client.resource(resources.volumes).get(name),
+      sources: {
+        ...objects,
+        token: (pod, audience, seconds) => this.#tokens.token(pod, audience, seconds),
+        trustBundle: source => this.#trustBundle(source),
+        downward: pod =>
+          this.#downward(
+            pod,
+            (this.#status.get(pod.metadata.uid ?? '')?.podIPs ?? []).map(({ ip }) => ip),
+          ),
+      },
+    });
+    this.#runtime = new PodRuntime({
+      ...deps,
+      images: new ImageManager({
+        engine,
+        clock,
+        recorder,
+        slots: config.serializeImagePulls ? 1 : config.maxParallelImagePulls,
+      }),
+      backOff: new BackOff(clock, firstBackOffMs, config.maxContainerBackOffMs),
+      sources: { ...objects, services: () => deps.services() },
+      settings: {
+        podLogs: paths.podLogs,
+        cgroupParent: config.cgroupParent,
+        clusterDns: config.clusterDns,
+        clusterDomain: config.clusterDomain,
+        nodeHostname: config.hostname,
+        nodeIps: config.nodeIps,
+        resolvConf: paths.resolvConf,
+      },
+      downward: (pod, ips) => this.#downward(pod, ips),
+      resources: (pod, container) => containerResources(pod, container, deps.machine.memoryBytes),
+      volumes: uid => this.#volumes.mounted(uid),
+      podDirectory: uid => this.#volumes.podDirectory(uid),
+      runtimeHandler: pod => this.#runtimeHandler(pod),
+      pullSecrets: pod => this.#pullSecrets(pod),
+      started: pod => void this.#refresh(pod),
+    });
+    this.#status = new StatusManager({
+      ...deps,
+      apiPod: uid => this.#apiPod(uid),
+      couldRun: uid => this.#workers.couldHaveRunningContainers(uid),
+    });
+    this.#probes = new ProbeManager({
+      ...deps,
+      runtime: engine.runtime,
+      startedMs: clock.now(),
+      status: uid => this.#status.get(uid),
+      changed: (uid, type, containerId, outcome) => this.#probeChanged(uid, type, containerId, outcome),
+    });
+    this.#workers = new PodWorkers({ ...deps, syncer: this, syncPeriodMs: config.syncPeriodMs });
+    this.#statusContext = {
+      nodeIps: config.nodeIps,
+      runtimeName: deps.runtimeName,
+      failure: (uid, name) => this.#runtime.failure(uid, name),
+      applyProbes: (pod, status, init) => this.#probes.apply(pod, status, init),
+      evicted: () => undefined,
+      resizeConditions: () => [],
+    };
+  }
+
+  // ---- where pods come from
+
+  pods(): Pod[] {
+    return [...this.#pods.values()];
+  }
+
+  /** By name, or by uid when it is given. Static pods answer to their mirror's uid too. */
+  findPod(namespace: string, name: string, uid?: string): Pod | undefined {
+    const mirror = this.#mirrors.get(`${namespace}/${name}`);
+    return this.pods().find(
+      ({ metadata }) =>
+        metadata.namespace === namespace &&
+        metadata.name === name &&
+        (uid === undefined || metadata.uid === uid || mirror?.metadata.uid === uid),
+    );
+  }
+
+  status(uid: string): PodStatus | undefined {
+    return this.#status.get(uid);
+  }
+
+  podAdded(pod: Pod): void {
+    const uid = pod.metadata.uid ?? '';
+    this.#pods.set(uid, pod);
+    if (!this.#workers.isTerminationRequested(uid) && !isTerminalPhase(pod.status?.phase)) {
+      if (!this.#admit(pod)) return;
+    }
+    this.#workers.update(pod);
+  }
+
+  podUpdated(pod: Pod, old: Pod): void {
+    const uid = pod.metadata.uid ?? '';
+    this.#pods.set(uid, pod);
+    this.#status.reconcile(pod);
+    if (sameButStatus(pod, old)) {
+      if (pod.spec.readinessGates?.length) this.#workers.poke(uid);
+      return;
+    }
+    if (this.#rejected(uid) && pod.metadata.deletionTimestamp) this.#workers.update(pod);
+    else if (this.#workers.has(uid) || this.#admit(pod)) this.#workers.update(pod);
+  }
+
+  podRemoved(pod: Pod): void {
+    const uid = pod.metadata.uid ?? '';
+    this.#pods.delete(uid);
+    this.#admitted.delete(uid);
+    if (this.#workers.has(uid)) this.#workers.remove(pod);
+    else void this.removed(uid);
+  }
+
+  mirrorChanged(mirror: Pod): void {
+    this.#mirrors.set(`${mirror.metadata.namespace}/${mirror.metadata.name}`, mirror);
+    const pod = this.findPod(mirror.metadata.namespace ?? '', mirror.metadata.name ?? '');
+    if (pod) this.#workers.poke(pod.metadata.uid ?? '');
+  }
+
+  mirrorGone(mirror: Pod): void {
+    this.#mirrors.delete(`${mirror.metadata.namespace}/${mirror.metadata.name}`);
+    const pod = this.findPod(mirror.metadata.namespace ?? '', mirror.metadata.name ?? '');
+    if (pod) this.#workers.poke(pod.metadata.uid ?? '');
+  }
+
+  /** The static pods there are now. */
+  setStaticPods(pods: readonly Pod[], client: Client): void {
+    const uids = new Set(pods.map(pod => pod.metadata.uid));
+    for (const pod of this.pods()) {
+      if (!isStaticPod(pod) || uids.has(pod.metadata.uid)) continue;
+      this.podRemoved(pod);
+      const { namespace = '', name = '' } = pod.metadata;
+      const mirror = this.#mirrors.get(`${namespace}/${name}`);
+      if (mirror)
+        void client
+          .resource(resources.pods)
+          .namespace(namespace)
+          .delete(name, { gracePeriodSeconds: 0 })
+          .catch(() => {});
+    }
+    for (const pod of pods) if (!this.#pods.has(pod.metadata.uid ?? '')) this.podAdded(pod);
+  }
+
+  #rejected(uid: string): boolean {
+    return !this.#admitted.has(uid);
+  }
+
+  #admit(pod: Pod): boolean {
+    const uid = pod.metadata.uid ?? '';
+    if (this.#admitted.has(uid) || pod.metadata.deletionTimestamp || this.#adopted.has(uid)) {
+      this.#admitted.add(uid);
+      return true;
+    }
+    const others = this.pods().filter(other => {
+      const id = other.metadata.uid ?? '';
+      return id !== uid && this.#admitted.has(id) && !isTerminalPhase(other.status?.phase) && !this.#hasEnded(id);
+    });
+    const rejection = admitPod(pod, {
+      node: this.#deps.node(),
+      allocatable: this.#deps.allocatable(),
+      others,
+      memoryPressure: false,
+      diskPressure: false,
+    });
+    if (!rejection) {
+      this.#admitted.add(uid);
+      return true;
+    }
+    this.#deps.recorder.event(podRef(pod), 'Warning', rejection.reason, rejection.message);
+    const message = `Pod was rejected: ${rejection.message}`;
+    this.#status.set(pod, { ...pod.status, phase: 'Failed', reason: rejection.reason, message });
+    return false;
+  }
+
+  #hasEnded(uid: string): boolean {
+    return this.#workers.has(uid) && !this.#workers.couldHaveRunningContainers(uid);
+  }
+
+  #apiPod(uid: string): Pod | undefined {
+    const pod = this.#pods.get(uid);
+    if (!pod || !isStaticPod(pod)) return pod;
+    return this.#mirrors.get(`${pod.metadata.namespace}/${pod.metadata.name}`);
+  }
+
+  // ---- the engine
+
+  engineChanged(uid: string): void {
+    this.#workers.poke(uid);
+  }
+
+  engineListed(uids: ReadonlySet<string>): void {
+    for (const uid of uids) {
+      if (this.#workers.has(uid)) this.#workers.poke(uid);
+      else void this.#killOrphan(uid);
+    }
+  }
+
+  /** Takes note of what runs, before pods are known. */
+  async adopt(_signal: AbortSignal): Promise<void> {
+    const sandboxes = await this.#deps.engine.runtime.listPodSandboxes();
+    this.#adopted = new Set(sandboxes.map(({ metadata }) => metadata.uid));
+  }
+
+  runtimeStatus(uid: string): Promise<PodRuntimeStatus> {
+    return readPodRuntimeStatus(this.#deps.engine.runtime, uid, this.#messages);
+  }
+
+  // ---- one pod's steps
+
+  async syncPod(pod: Pod, status: PodRuntimeStatus, signal: AbortSignal): Promise<SyncOutcome> {
+    const uid = pod.metadata.uid ?? '';
+    const api = this.#apiStatus(pod, status, false);
+    this.#status.set(pod, api);
+    this.#probes.poke(uid);
+    if (isTerminalPhase(api.phase)) return { terminal: true, again: false };
+    const deadline = this.#deadline(pod, api);
+    if (deadline?.passed) {
+      const message = 'Pod was active on the node longer than the specified deadline';
+      this.#deps.recorder.event(podRef(pod), 'Normal', 'DeadlineExceeded', message);
+      const override = (old: PodStatus): PodStatus => ({
+        ...old,
+        phase: 'Failed',
+        reason: 'DeadlineExceeded',
+        message,
+      });
+      this.#workers.kill(uid, { override });
+      return { terminal: false, again: false };
+    }
+    const names = referencedNames(pod);
+    const namespace = pod.metadata.namespace ?? '';
+    this.#configMaps.register(uid, namespace, names.configMaps);
+    this.#secrets.register(uid, namespace, names.secrets);
+    if (isStaticPod(pod)) await this.#mirror(pod);
+    await this.#deps.cgroups.ensurePod(pod);
+    try {
+      await this.#volumes.mount(pod);
+    } catch (error) {
+      if (signal.aborted) return { terminal: false, again: false };
+      const message =
+        error instanceof MountError ? error.message : `Unable to attach or mount volumes: ${messageOf(error)}`;
+      this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedMount', message);
+      return { terminal: false, again: false, error: error as Error };
+    }
+    this.#probes.addPod(pod);
+    this.#probes.poke(uid);
+    const result = await this.#runtime.sync(
+      pod,
+      status,
+      {
+        liveness: id => this.#probes.result('Liveness', `${this.#deps.runtimeName}://${id}`),
+        startup: id => this.#probes.result('Startup', `${this.#deps.runtimeName}://${id}`),
+        resizeNeedsRestart: () => false,
+      },
+      signal,
+    );
+    if (result.error && !this.#workers.isTerminationRequested(uid)) await this.#refresh(pod);
+    const retryAtMs = earliest(result.retryAtMs, deadline?.atMs);
+    return { terminal: false, again: result.acted && !result.error, error: result.error, retryAtMs };
+  }
+
+  async syncTerminating(
+    pod: Pod,
+    status: PodRuntimeStatus,
+    graceSeconds: number,
+    override: StatusOverride | undefined,
+  ): Promise<void> {
+    const uid = pod.metadata.uid ?? '';
+    const shown = this.#apiStatus(pod, status, false);
+    this.#status.set(pod, override ? override(shown) : shown);
+    this.#probes.stopLivenessAndStartup(uid);
+    try {
+      await this.#runtime.killPod(pod, status, graceSeconds);
+    } catch (cause) {
+      this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(cause)}`);
+      throw cause;
+    }
+    this.#probes.removePod(uid);
+    const stopped = { ...(await this.runtimeStatus(uid)), ips: status.ips };
+    const running = stopped.containers.filter(each => each.state === 'RUNNING');
+    if (running.length > 0) throw new Error(`containers still run: ${running.map(({ id }) => id).join(', ')}`);
+    const final = this.#apiStatus(pod, stopped, true);
+    this.#status.set(pod, override ? override(final) : final);
+  }
+
+  async shortenGrace(pod: Pod, graceSeconds: number): Promise<void> {
+    const { runtime } = this.#deps.engine;
+    const { containers } = await this.runtimeStatus(pod.metadata.uid ?? '');
+    const running = containers.filter(({ state }) => state === 'RUNNING');
+    await Promise.all(running.map(({ id }) => runtime.stopContainer(id, graceSeconds * 1000).catch(ignoreNotFound)));
+  }
+
+  async syncTerminated(pod: Pod, status: PodRuntimeStatus): Promise<void> {
+    const uid = pod.metadata.uid ?? '';
+    const ips = (this.#status.get(uid)?.podIPs ?? []).map(({ ip }) => ip);
+    const old = this.#status.get(uid);
+    const api = this.#apiStatus(pod, { ...status, ips }, true);
+    const kept = isTerminalPhase(old?.phase) ? { phase: old!.phase!, reason: old!.reason, message: old!.message } : {};
+    this.#status.set(pod, { ...api, ...dropUndefined(kept) });
+    await this.#volumes.unmount(uid);
+    this.#configMaps.unregister(uid);
+    this.#secrets.unregister(uid);
+    await this.#deps.cgroups.removePod(pod);
+    this.#status.terminate(this.#pods.get(uid) ?? pod);
+  }
+
+  async removed(uid: string): Promise<void> {
+    const { runtime } = this.#deps.engine;
+    for (const sandbox of await runtime.listPodSandboxes({ podUid: uid })) {
+      for (const { id } of await runtime.listContainers({ podSandboxId: sandbox.id })) this.#messages.forget(id);
+      await runtime.stopPodSandbox(sandbox.id).catch(ignoreNotFound);
+      await runtime.removePodSandbox(sandbox.id).catch(ignoreNotFound);
+      const { name, namespace } = sandbox.metadata;
+      await rm(join(this.#deps.paths.podLogs, `${namespace}_${name}_${uid}`), { recursive: true, force: true });
+    }
+    await this.#volumes.unmount(uid);
+    this.#configMaps.unregister(uid);
+    this.#secrets.unregister(uid);
+    this.#probes.removePod(uid);
+    this.#runtime.forget(uid);
+    this.#tokens.forgetPod(uid);
+    this.#status.forget(uid);
+    this.#admitted.delete(uid);
+  }
+
+  #apiStatus(pod: Pod, runtime: PodRuntimeStatus, terminal: boolean): PodStatus {
+    const uid = pod.metadata.uid ?? '';
+    const current = isStaticPod(pod) ? pod : (this.#pods.get(uid) ?? pod);
+    const shown = { ...pod, ...(current.status && { status: current.status }) };
+    return apiPodStatus(
+      { pod: shown, runtime, old: this.#status.get(uid) ?? current.status, terminal },
+      this.#statusContext,
+    );
+  }
+
+  /** Brings the status up to date between the worker's steps. */
+  async #refresh(pod: Pod): Promise<void> {
+    const uid = pod.metadata.uid ?? '';
+    if (this.#refreshing.has(uid)) return;
+    this.#refreshing.add(uid);
+    const end = this.#deps.activity.begin();
+    try {
+      const status = await this.runtimeStatus(uid);
+      this.#refreshing.delete(uid);
+      if (this.#workers.isTerminationRequested(uid) || !this.#workers.has(uid)) return;
+      this.#status.set(this.#workers.pod(uid) ?? pod, this.#apiStatus(this.#workers.pod(uid) ?? pod, status, false));
+      this.#probes.poke(uid);
+    } catch (error) {
+      this.#deps.logger.warn('pod status was not refreshed', { pod: pod.metadata.name, error });
+    } finally {
+      this.#refreshing.delete(uid);
+      end();
+    }
+  }
+
+  #probeChanged(uid: string, type: string, containerId: string, outcome: string): void {
+    const pod = this.#workers.pod(uid);
+    if (!pod) return;
+    if (type === 'Readiness' || type === 'Startup') {
+      const change = type === 'Readiness' ? { ready: outcome === 'success' } : { started: outcome === 'success' };
+      this.#status.setContainer(uid, containerId, change, status => withReadiness(this.#pods.get(uid) ?? pod, status));
+    }
+    this.#workers.poke(uid);
+  }
+
+  #deadline(pod: Pod, status: PodStatus): { passed: boolean; atMs: number } | undefined {
+    const seconds = pod.spec.activeDeadlineSeconds;
+    if (seconds === undefined) return undefined;
+    const begin = parseTimeMs(this.#status.get(pod.metadata.uid ?? '')?.startTime ?? status.startTime);
+    const atMs = begin + seconds * 1000;
+    return { passed: this.#deps.clock.now() >= atMs, atMs };
+  }
+
+  async #mirror(pod: Pod): Promise<void> {
+    const { namespace, name } = pod.metadata;
+    const mirror = this.#mirrors.get(`${namespace}/${name}`);
+    await reconcileMirror(this.#deps.client, pod, mirror, this.#deps.node()?.metadata.uid).catch(error => {
+      this.#deps.logger.warn('mirror pod was not made', { pod: name, error });
+    });
+  }
+
+  // ---- what containers are given
+
+  #downward(_pod: Pod, podIps: readonly string[]): DownwardContext {
+    return { podIps, hostIps: this.#deps.config.nodeIps, nodeAllocatable: this.#deps.allocatable() };
+  }
+
+  async #runtimeHandler(pod: Pod): Promise<string> {
+    const name = pod.spec.runtimeClassName;
+    if (!name) return '';
+    const known =
+      this.#deps.runtimeClass(name) ?? (await this.#deps.client.resource(resources.runtimeClasses).get(name));
+    return known.handler;
+  }
+
+  async #pullSecrets(pod: Pod): Promise<readonly Secret[]> {
+    const found: Secret[] = [];
+    const missing: string[] = [];
+    for (const { name } of pod.spec.imagePullSecrets ?? []) {
+      if (!name) continue;
+      try {
+        found.push(await this.#secrets.get(pod.metadata.namespace ?? '', name));
+      } catch {
+        missing.push(name);
+      }
+    }
+    if (missing.length > 0) {
+      const message = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
+      this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedToRetrieveImagePullSecret', message);
+    }
+    return found;
+  }
+
+  async #trustBundle(source: {
+    readonly name?: string;
+    readonly signerName?: string;
+    readonly labelSelector?: object;
+  }): Promise<string | undefined> {
+    const bundles = this.#deps.client.resource(resources.trustBundles);
+    type Bundle = { readonly spec?: { readonly trustBundle?: string; readonly signerName?: string } };
+    if (source.name) {
+      const found = (await bundles.get(source.name).catch(error => {
+        if (isStatusError(error, 'NotFound')) return undefined;
+        throw error;
+      })) as Bundle | undefined;
+      return found?.spec?.trustBundle;
+    }
+    const { items } = await bundles.list({ fieldSelector: `spec.signerName=${source.signerName ?? ''}` });
+    const pems = items.map(item => (item as unknown as Bundle).spec?.trustBundle ?? '');
+    return pems.length > 0 ? [...new Set(pems)].join('') : undefined;
+  }
+
+  // ---- housekeeping
+
+  /** Begins to clean up after pods that nobody wants any more; the list of pods must be complete. */
+  async startHousekeeping(signal: AbortSignal): Promise<void> {
+    const { clock, engine, logger } = this.#deps;
+    this.#adopted = new Set();
+    const sandboxes = await engine.runtime.listPodSandboxes();
+    for (const uid of new Set(sandboxes.map(({ metadata }) => metadata.uid))) {
+      if (!this.#pods.has(uid) && !this.#workers.has(uid)) void this.#killOrphan(uid);
+    }
+    const sweep = (): void => {
+      if (!signal.aborted) void this.#sweep().catch(error => logger.warn('housekeeping failed', { error }));
+    };
+    sweep();
+    this.#timers.push(
+      clock.setTicker(sweep, gcPeriodMs),
+      clock.setTicker(() => this.#checkDeadlines(), housekeepingMs * 5),
+    );
+  }
+
+  #checkDeadlines(): void {
+    for (const [uid, pod] of this.#pods) {
+      if (pod.spec.activeDeadlineSeconds !== undefined && this.#deadline(pod, pod.status ?? {})?.passed) {
+        if (!this.#workers.isTerminationRequested(uid)) this.#workers.poke(uid);
+      }
+    }
+  }
+
+  /** Stops and removes containers of a pod that is not known. */
+  async #killOrphan(uid: string): Promise<void> {
+    if (this.#workers.has(uid) || this.#pods.has(uid)) return;
+    const { engine, logger } = this.#deps;
+    const end = this.#deps.activity.begin();
+    try {
+      const status = await this.runtimeStatus(uid);
+      const first = status.containers[0];
+      const raw = first && (await engine.runtime.containerStatus(first.id));
+      if (raw) await this.#runtime.killPod(restoreFromAnnotations(raw.labels, raw.annotations).pod, status, 1);
+      await this.removed(uid);
+    } catch (error) {
+      logger.warn('orphaned pod was not removed', { uid, error });
+    } finally {
+      end();
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const known = new Set([...this.#pods.keys(), ...this.#workers.uids()]);
+    await this.#deps.cgroups.removeOthers(known);
+    for (const uid of await this.#volumes.knownPods()) if (!known.has(uid)) await this.#volumes.unmount(uid);
+    const { podLogs } = this.#deps.paths;
+    for (const name of await readdir(podLogs).catch(() => [])) {
+      const uid = name.slice(name.lastIndexOf('_') + 1);
+      if (!known.has(uid)) await rm(join(podLogs, name), { recursive: true, force: true });
+    }
+    for (const uid of known) await this.#collectDead(uid);
+  }
+
+  /** Keeps the newest dead container of each name, and the newest sandbox. */
+  async #collectDead(uid: string): Promise<void> {
+    const { engine, config } = this.#deps;
+    if (this.#workers.isTerminationRequested(uid)) return;
+    const status = await this.runtimeStatus(uid);
+    const kept = new Map<string, number>();
+    for (const { id, name, state } of status.containers) {
+      if (state !== 'EXITED') continue;
+      const count = kept.get(name) ?? 0;
+      kept.set(name, count + 1);
+      if (count < config.maxPerPodContainer) continue;
+      await engine.runtime.removeContainer(id).catch(ignoreNotFound);
+      this.#messages.forget(id);
+    }
+    const needed = new Set(status.containers.map(({ podSandboxId }) => podSandboxId));
+    for (const { id, state } of status.sandboxes.slice(1)) {
+      if (state !== 'READY' && !needed.has(id)) await engine.runtime.removePodSandbox(id).catch(ignoreNotFound);
+    }
+  }
+
+  logDirectory(pod: Pod): string {
+    return podLogDirectory(this.#deps.paths.podLogs, pod);
+  }
+
+  /** Newest container of a name, or undefined. */
+  async container(pod: Pod, name: string): Promise<{ id: string; spec: Container | undefined } | undefined> {
+    const { containers } = await this.runtimeStatus(pod.metadata.uid ?? '');
+    const found = containers.find(each => each.name === name);
+    const spec = [...pod.spec.containers, ...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])];
+    return found && { id: found.id, spec: spec.find(each => each.name === name) };
+  }
+
+  describe(pod: Pod): string {
+    return formatPod(pod);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) timer.cancel();
+    this.#workers.close();
+    this.#probes.close();
+    await Promise.all([this.#configMaps[Symbol.asyncDispose](), this.#secrets[Symbol.asyncDispose]()]);
+  }
+}
+
+function withReadiness(pod: Pod, status: PodStatus): PodStatus {
+  const statuses = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  const input = { pod, statuses, phase: status.phase ?? 'Pending' };
+  const replaced = [containersReady(input), podReady(input, status.conditions ?? [])];
+  const conditions = (status.conditions ?? []).map(each => replaced.find(({ type }) => type === each.type) ?? each);
+  return findCondition(status, 'Ready') ? { ...status, conditions } : status;
+}
+
+/** Whether nothing but the status (and what follows from writing it) differs. */
+function sameButStatus(a: Pod, b: Pod): boolean {
+  const { labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = a.metadata;
+  return (
+    deletionTimestamp === b.metadata.deletionTimestamp &&
+    deletionGracePeriodSeconds === b.metadata.deletionGracePeriodSeconds &&
+    isDeepStrictEqual(labels, b.metadata.labels) &&
+    isDeepStrictEqual(annotations, b.metadata.annotations) &&
+    isDeepStrictEqual(a.spec, b.spec)
+  );
+}
+
+function earliest(...times: ReadonlyArray<number | undefined>): number | undefined {
+  const known = times.filter(time => time !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof CriError && error.code === 'notFound')) throw error;
+}
+
+function dropUndefined(object: object): object {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}
