@@ -21,7 +21,7 @@ import { Discovery } from './discovery/discovery.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
 import { Caches } from './registry/caches.ts';
-import { namespaceHook } from './registry/hooks/namespace.ts';
+import { registryHooks } from './registry/hooks/hooks.ts';
 import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
 import { Scheme } from './scheme/scheme.ts';
@@ -70,14 +70,8 @@ export async function createApiServer(
   const caches = new Caches(watchCache);
   const { clock, random } = deps;
   const objects = new ObjectStore(deps.store);
-  const registry = new Registry({
-    clock,
-    random,
-    objects,
-    caches,
-    config,
-    hooks: new Map([['/namespaces', namespaceHook]]),
-  });
+  const hooks = registryHooks(deps, config, scheme);
+  const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
   const authorizer = authorizerOf(config, rbac);
   const dispatchDeps: DispatchDeps = {

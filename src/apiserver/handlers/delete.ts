@@ -99,12 +99,12 @@ export async function deleteOne(scope: Scope): Promise<ServerResponse> {
   return answerDeletion(scope, deleted, options, output);
 }
 
-export function answerDeletion(
+export async function answerDeletion(
   scope: Scope,
   deleted: Deleted,
   options: DeleteOptions,
   output: ReturnType<typeof negotiateOutput>,
-): ServerResponse {
+): Promise<ServerResponse> {
   const { resource, request, deps, about } = scope;
   const { storage } = resource;
   const object = deleted.object.decoded();

@@ -10,8 +10,8 @@ import { apiVersionText, fromStorage, type ServedResource, storageKey, storageRa
 import { listStruct, metadataListStruct } from '../serialization/list-structs.ts';
 import { negotiateOutput, type OutputType } from '../serialization/negotiation.ts';
 import { asMetadata } from '../serialization/partial-metadata.ts';
-import { encodeAs } from '../serialization/respond.ts';
-import { tableOf } from '../serialization/table.ts';
+import { encodeAs, notAList } from '../serialization/respond.ts';
+import { checkTableOptions, tableFor, tableOf } from '../serialization/table.ts';
 import {
   decodeContinue,
   encodeContinue,
@@ -125,7 +125,7 @@ async function historic(
       const page = await cache.listAt(revision, {
         prefix,
         ...(from !== undefined && { after: from }),
-        limit: limit > 0 ? limit : 0,
+        limit: Math.max(0, limit),
       });
       for (const [at, item] of page.items.entries()) {
         if (!filter(item)) continue;
@@ -172,12 +172,12 @@ export function nodeIndex(
   return value === undefined ? undefined : { name: 'spec.nodeName', value };
 }
 
-export function respondList(scope: Scope, page: Page, output: OutputType): ServerResponse {
+export async function respondList(scope: Scope, page: Page, output: OutputType): Promise<ServerResponse> {
   const { resource } = scope;
   const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
   const headers: Record<string, string> = { 'content-type': output.mediaType };
   if (raw) return { status: 200, headers, body: { kind: 'chunks', chunks: rawPieces(resource, page) } };
-  const bytes = listBytes(scope, page, output);
+  const bytes = await listBytes(scope, page, output);
   return { status: 200, headers, body: { kind: 'bytes', bytes } };
 }
 
@@ -207,14 +207,16 @@ async function* rawPieces(resource: ServedResource, { items, meta }: Page): Asyn
   yield Buffer.concat(parts);
 }
 
-function listBytes(scope: Scope, page: Page, output: OutputType): Uint8Array {
+async function listBytes(scope: Scope, page: Page, output: OutputType): Promise<Uint8Array> {
   const { resource, request, deps } = scope;
-  const objects = page.items.map(item => fromStorage(resource, item.object));
   if (output.as === 'Table') {
     const includeObject = request.query.get('includeObject');
-    const table = tableOf(objects, { resource, output, nowMs: deps.clock.now(), includeObject, listMeta: page.meta });
-    return encodeAs(table, undefined, output);
+    checkTableOptions(includeObject ?? '');
+    const options = { resource, output, nowMs: deps.clock.now(), includeObject, listMeta: page.meta };
+    const stored = page.items.map(item => item.object);
+    return encodeAs(tableOf(await tableFor(resource), stored, options), undefined, output);
   }
+  const objects = page.items.map(item => fromStorage(resource, item.object));
   if (output.as === 'PartialObjectMetadataList') {
     const list = {
       kind: 'PartialObjectMetadataList',
@@ -225,7 +227,7 @@ function listBytes(scope: Scope, page: Page, output: OutputType): Uint8Array {
     return encodeAs(list, metadataListStruct(), output);
   }
   if (output.as === 'PartialObjectMetadata') {
-    throw badRequest(`you requested PartialObjectMetadata, but the requested object is a list (${resource.listKind})`);
+    throw notAList(`you requested PartialObjectMetadata, but the requested object is a list (${resource.listKind})`);
   }
   return encodeAs(
     {

@@ -10,6 +10,7 @@ import type { EncodedWatchEvent, ServerResponse } from '../http/message.ts';
 import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
 import { storageKey, storageRange } from '../scheme/resource.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
+import { tableFor } from '../serialization/table.ts';
 import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
 import { nodeIndex } from './list.ts';
 import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
@@ -23,7 +24,8 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
   const output = negotiateOutput(request);
   const options = listOptions(request.query, resource, true, scope.name);
-  const encoder = new EventEncoder(scope, output);
+  const table = output.as === 'Table' ? await tableFor(resource) : undefined;
+  const encoder = new EventEncoder(scope, output, table);
   const cache = deps.caches.of(resource);
   const { resourceVersion: version } = options;
   if (version !== '') revisionOf(version);

@@ -2,12 +2,20 @@
  * Answers in the negotiated encoding: stored objects as their bytes where JSON is asked for, everything else made from
  * the decoded form. Upstream: apiserver pkg/endpoints/handlers/{response,responsewriters}.
  */
-import { badRequest, type KubeObject, type StructNode, writeJson, writeProtobufObject, writeYaml } from '#apimachinery';
+import {
+  badRequest,
+  type KubeObject,
+  StatusError,
+  type StructNode,
+  writeJson,
+  writeProtobufObject,
+  writeYaml,
+} from '#apimachinery';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import { fromStorage, type ServedResource } from '../scheme/resource.ts';
 import type { OutputType } from './negotiation.ts';
 import { asMetadata, metadataStruct } from './partial-metadata.ts';
-import { tableOf } from './table.ts';
+import { checkTableOptions, tableFor, tableOf } from './table.ts';
 
 /** Anything that knows its stored bytes and its decoded form: cache items and results of writes. */
 export interface ObjectSource {
@@ -46,47 +54,42 @@ export interface RespondOptions {
 }
 
 /** One stored object, in the request's version and form. */
-export function respondObject(source: ObjectSource, options: RespondOptions): ServerResponse {
+export async function respondObject(source: ObjectSource, options: RespondOptions): Promise<ServerResponse> {
   const { resource, output, status = 200 } = options;
-  const raw =
-    resource.storage === resource &&
-    output.as === undefined &&
-    output.mediaType === 'application/json' &&
-    !output.pretty;
+  const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
   const headers: Record<string, string> = { 'content-type': output.mediaType };
   if (raw) {
     const bytes = Buffer.concat([source.sent(), newline]);
     return { status, headers, body: { kind: 'bytes', bytes, object: source.decoded() as never } };
   }
-  return { status, headers, body: { kind: 'bytes', bytes: objectBytes(source, options) } };
+  return { status, headers, body: { kind: 'bytes', bytes: await objectBytes(source, options) } };
 }
 
-/** The encoded form of one object, with a newline after JSON. */
-export function objectBytes(source: ObjectSource, options: RespondOptions): Uint8Array {
-  const { resource, output } = options;
-  const object = fromStorage(resource, source.decoded());
+async function objectBytes(source: ObjectSource, options: RespondOptions): Promise<Uint8Array> {
+  const { resource, output, request, nowMs } = options;
+  const stored = source.decoded();
   if (output.as === 'Table') {
-    const includeObject = options.request.query.get('includeObject');
-    return encodeAs(
-      tableOf([object], {
-        resource,
-        output,
-        nowMs: options.nowMs,
-        includeObject,
-        listMeta: { resourceVersion: object.metadata.resourceVersion! },
-      }),
-      undefined,
-      output,
-    );
+    const includeObject = request.query.get('includeObject');
+    checkTableOptions(includeObject ?? '');
+    const listMeta = { resourceVersion: stored.metadata.resourceVersion ?? '' };
+    const table = tableOf(await tableFor(resource), [stored], { resource, output, nowMs, includeObject, listMeta });
+    return encodeAs(table, undefined, output);
   }
-  if (output.as === 'PartialObjectMetadata')
+  const object = fromStorage(resource, stored);
+  if (output.as === 'PartialObjectMetadata') {
     return encodeAs(asMetadata(object, output.version), metadataStruct(), output);
+  }
   if (output.as === 'PartialObjectMetadataList') {
-    throw badRequest(
+    throw notAList(
       `you requested PartialObjectMetadataList, but the requested object is not a list (${resource.kind})`,
     );
   }
   return encodeAs(object, resource.struct, output);
+}
+
+/** 406: a list was asked for where there is none, or the other way round. */
+export function notAList(message: string): StatusError {
+  return new StatusError({ code: 406, reason: 'NotAcceptable', message });
 }
 
 /** A plain typed value (review, scale, status) with a status. */

@@ -1,6 +1,7 @@
 /** Objects as rows of cells for people. Upstream: apiserver registry/rest/table.go, printers/internalversion. */
-import { formatTime, invalid, type KubeObject, type ListMeta, validateTableOptions } from '#apimachinery';
-import type { ServedResource } from '../scheme/resource.ts';
+import { type KindTable, kindTable } from '#api/columns';
+import { invalid, type KubeObject, type ListMeta, validateTableOptions } from '#apimachinery';
+import { fromStorage, type ServedResource } from '../scheme/resource.ts';
 import type { OutputType } from './negotiation.ts';
 import { asMetadata } from './partial-metadata.ts';
 
@@ -15,35 +16,34 @@ export interface TableOptions {
   readonly columns?: boolean;
 }
 
-const swaggerMetadata = {
-  name: 'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names',
-};
+/** How a resource is shown; loaded when first asked for. */
+export function tableFor(resource: ServedResource): Promise<KindTable> {
+  return kindTable(resource.storage.group, resource.kind);
+}
 
-/** The columns of a kind without its own: name and creation. */
-const genericColumns = [
-  { name: 'Name', type: 'string', format: 'name', description: swaggerMetadata.name, priority: 0 },
-  { name: 'Created At', type: 'date', format: '', description: '', priority: 0 },
-];
-
-/** A meta.k8s.io Table. Throws 422 for a wrong includeObject. */
-export function tableOf(objects: readonly KubeObject[], options: TableOptions): object {
-  const { resource, output, includeObject = '' } = options;
+/** Throws 422 for a wrong includeObject. */
+export function checkTableOptions(includeObject: string): void {
   const errors = validateTableOptions(includeObject);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'TableOptions' }, '', errors);
+}
+
+/** A meta.k8s.io Table of objects of the stored version. */
+export function tableOf(table: KindTable, objects: readonly KubeObject[], options: TableOptions): object {
+  const { output, includeObject = '', nowMs, resource } = options;
   const rows = objects.map(object => ({
-    cells: [object.metadata.name ?? '', object.metadata.creationTimestamp ?? formatTime(0)],
-    object: included(object, includeObject, output, resource),
+    ...table.row(object, nowMs),
+    object: included(fromStorage(resource, object), includeObject, output),
   }));
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${output.version}`,
     metadata: options.listMeta,
-    columnDefinitions: options.columns === false ? null : genericColumns,
-    rows,
+    columnDefinitions: options.columns === false ? null : table.columns,
+    rows: rows.length === 0 ? table.emptyRows : rows,
   };
 }
 
-function included(object: KubeObject, include: string, output: OutputType, _resource: ServedResource): object | null {
+function included(object: KubeObject, include: string, output: OutputType): object | null {
   if (include === 'None') return null;
   return include === 'Object' ? object : asMetadata(object, output.version);
 }

@@ -2,6 +2,8 @@
  * Events of a watch in the negotiated encoding: one encoded form for all watchers that ask for the same, kept with the
  * item. Upstream: apiserver pkg/endpoints/handlers/{watch,response}.go, apimachinery pkg/util/framer.
  */
+
+import type { KindTable } from '#api/columns';
 import { builtinTypes } from '#api/tables';
 import { deepFreeze, type Json, type KubeObject, type Status, type StructNode, writeWatchFrame } from '#apimachinery';
 import type { Scope } from '../handlers/scope.ts';
@@ -25,10 +27,13 @@ export class EventEncoder {
   readonly #scope: Scope;
   readonly #output: OutputType;
   readonly #raw: boolean;
+  readonly #table: KindTable | undefined;
   #columnsSent = false;
 
-  constructor(scope: Scope, output: OutputType) {
+  /** `table`: how the kind is shown, when tables are asked for. */
+  constructor(scope: Scope, output: OutputType, table?: KindTable) {
     this.#scope = scope;
+    this.#table = table;
     this.#output = output;
     this.#raw = scope.resource.storage === scope.resource && !output.as && output.mediaType === 'application/json';
   }
@@ -64,7 +69,7 @@ export class EventEncoder {
 
   #event(type: EventType, item: ObjectItem): EncodedWatchEvent {
     if (!this.#raw) {
-      return this.#frameOf(type, fromStorage(this.#scope.resource, item.object), item);
+      return this.#frameOf(type, item.object, item);
     }
     return {
       type,
@@ -73,23 +78,26 @@ export class EventEncoder {
     };
   }
 
-  #frameOf(type: EventType, object: KubeObject, item?: ObjectItem): EncodedWatchEvent {
+  /** `stored`: of the stored version. */
+  #frameOf(type: EventType, stored: KubeObject, item?: ObjectItem): EncodedWatchEvent {
     const { resource, deps, request } = this.#scope;
     const output = { ...this.#output, pretty: false };
-    if (output.as === 'Table') {
+    const table = this.#table;
+    if (table) {
       const columns = !this.#columnsSent;
       this.#columnsSent = true;
       const made = () =>
-        tableOf([object], {
+        tableOf(table, type === 'BOOKMARK' ? [] : [stored], {
           resource,
           output,
           nowMs: deps.clock.now(),
           includeObject: request.query.get('includeObject'),
-          listMeta: { resourceVersion: object.metadata.resourceVersion! },
+          listMeta: { resourceVersion: stored.metadata.resourceVersion! },
           columns,
         });
       return { type, object: () => made() as Json, frame: () => this.#wrap(type, encodeAs(made(), undefined, output)) };
     }
+    const object = type === 'BOOKMARK' ? stored : fromStorage(resource, stored);
     if (output.as) {
       const partial = asMetadata(object, output.version);
       const make = () => this.#wrap(type, encodeAs(partial, metadataStruct(), output));

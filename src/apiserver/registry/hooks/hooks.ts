@@ -1,0 +1,25 @@
+/** The kinds that need more than rules, in one list. */
+import type { ApiServerConfig } from '../../config.ts';
+import type { Scheme } from '../../scheme/scheme.ts';
+import type { RegistryHook } from '../registry.ts';
+import { namespaceHook } from './namespace.ts';
+import { type ServiceHookDeps, serviceHook } from './service.ts';
+
+/** Events live an hour, as upstream's --event-ttl. */
+const eventTtlSeconds = 3600;
+
+/** By `group/resource` of the stored kind. */
+export function registryHooks(
+  deps: Pick<ServiceHookDeps, 'store' | 'clock' | 'random'>,
+  config: ApiServerConfig,
+  scheme: Scheme,
+): ReadonlyMap<string, RegistryHook> {
+  const ipAddresses = scheme.find('networking.k8s.io', 'v1', 'ipaddresses')!;
+  const { serviceCidrs, nodePortRange, keyPrefix } = config;
+  const service = serviceHook({ ...deps, serviceCidrs, nodePortRange, keyPrefix, ipAddresses });
+  return new Map<string, RegistryHook>([
+    ['/namespaces', namespaceHook],
+    ['/services', service],
+    ['/events', { prepare: () => undefined, ttlSeconds: eventTtlSeconds }],
+  ]);
+}
