@@ -25,6 +25,12 @@ export interface Swagger {
 
 /** The Swagger 2.0 document, as far as the generator reads it. */
 export interface SwaggerDocument {
+  readonly paths: Readonly<
+    Record<
+      string,
+      { readonly delete?: { readonly responses?: Readonly<Record<string, { readonly schema?: Swagger }>> } }
+    >
+  >;
   readonly definitions: Readonly<Record<string, Swagger>>;
 }
 

@@ -99,7 +99,7 @@ Scale
  spec 2 .ScaleSpec -
  status 3 .ScaleStatus -
 ScaleSpec
- replicas 1 i o
+ replicas 1 i o d:0
 ScaleStatus
  replicas 1 i r
  selector 2 s o

@@ -23,7 +23,7 @@ AzureDiskVolumeSource
  diskURI 2 s r
  cachingMode 3 s po d:"ReadWrite"
  fsType 4 s po d:"ext4"
- readOnly 5 B po
+ readOnly 5 B po d:false
  kind 6 s po d:"Shared"
 AzureFilePersistentVolumeSource
  secretName 1 s r
@@ -339,7 +339,7 @@ FileKeySelector m:atomic
  volumeName 1 s r
  path 2 s r
  key 3 s r
- optional 4 B po
+ optional 4 B po d:false
 FlexPersistentVolumeSource
  driver 1 s r
  fsType 2 s o
@@ -362,7 +362,7 @@ GCEPersistentDiskVolumeSource
  readOnly 4 B o
 GRPCAction
  port 1 i r
- service 2 s p
+ service 2 s p d:""
 GitRepoVolumeSource
  repository 1 s r
  revision 2 s o
@@ -464,7 +464,7 @@ LoadBalancerIngress
 LoadBalancerStatus
  ingress 1 [.LoadBalancerIngress po l:atomic
 LocalObjectReference m:atomic
- name 1 s o
+ name 1 s o d:""
 LocalVolumeSource
  path 1 s r
  fsType 2 s po
@@ -965,7 +965,7 @@ ReplicationControllerList
  items 2 [.ReplicationController pr
 ReplicationControllerSpec
  replicas 1 i po d:1
- minReadySeconds 4 i o
+ minReadySeconds 4 i o d:0
  selector 2 {s po m:atomic
  template 3 .PodTemplateSpec po
 ReplicationControllerStatus

@@ -1,0 +1,12 @@
+/** OpenAPI of the built-in API: documents as JSON, built when asked for. The API server keeps their bytes and hashes. */
+export { collectDescriptions, describe } from './descriptions.ts';
+export { type OpenapiResource, rootOf } from './operations.ts';
+export { type Schema, SchemaWriter } from './schema.ts';
+export {
+  type ExtraSchemas,
+  groupVersionDocument,
+  type OpenapiV3Document,
+  openapiDefinitions,
+  openapiV3,
+  openapiV3Names,
+} from './v3.ts';
