@@ -14,6 +14,8 @@ export interface KubeletPaths {
   readonly containerLogs?: string;
   /** Mount point of the cgroup file systems; absent: pods get no cgroups of their own. */
   readonly cgroupRoot?: string;
+  /** What the engine puts before the cgroup paths that it is given; default nothing. */
+  readonly cgroupPrefix?: string;
   readonly procfs: string;
   /** The host's resolver settings. */
   readonly resolvConf: string;

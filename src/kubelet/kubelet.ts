@@ -77,7 +77,12 @@ async function start(
   const recorder = createRecorder({ client, clock, logger, host: config.nodeName });
   const machine = await readMachine(paths.procfs, paths.root);
   const cgroups = paths.cgroupRoot
-    ? await createCgroupManager({ root: paths.cgroupRoot, parent: config.cgroupParent, logger })
+    ? await createCgroupManager({
+        root: paths.cgroupRoot,
+        prefix: paths.cgroupPrefix ?? '',
+        parent: config.cgroupParent,
+        logger,
+      })
     : noCgroups;
   const runtimeVersion = await engine.runtime.version();
   const sources = createSources(deps, client, config.nodeName);

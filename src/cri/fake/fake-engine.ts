@@ -4,7 +4,7 @@
  */
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Duplex, PassThrough } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import { type Clock, type Random, seededRandom, type Timer } from '#base';
 import {
   type ContainerConfig,
@@ -18,9 +18,10 @@ import {
   type PodSandboxConfig,
   type PodSandboxStatus,
   type RuntimeService,
+  type StreamRequest,
   type StreamSession,
 } from '../contract.ts';
-import { type ContainerScript, defaultExec, type ScriptChooser } from './script.ts';
+import { type ContainerScript, defaultExec, type ExecAnswer, type ScriptChooser } from './script.ts';
 
 export interface FakeEngineOptions {
   readonly clock: Clock;
@@ -33,6 +34,8 @@ export interface FakeEngineOptions {
   pull?(image: string): Promise<void>;
   /** Address of the n-th sandbox; default 10.200.x.y. */
   address?(index: number): readonly string[];
+  /** Runtime handlers that there are; default the nameless one alone. */
+  readonly handlers?: readonly string[];
   /** Log files are written where this is true. Default true. */
   readonly logs?: boolean;
 }
@@ -160,11 +163,15 @@ class Fake implements FakeEngine {
             ({ podSandboxId, state }) => matches(filter.podSandboxId, podSandboxId) && matches(filter.state, state),
           ),
       updateContainerResources: async id => void this.#container(id),
-      reopenContainerLog: async id => void this.#running(id),
+      reopenContainerLog: async id => {
+        const { logPath } = this.#running(id).status;
+        if (logPath !== '') await writeFile(logPath, '', { flag: 'a' });
+      },
       execSync: async (id, command, timeoutMs) => {
         this.calls.push(`exec ${id} ${command.join(' ')}`);
         const { script } = this.#running(id);
         const answer = (script.exec ?? defaultExec)(command);
+        if (answer.startError !== undefined) throw new CriError('startFailed', answer.startError);
         const takesMs = answer.takesMs ?? 0;
         if (takesMs > 0) await clock.sleep(Math.min(takesMs, timeoutMs));
         if (takesMs > timeoutMs) throw new CriError('timeout', `command ${command.join(' ')} timed out`);
@@ -174,15 +181,23 @@ class Fake implements FakeEngine {
           exitCode: answer.exitCode ?? 0,
         };
       },
-      openExec: async ({ containerId, command, stdin, tty }) => {
-        const { script } = this.#running(containerId);
-        if (command[0] === 'cat' && stdin) return echoSession(tty);
+      openExec: async request => {
+        const { script } = this.#running(request.containerId);
+        const { command } = request;
+        if (command[0] === 'cat' && request.stdin) return echoSession(request);
         const answer = (script.exec ?? defaultExec)(command);
-        return finishedSession(answer.stdout ?? '', answer.stderr ?? '', answer.exitCode ?? 0, tty);
+        if (answer.startError !== undefined) throw new CriError('startFailed', answer.startError);
+        return finishedSession(answer, request);
       },
-      openAttach: async ({ containerId, tty }) => {
-        const { script } = this.#running(containerId);
-        return finishedSession((script.output ?? []).map(line => `${line}\n`).join(''), '', 0, tty);
+      openAttach: async request => {
+        const container = this.#running(request.containerId);
+        const { script, config } = container;
+        if (config.stdin && request.stdin) {
+          const session = echoSession(request);
+          if (config.stdinOnce) void session.exit.then(() => this.#end(container, 0));
+          return session;
+        }
+        return finishedSession({ stdout: (script.output ?? []).map(line => `${line}\n`).join('') }, request);
       },
       openPortForward: async id => {
         this.#sandbox(id);
@@ -216,6 +231,9 @@ class Fake implements FakeEngine {
 
   #runSandbox(config: PodSandboxConfig, runtimeHandler: string): string {
     this.calls.push(`runPodSandbox ${config.metadata.name}`);
+    if (!(this.#options.handlers ?? ['']).includes(runtimeHandler)) {
+      throw new CriError('invalid', `no runtime for "${runtimeHandler}" is configured`);
+    }
     if (this.#sandboxError !== undefined) throw new CriError('unavailable', this.#sandboxError);
     const id = this.#id();
     const index = this.#serial;
@@ -315,7 +333,9 @@ class Fake implements FakeEngine {
     }
     status.state = 'RUNNING';
     status.startedAtMs = clock.now();
-    await this.#writeLog(container, script.output ?? []);
+    await this.#openLog(container);
+    await this.#writeLog(container, 'stdout', script.output ?? []);
+    await this.#writeLog(container, 'stderr', script.errors ?? []);
     this.#emit('STARTED', this.#sandbox(status.podSandboxId), id);
     const { exitAfterMs } = script;
     if (exitAfterMs === undefined) return;
@@ -323,11 +343,16 @@ class Fake implements FakeEngine {
     container.timer = clock.setTimer(end, exitAfterMs);
   }
 
-  async #writeLog({ status }: Container, lines: readonly string[]): Promise<void> {
+  async #openLog({ status }: Container): Promise<void> {
+    if (this.#options.logs === false || status.logPath === '') return;
+    await mkdir(dirname(status.logPath), { recursive: true });
+    await writeFile(status.logPath, '', { flag: 'a' });
+  }
+
+  async #writeLog({ status }: Container, stream: string, lines: readonly string[]): Promise<void> {
     if (this.#options.logs === false || status.logPath === '' || lines.length === 0) return;
     const at = new Date(this.#options.clock.now()).toISOString().replace('Z', '000000Z');
-    await mkdir(dirname(status.logPath), { recursive: true });
-    await appendFile(status.logPath, lines.map(line => `${at} stdout F ${line}\n`).join(''));
+    await appendFile(status.logPath, lines.map(line => `${at} ${stream} F ${line}\n`).join(''));
   }
 
   #end(container: Container, code: number, reason = code === 0 ? 'Completed' : 'Error'): void {
@@ -438,18 +463,28 @@ function matches(wanted: string | ContainerState | undefined, value: string): bo
   return wanted === undefined || wanted === value;
 }
 
-function finishedSession(out: string, err: string, code: number, tty: boolean): StreamSession {
+function finishedSession(
+  { stdout: out = '', stderr: err = '', exitCode = 0 }: ExecAnswer,
+  request: StreamRequest,
+): StreamSession {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
-  stdout.end(tty ? out + err : out);
-  stderr.end(tty ? '' : err);
+  stdout.end(request.tty ? out + err : out);
+  stderr.end(err);
   const stdin = new PassThrough();
   stdin.resume();
-  return { stdin, stdout, ...(!tty && { stderr }), resize: () => {}, exit: Promise.resolve(code), close: () => {} };
+  return {
+    ...(request.stdin && { stdin }),
+    ...(request.stdout && { stdout }),
+    ...(request.stderr && !request.tty && { stderr }),
+    resize: () => {},
+    exit: Promise.resolve(exitCode),
+    close: () => {},
+  };
 }
 
 /** Answers with what it is sent, and ends with it. */
-function echoSession(tty: boolean): StreamSession {
+function echoSession(request: StreamRequest): StreamSession {
   const pipe = new PassThrough();
   const stderr = new PassThrough();
   stderr.end();
@@ -459,9 +494,9 @@ function echoSession(tty: boolean): StreamSession {
   return {
     stdin: pipe,
     stdout: pipe,
-    ...(!tty && { stderr }),
+    ...(request.stderr && !request.tty && { stderr }),
     resize: () => {},
     exit: promise,
-    close: () => void Duplex.prototype.destroy.call(pipe),
+    close: () => void pipe.destroy(),
   };
 }

@@ -5,6 +5,8 @@ export interface ExecAnswer {
   readonly stdout?: string;
   readonly stderr?: string;
   readonly exitCode?: number;
+  /** The command cannot be run: the call rejects with `startFailed`. */
+  readonly startError?: string;
   /** Longer than the caller's time-out: the call rejects with `timeout`. */
   readonly takesMs?: number;
 }
@@ -26,6 +28,8 @@ export interface ContainerScript {
   readonly stopTakesMs?: number;
   /** Lines written to standard output at the start. */
   readonly output?: readonly string[];
+  /** Lines written to standard error at the start. */
+  readonly errors?: readonly string[];
   /** Written to the termination message file at the end. */
   readonly terminationMessage?: string;
   exec?(command: readonly string[]): ExecAnswer;

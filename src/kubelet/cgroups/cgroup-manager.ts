@@ -45,13 +45,14 @@ export const noCgroups: CgroupManager = Object.freeze({
 
 export async function createCgroupManager(options: {
   readonly root: string;
+  readonly prefix: string;
   readonly parent: string;
   readonly logger: Logger;
 }): Promise<CgroupManager> {
-  const { root, parent, logger } = options;
+  const { root, prefix, parent, logger } = options;
   const unified = await exists(join(root, 'cgroup.controllers'));
   const mounts = unified ? [root] : await v1Mounts(root);
-  const base = `${parent === '/' ? '' : parent}/kubepods`;
+  const base = `${prefix}${parent === '/' ? '' : parent}/kubepods`;
   const each = async (path: string, work: (directory: string, mount: string) => Promise<void>): Promise<void> => {
     await Promise.all(mounts.map(mount => work(join(mount, path), mount)));
   };
@@ -86,7 +87,7 @@ export async function createCgroupManager(options: {
     async ensurePod(pod) {
       ready ??= ensureTiers();
       await ready;
-      const path = podCgroupPath(pod, parent);
+      const path = prefix + podCgroupPath(pod, parent);
       await make(path);
       const { cpuShares, cpuQuotaUs, memoryLimitBytes } = podResources(pod);
       await set(path, shares(cpuShares));
@@ -102,7 +103,7 @@ export async function createCgroupManager(options: {
         await set(path, { [unified ? 'memory.max' : 'memory.limit_in_bytes']: String(memoryLimitBytes) });
       }
     },
-    removePod: pod => remove(podCgroupPath(pod, parent)),
+    removePod: pod => remove(prefix + podCgroupPath(pod, parent)),
     async removeOthers(uids) {
       for (const tier of [base, `${base}/burstable`, `${base}/besteffort`]) {
         await each(tier, async directory => {
