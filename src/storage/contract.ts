@@ -127,7 +127,8 @@ export class StorageError extends Error {
 
 export interface Store {
   /**
-   * Applies all `ops` if all `preconditions` hold. Transactions are decided in call order. One key may stand in at
+   * Applies all `ops` if all `preconditions` hold. Transactions are decided in call order (by a
+   * remote store only those that share a key). One key may stand in at
    * most one op. Deleting what does not exist changes nothing; a transaction that changes nothing takes no revision.
    * The caller must not change the bytes afterwards. Throws {@link StorageError} `noSpace`, `readOnly`, `closed`.
    */

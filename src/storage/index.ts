@@ -2,6 +2,8 @@
 
 export { type CompactorOptions, startCompactor } from './compactor.ts';
 export * from './contract.ts';
+export type { EtcdOptions } from './etcd/etcd-client.ts';
+export { openEtcdStore } from './etcd/etcd-store.ts';
 export {
   createMemoryStore,
   type MemoryStore,

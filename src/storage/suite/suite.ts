@@ -24,13 +24,15 @@ export interface SuiteStore {
 export interface SuiteOptions {
   /** Seconds that ttl tests use; a store with its own clock may be coarse. */
   readonly ttlSeconds?: number;
+  /** False for a store that decides only transactions which share a key in call order. Default true. */
+  readonly ordered?: boolean;
   /** Case names that do not apply to this engine, with the reason that is printed. */
   readonly skip?: Readonly<Record<string, string>>;
 }
 
 export interface SuiteCase {
   readonly name: string;
-  run(context: SuiteStore & { readonly ttlSeconds: number }): Promise<void>;
+  run(context: SuiteStore & { readonly ttlSeconds: number; readonly ordered: boolean }): Promise<void>;
 }
 
 /** Every case, in the order of the contract. */
@@ -49,7 +51,7 @@ export function storageSuite(name: string, factory: () => Promise<SuiteStore>, o
     test(`${name}: ${each.name}`, skip === undefined ? {} : { skip }, async () => {
       const made = await factory();
       try {
-        await each.run({ ...made, ttlSeconds: options.ttlSeconds ?? 10 });
+        await each.run({ ...made, ttlSeconds: options.ttlSeconds ?? 10, ordered: options.ordered ?? true });
       } finally {
         await made.dispose();
       }

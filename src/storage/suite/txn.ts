@@ -101,6 +101,11 @@ export const txnCases: readonly SuiteCase[] = [
           [`/a=1@${results[0]!.revision}/${results[0]!.revision}`],
         ],
       );
+    },
+  },
+  {
+    name: 'revisions follow call order',
+    async run({ store }) {
       const many = await Promise.all(Array.from({ length: 100 }, (_, at) => create(store, `/many/${at}`, 'x')));
       assert.deepEqual(
         many,

@@ -1,0 +1,153 @@
+/**
+ * Calls to an etcd cluster: one channel a member, the one that answered last tried first. A member that is gone or has
+ * no leader is passed over until the time for the call is up. Messages have no size limit on this side.
+ */
+import type * as grpc from '@grpc/grpc-js';
+import type { Clock } from '#base';
+import { StorageError } from '../contract.ts';
+import type { Method } from './messages.ts';
+import { decode, encode, type Message } from './wire.ts';
+
+export interface EtcdOptions {
+  /** `http://host:port` or `https://host:port`, one a member. */
+  readonly endpoints: readonly string[];
+  readonly clock: Clock;
+  /** PEM; for https. */
+  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** How long a call may take, with all its attempts. Default 15 s. */
+  readonly timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 15_000;
+const attemptTimeoutMs = 5000;
+const pauseMs = 50;
+
+/** What went wrong in one attempt. */
+export interface Attempt {
+  readonly code: number;
+  readonly details: string;
+}
+
+const codes = { deadlineExceeded: 4, resourceExhausted: 8, outOfRange: 11, unavailable: 14 };
+
+/** Whether another attempt, perhaps at another member, may fare better. */
+function isPassing({ code }: Attempt): boolean {
+  return code === codes.unavailable || code === codes.deadlineExceeded;
+}
+
+/** See the file header. */
+export class EtcdClient {
+  readonly #options: EtcdOptions;
+  readonly #channels: readonly grpc.Client[];
+  #preferred = 0;
+  #closed = false;
+
+  private constructor(options: EtcdOptions, channels: readonly grpc.Client[]) {
+    this.#options = options;
+    this.#channels = channels;
+  }
+
+  /** Loads the gRPC library, which only this engine needs. Nothing is dialled yet. */
+  static async create(options: EtcdOptions): Promise<EtcdClient> {
+    if (options.endpoints.length === 0) throw new StorageError('unavailable', 'no etcd endpoint is given');
+    const { Client, credentials } = await import('@grpc/grpc-js');
+    const { tls } = options;
+    const channels = options.endpoints.map(endpoint => {
+      const url = new URL(endpoint);
+      const secure = url.protocol === 'https:';
+      const trust = secure
+        ? credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null)
+        : credentials.createInsecure();
+      return new Client(url.host, trust, {
+        'grpc.max_receive_message_length': -1,
+        'grpc.max_send_message_length': -1,
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 1000,
+        'grpc.keepalive_time_ms': 10_000,
+        'grpc.keepalive_timeout_ms': 5000,
+      });
+    });
+    return new EtcdClient(options, channels);
+  }
+
+  /**
+   * One answer. `onRetry` is told that an attempt failed after it may have been carried out. Throws StorageError
+   * `compacted`, `futureRevision`, `noSpace`, `closed`, or `unavailable` when the time is up.
+   */
+  async call<T>(method: Method, request: Message, onRetry?: () => void): Promise<T> {
+    const { clock, timeoutMs = defaultTimeoutMs } = this.#options;
+    const body = encode(method.request, request);
+    const until = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      if (this.#closed) throw new StorageError('closed', 'the store is closed');
+      const member = this.#preferred;
+      try {
+        return (await this.#attempt(this.#channels[member]!, method, body)) as T;
+      } catch (cause) {
+        const error = this.translate(cause as Attempt);
+        if (!isPassing(cause as Attempt) || error.code === 'closed' || clock.monotonicMs() > until) throw error;
+        onRetry?.();
+        this.passOver(member);
+        await clock.sleep(pauseMs);
+      }
+    }
+  }
+
+  /** The member that calls go to at present. */
+  get member(): number {
+    return this.#preferred;
+  }
+
+  /** Calls go to the next member, unless they already do. */
+  passOver(member: number): void {
+    if (member === this.#preferred) this.#preferred = (member + 1) % this.#channels.length;
+  }
+
+  /** A stream in both directions to the preferred member. The caller handles `error`. */
+  duplex(method: Method): grpc.ClientDuplexStream<Message, Message> {
+    return this.#channels[this.#preferred]!.makeBidiStreamRequest(
+      method.path,
+      message => encode(method.request, message),
+      bytes => decode(method.response, bytes),
+    );
+  }
+
+  /** A stream of answers from the preferred member. */
+  stream(method: Method, request: Message): grpc.ClientReadableStream<Message> {
+    return this.#channels[this.#preferred]!.makeServerStreamRequest(
+      method.path,
+      (message: Message) => encode(method.request, message),
+      bytes => decode(method.response, bytes),
+      request,
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const channel of this.#channels) channel.close();
+  }
+
+  translate({ code, details = '' }: Attempt): StorageError {
+    if (this.#closed) return new StorageError('closed', 'the store is closed');
+    if (code === codes.outOfRange)
+      return new StorageError(details.includes('future') ? 'futureRevision' : 'compacted', details);
+    if (code === codes.resourceExhausted && details.includes('space')) return new StorageError('noSpace', details);
+    if (code === codes.unavailable || code === codes.deadlineExceeded)
+      return new StorageError('unavailable', `etcd does not answer: ${details}`);
+    return new StorageError('unavailable', details, { cause: new Error(`gRPC code ${code}`) });
+  }
+
+  #attempt(channel: grpc.Client, method: Method, body: Buffer): Promise<Message> {
+    const deadline = this.#options.clock.now() + attemptTimeoutMs;
+    return new Promise((resolve, reject) => {
+      channel.makeUnaryRequest(
+        method.path,
+        (bytes: Buffer) => bytes,
+        (bytes: Buffer) => decode(method.response, bytes),
+        body,
+        { deadline },
+        (error, value) => (error ? reject(error) : resolve(value!)),
+      );
+    });
+  }
+}

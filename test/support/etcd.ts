@@ -1,0 +1,103 @@
+/** Debian's etcd on loopback for tests: one member or several, each of which can be killed and started again. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Why etcd tests cannot run here; undefined when they can. */
+export function etcdMissing(): string | undefined {
+  try {
+    execFileSync('etcd', ['--version'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return 'the etcd binary (Debian package etcd-server) is not on the PATH';
+  }
+}
+
+export interface EtcdCluster extends AsyncDisposable {
+  readonly endpoints: readonly string[];
+  /** Kills a member and waits until it is gone. */
+  kill(member: number): Promise<void>;
+  /** Starts it again on its data. */
+  start(member: number): Promise<void>;
+  /** Index of the present leader; waits until there is one. */
+  leader(): Promise<number>;
+}
+
+/** @param firstPort two ports a member from here on. */
+export async function startEtcd(members: number, firstPort: number): Promise<EtcdCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'kobune-etcd-'));
+  const all = Array.from({ length: members }, (_, at) => at);
+  const clientUrl = (at: number): string => `http://127.0.0.1:${firstPort + 2 * at}`;
+  const peerUrl = (at: number): string => `http://127.0.0.1:${firstPort + 2 * at + 1}`;
+  const running = new Map<number, ChildProcess>();
+  const start = async (at: number): Promise<void> => {
+    const flags = {
+      name: `m${at}`,
+      'data-dir': join(folder, `m${at}`),
+      'listen-client-urls': clientUrl(at),
+      'advertise-client-urls': clientUrl(at),
+      'listen-peer-urls': peerUrl(at),
+      'initial-advertise-peer-urls': peerUrl(at),
+      'initial-cluster': all.map(each => `m${each}=${peerUrl(each)}`).join(','),
+      'initial-cluster-state': 'new',
+      'max-request-bytes': String(16 << 20),
+      'log-level': 'error',
+    };
+    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+    running.set(at, spawn('etcd', args, { stdio: 'ignore', env: { ...process.env, ETCD_UNSUPPORTED_ARCH: '' } }));
+    await listening(firstPort + 2 * at);
+  };
+  const kill = async (at: number): Promise<void> => {
+    const child = running.get(at);
+    running.delete(at);
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise<void>(resolve => {
+      child.once('exit', () => resolve());
+      child.kill('SIGKILL');
+    });
+  };
+  const leader = async (): Promise<number> => {
+    for (;;) {
+      for (const at of running.keys()) if (await isLeader(clientUrl(at))) return at;
+      await sleep(50);
+    }
+  };
+  const dispose = async (): Promise<void> => {
+    await Promise.all(all.map(kill));
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await Promise.all(all.map(start));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { endpoints: all.map(clientUrl), kill, start, leader, [Symbol.asyncDispose]: dispose };
+}
+
+async function listening(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const open = await new Promise<boolean>(resolve => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true));
+      socket.on('connect', () => socket.destroy());
+      socket.on('error', () => resolve(false));
+    });
+    if (open) return;
+    await sleep(50);
+  }
+  throw new Error(`etcd does not listen on port ${port}`);
+}
+
+/** Asks the member's JSON gateway. */
+async function isLeader(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/v3/maintenance/status`, { method: 'POST', body: '{}' });
+    const status = (await response.json()) as { header?: { member_id?: string }; leader?: string };
+    return status.leader !== undefined && status.leader === status.header?.member_id;
+  } catch {
+    return false;
+  }
+}
