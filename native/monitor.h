@@ -56,7 +56,7 @@ struct session_end {
 struct session_end session_serve(struct session *session);
 /* Tells every client how it ended, waits a bounded time until they have read it, closes everything. */
 void session_finish(struct session *session, int exit_code);
-/* Waits up to `timeout_ms` for the first client, greets it, hears what it wants. Answers false when none came. */
+/* Waits up to `timeout_ms` for the first client, greets it, until it says something. Answers false when none came. */
 bool session_await_client(struct session *session, int timeout_ms);
 /* Sends a frame to every client. */
 void session_broadcast(int type, const void *data, uint32_t length);

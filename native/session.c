@@ -354,7 +354,7 @@ bool session_await_client(struct session *session, int timeout_ms) {
   clients_flush(session);
   if (client_count == 0) return false;
   struct pollfd speaking = {clients[0]->fd, POLLIN, 0};
-  return poll(&speaking, 1, timeout_ms) == 1 && client_read(session, clients[0]);
+  return poll(&speaking, 1, timeout_ms) == 1; /* read when there is a process to carry it out on */
 }
 
 void session_finish(struct session *session, int exit_code) {

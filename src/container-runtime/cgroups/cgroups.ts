@@ -22,9 +22,12 @@ export class Cgroups {
     this.#host = host;
   }
 
-  /** The engine's path for a group of the pod: prefix, pod, and the container's id when given. */
+  /** The engine's path for a group of the pod: prefix (unless it is there already), pod, and the container's id when given. */
   path(cgroupParent: string, containerId = ''): string {
-    return join(this.#host.cgroupPrefix, cgroupParent || '/', containerId);
+    const { cgroupPrefix } = this.#host;
+    const parent = join('/', cgroupParent);
+    const whole = parent === cgroupPrefix || parent.startsWith(`${cgroupPrefix}/`);
+    return join(whole ? '/' : cgroupPrefix, parent, containerId);
   }
 
   /** The file whose `oom_kill N` line counts kills for want of memory. */

@@ -29,6 +29,7 @@ export const containerTests: readonly SuiteCase[] = [
           listed.map(each => each.id),
           [id],
         );
+        await target.settled?.(id);
         await runtime.stopContainer(id, 10_000);
         const exited = await runtime.containerStatus(id);
         assert.deepEqual([exited.state, exited.exitCode, exited.reason], ['EXITED', 7, 'Error']);

@@ -30,6 +30,8 @@ export interface SuiteEngine extends AsyncDisposable {
   readonly image: string;
   /** A directory for pods' logs; undefined when the engine writes none that can be read as files. */
   readonly logDirectory: string | undefined;
+  /** Resolves when a started `untilTerm` container minds SIGTERM; absent when it does so from its start. */
+  settled?(containerId: string): Promise<void>;
 }
 
 export interface SuiteTarget {
