@@ -41,7 +41,7 @@ export function* readRange(db: DatabaseSync, head: Head, range: RangeMessage): G
   const revision = range.revision ?? head.durable;
   assertReadable(db, head, revision);
   const isNow = revision === head.durable;
-  const knownCount = isNow ? head.count(range.start, range.end) : undefined;
+  const knownCount = isNow && range.count ? head.count(range.start, range.end) : undefined;
   if (range.countOnly && knownCount !== undefined) return { revision, count: knownCount, more: false };
   const values = !range.keysOnly && !range.countOnly;
   let rows: RowMessage[] = [];

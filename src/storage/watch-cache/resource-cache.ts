@@ -4,7 +4,7 @@
  * Upstream: apiserver pkg/storage/cacher/{cacher,watch_cache}.go.
  */
 import type { Logger } from '#base';
-import { prefixEnd, StorageError, type StorageEvent, type Store } from '../contract.ts';
+import { prefixEnd, type RangeResult, StorageError, type StorageEvent, type Store } from '../contract.ts';
 import { OrderedMap } from '../ordered-map.ts';
 import { loose, type Stored } from '../slabs.ts';
 import { type CacheCodec, CacheEvent, CacheItem, type IndexRecord, type ItemHome } from './cache-item.ts';
@@ -227,20 +227,21 @@ export class ResourceCache<T> {
     }
   }
 
-  /** Places all that the store has, as of one revision, which is answered. */
+  /** Places all that the store has, as of one revision, which is answered. The next page is read meanwhile. */
   async #read(): Promise<number> {
-    let start = this.prefix;
-    let revision: number | undefined;
-    for (;;) {
+    const ask = (start: string, revision?: number): Promise<RangeResult> => {
       const at = revision === undefined ? {} : { revision };
-      const page = await this.#deps.store.range({ start, end: this.#end, limit: fillPage, count: false, ...at });
-      revision = page.revision;
+      return this.#deps.store.range({ start, end: this.#end, limit: fillPage, count: false, ...at });
+    };
+    for (let page = await ask(this.prefix); ; ) {
+      const next = page.more ? ask(`${page.kvs.at(-1)!.key}\0`, page.revision) : undefined;
+      next?.catch(() => {}); // awaited below
       for (const kv of page.kvs) {
         const stored = this.#home.slabs.put(kv.value);
         this.#place(this.#item(kv.key, stored, kv.createRevision, kv.modRevision, false).hold());
       }
-      if (!page.more) return revision;
-      start = `${page.kvs.at(-1)!.key}\0`;
+      if (!next) return page.revision;
+      page = await next;
     }
   }
 
