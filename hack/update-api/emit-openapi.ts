@@ -1,5 +1,5 @@
 /** Writes `src/api/openapi/facts.gen.ts`: what OpenAPI says of properties beyond their types, and of deletions. */
-import { shortName } from './names.ts';
+import { longName, shortName } from './names.ts';
 import { readFacts, type SwaggerDocument } from './reference.ts';
 
 /** Definitions whose deletion answers with the object instead of a Status. */
@@ -10,6 +10,12 @@ function deletedObjects(document: SwaggerDocument): string[] {
     if (path.endsWith('{name}') && ref && !ref.endsWith('.Status')) found.add(ref.replace('#/definitions/', ''));
   }
   return [...found].filter(name => !/\.v\d+(alpha|beta)\d+\./.test(shortName(name)));
+}
+
+/** Every group version that upstream registers, served or not: each has DeleteOptions. */
+function registeredVersions(document: SwaggerDocument): string[] {
+  const kinds = document.definitions[longName('meta.v1.DeleteOptions')]?.['x-kubernetes-group-version-kind'] ?? [];
+  return kinds.map(({ group, version }) => `${group}/${version}`);
 }
 
 /** The file's content. */
@@ -54,6 +60,11 @@ export function emitOpenapi(document: SwaggerDocument): string {
     '/** Definitions of kinds whose deletion answers with the object; the others answer with a Status. */',
     'export const deletedObjects: readonly string[] = [',
     ...deletedObjects(document).map(name => `  '${name}',`),
+    '];',
+    '',
+    '/** Every group version that upstream registers, served or not, as `<group>/<version>`. */',
+    'export const registeredVersions: readonly string[] = [',
+    ...registeredVersions(document).map(name => `  '${name}',`),
     '];',
     '',
   ].join('\n');

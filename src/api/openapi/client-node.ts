@@ -35,6 +35,46 @@ export function usualModel(shortName: string): string {
   return version.slice(0, 1).toUpperCase() + version.slice(1) + kind;
 }
 
+/** Options are no models, but parameters of requests: where those of an options type stand in full. */
+const requests: Readonly<Record<string, string>> = {
+  'meta.v1.CreateOptions': 'CoreV1ApiCreateNamespacedPod',
+  'meta.v1.DeleteOptions': 'CoreV1ApiDeleteNamespacedPod',
+  'meta.v1.ListOptions': 'CoreV1ApiListNamespacedPod',
+  'meta.v1.PatchOptions': 'CoreV1ApiPatchNamespacedPod',
+  'meta.v1.UpdateOptions': 'CoreV1ApiReplaceNamespacedPod',
+  'core.v1.NodeProxyOptions': 'CoreV1ApiConnectGetNodeProxy',
+  'core.v1.PodAttachOptions': 'CoreV1ApiConnectGetNamespacedPodAttach',
+  'core.v1.PodExecOptions': 'CoreV1ApiConnectGetNamespacedPodExec',
+  'core.v1.PodLogOptions': 'CoreV1ApiReadNamespacedPodLog',
+  'core.v1.PodPortForwardOptions': 'CoreV1ApiConnectGetNamespacedPodPortforward',
+  'core.v1.PodProxyOptions': 'CoreV1ApiConnectGetNamespacedPodProxy',
+  'core.v1.ServiceProxyOptions': 'CoreV1ApiConnectGetNamespacedServiceProxy',
+};
+
+const entities: Readonly<Record<string, string>> = {
+  '&#39;': "'",
+  '&quot;': '"',
+  '&lt;': '<',
+  '&gt;': '>',
+  '&amp;': '&',
+};
+
+/** Reads the descriptions of an options type from the parameters of a request; undefined for any other type. */
+export function readRequest(folder: string, shortName: string): Descriptions | undefined {
+  const request = requests[shortName];
+  const path = join(folder, '..', 'types', 'ObjectParamAPI.d.ts');
+  if (!request || !existsSync(path)) return undefined;
+  const text = readFileSync(path, 'utf8');
+  const begin = text.indexOf(`export interface ${request}Request {`);
+  const body = text.slice(begin, text.indexOf('\n}', begin));
+  const found = new Map<string, string>();
+  for (const [, comment = '', name = ''] of body.matchAll(/ {4}\/\*\*\n {5}\* (.*)\n(?: {5}\*.*\n)+ {4}(\w+)\??: /g)) {
+    const plain = comment.replace(/&(?:#39|quot|lt|gt|amp);/g, entity => entities[entity]!);
+    found.set(name.replace(/^_/, ''), unescaped(plain));
+  }
+  return found;
+}
+
 /** Reads one model; undefined when there is none. */
 export function readModel(folder: string, model: string): Descriptions | undefined {
   const path = join(folder, `${model}.d.ts`);

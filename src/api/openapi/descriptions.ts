@@ -9,7 +9,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtinTypes, shortDefinitionName } from '../tables.ts';
-import { type Descriptions, modelsFolder, readModel, usualModel } from './client-node.ts';
+import { type Descriptions, modelsFolder, readModel, readRequest, usualModel } from './client-node.ts';
 import { lineBreaks, modelNames } from './descriptions.gen.ts';
 
 const artefact = 'descriptions.json';
@@ -36,7 +36,9 @@ class DescriptionSource {
     const short = shortDefinitionName(definition) ?? '';
     if (this.#folder === undefined) this.#open();
     if (this.#built) return new Map(Object.entries(this.#built[short] ?? {}));
-    const model = this.#folder && readModel(this.#folder, modelNames[short] ?? usualModel(short));
+    const folder = this.#folder;
+    if (!folder) return new Map();
+    const model = readModel(folder, modelNames[short] ?? usualModel(short)) ?? readRequest(folder, short);
     if (!model) return new Map();
     return new Map([...model].map(([field, text]) => [field, this.#broken(field ? `${short}.${field}` : short, text)]));
   }
@@ -69,12 +71,21 @@ class DescriptionSource {
 
 const source = new DescriptionSource();
 
+const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
+
+/** How most kinds describe their metadata. */
+const usualTexts: Readonly<Record<string, string>> = {
+  'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta': `Standard object's metadata. More info: ${conventions}#metadata`,
+  'io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta': `Standard list metadata. More info: ${conventions}#types-kinds`,
+};
+
 /** The description of a definition, or of one of its fields; empty when it is not known. */
 export function describe(definition: string, field = ''): string {
   const text = source.of(definition).get(field);
   if (text || field === '' || !builtinTypes.has(definition)) return text ?? '';
   const node = builtinTypes.struct(definition).fields.get(field)?.node;
-  return node?.kind === 'struct' ? describe(node.name) : '';
+  if (node?.kind !== 'struct') return '';
+  return usualTexts[node.name] ?? describe(node.name);
 }
 
 /** All descriptions of the definitions named, as the build keeps them: by short name, then by field. */

@@ -1,6 +1,7 @@
 /** The group version kinds that a definition stands for: `x-kubernetes-group-version-kind`. */
 import type { GroupVersion, GroupVersionKind } from '#apimachinery';
-import { builtinTypes, groups, resources } from '../tables.ts';
+import { builtinTypes, resources } from '../tables.ts';
+import { registeredVersions } from './facts.gen.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 
@@ -10,6 +11,11 @@ const shared = new Set([`${meta}DeleteOptions`, `${meta}WatchEvent`]);
 const coreMeta = new Set(
   ['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions', 'Status'].map(name => meta + name),
 );
+
+const registered: readonly GroupVersion[] = registeredVersions.map(name => {
+  const [group = '', version = ''] = name.split('/');
+  return { group, version };
+});
 
 function listKind(facts: (typeof resources)[number]): [string, GroupVersionKind][] {
   const name = `${facts.typeName}List`;
@@ -33,11 +39,8 @@ export function groupVersionKinds(
   const kind = name.slice(name.lastIndexOf('.') + 1);
   if (coreMeta.has(name)) return [{ group: '', kind, version: 'v1' }];
   if (shared.has(name)) {
-    const all = within
-      ? [within]
-      : groups.flatMap(group => group.versions.map(version => ({ group: group.name, version })));
-    const versions = [{ group: '', version: 'v1' }, ...all.filter(each => each.group !== '')];
-    return versions.map(({ group, version }) => ({ group, kind, version }));
+    const own = within && within.group !== '' ? [{ group: '', version: 'v1' }, within] : [{ group: '', version: 'v1' }];
+    return (within ? own : registered).map(({ group, version }) => ({ group, kind, version }));
   }
   const found = own.get(name);
   return found ? [{ group: found.group, kind: found.kind, version: found.version }] : [];

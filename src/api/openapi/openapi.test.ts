@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupVersionDocument, openapiV3, openapiV3Names } from './index.ts';
+import protobuf from 'protobufjs';
+import { encodeOpenapiV2, groupVersionDocument, openapiV2, openapiV3, openapiV3Names } from './index.ts';
 
 type Tree = { readonly [name: string]: Tree };
 const apps = openapiV3('apis/apps/v1') as unknown as Tree;
@@ -69,4 +70,51 @@ test('custom resources have documents of the same form', () => {
     ...['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json'],
   ]);
   assert.ok(document['components']!['schemas']!['com.example.v1.BoatList']);
+});
+
+const v2 = openapiV2();
+
+test('version 2 has the same definitions, with references beside descriptions', () => {
+  const definition = (v2.definitions as unknown as Tree)['io.k8s.api.core.v1.Container']!['properties']!;
+  assert.equal(definition['securityContext']!['$ref'] as unknown, '#/definitions/io.k8s.api.core.v1.SecurityContext');
+  assert.equal(definition['ports']!['x-kubernetes-patch-strategy'] as unknown, 'merge');
+  const text = JSON.stringify(v2);
+  for (const [, name] of text.matchAll(/"#\/definitions\/([^"]+)"/g)) assert.ok(v2.definitions[name!], name!);
+  for (const [, name] of text.matchAll(/"#\/parameters\/([^"]+)"/g)) assert.ok(v2.parameters[name!], name!);
+});
+
+/** The messages of gnostic that the test reads. */
+const gnostic = protobuf.parse(`
+  syntax = "proto3";
+  message Document { string swagger = 1; Info info = 2; Paths paths = 8; Definitions definitions = 9; }
+  message Info { string title = 1; string version = 2; }
+  message Paths { repeated NamedPathItem path = 2; }
+  message NamedPathItem { string name = 1; PathItem value = 2; }
+  message PathItem { Operation get = 2; }
+  message Operation { string operation_id = 5; repeated string produces = 6; }
+  message Definitions { repeated NamedSchema additional_properties = 1; }
+  message NamedSchema { string name = 1; Schema value = 2; }
+  message NamedAny { string name = 1; Any value = 2; }
+  message Any { string yaml = 2; }
+  message TypeItem { repeated string value = 1; }
+  message Properties { repeated NamedSchema additional_properties = 1; }
+  message Schema {
+    string _ref = 1; repeated string required = 19; TypeItem type = 22; Properties properties = 25;
+    repeated NamedAny vendor_extension = 31;
+  }
+`).root;
+
+test('version 2 in protobuf is read by its own schema', () => {
+  const type = gnostic.lookupType('Document');
+  const document = type.toObject(type.decode(encodeOpenapiV2(v2))) as any;
+  assert.equal(document.swagger, '2.0');
+  assert.equal(document.paths.path.length, Object.keys(v2.paths).length);
+  const found = document.definitions.additionalProperties.find((each: any) => each.name === 'io.k8s.api.core.v1.Pod');
+  assert.deepEqual(found.value.type.value, ['object']);
+  assert.deepEqual(
+    found.value.properties.additionalProperties.map((each: any) => each.name),
+    ['apiVersion', 'kind', 'metadata', 'spec', 'status'],
+  );
+  const extension = found.value.vendorExtension[0];
+  assert.equal(extension.value.yaml, '- group: ""\n  kind: Pod\n  version: v1\n');
 });

@@ -124,7 +124,10 @@ export class SchemaWriter {
     const start: Building = description ? { description } : {};
     const reference = this.#referenced(node);
     if (reference && facts?.bare) return { ...reference };
-    if (this.#version === 2) return { ...start, ...(reference ?? this.#inline(node, facts)) };
+    const choices = facts?.enum ? { enum: facts.enum } : {};
+    if (this.#version === 2) {
+      return { ...start, ...(reference ?? { ...this.#inline(node, facts), ...choices }) };
+    }
     const fallback = defaultOf(field);
     const withDefault = fallback === undefined ? start : { ...start, default: fallback };
     if (reference) return { ...withDefault, allOf: [reference] };
@@ -135,7 +138,7 @@ export class SchemaWriter {
       ...(type ? { type } : {}),
       ...(format ? { format } : {}),
       ...(fallback === undefined ? {} : { default: fallback }),
-      ...(facts?.enum ? { enum: facts.enum } : {}),
+      ...choices,
       ...rest,
     };
   }
@@ -170,7 +173,7 @@ export class SchemaWriter {
       ...(type ? { type } : {}),
       ...(format ? { format } : {}),
       ...(zero === undefined ? {} : { default: zero }),
-      ...(choices && this.#version === 3 ? { enum: choices } : {}),
+      ...(choices ? { enum: choices } : {}),
       ...rest,
     };
   }

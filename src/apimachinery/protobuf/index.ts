@@ -13,3 +13,4 @@ export {
   writeProtobufObject,
   writeWatchFrame,
 } from './envelope.ts';
+export { WireWriter } from './writer.ts';

@@ -1,0 +1,149 @@
+/**
+ * The OpenAPI v2 (Swagger 2.0) document of all that is served. Upstream: k8s.io/kube-openapi pkg/builder, pkg/handler.
+ * Parameters that many operations take stand once under `parameters`.
+ *
+ * Deviation: the names of shared parameters end in a hash of our own, and a few more parameters are shared.
+ */
+import { createHash } from 'node:crypto';
+import { groups, resources } from '../tables.ts';
+import { groupVersionKinds } from './kinds.ts';
+import { type OpenapiResource, type Operation, type Parameter, type PathOperations, pathsOf } from './operations.ts';
+import { type Schema, SchemaWriter } from './schema.ts';
+import { type ExtraSchemas, smallPaths } from './v3.ts';
+
+/** A Swagger 2.0 document, as JSON. */
+export interface OpenapiV2Document {
+  readonly swagger: '2.0';
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Readonly<Record<string, Schema>>;
+  readonly definitions: Readonly<Record<string, Schema>>;
+  readonly parameters: Readonly<Record<string, Schema>>;
+  readonly securityDefinitions: Readonly<Record<string, unknown>>;
+  readonly security: readonly unknown[];
+}
+
+const bearer = { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' };
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
+
+/** Keeps the parameters that are written once. */
+class SharedParameters {
+  readonly found: Map<string, Schema> = new Map();
+
+  /** A reference to the parameter, or the parameter itself where no other operation has it. */
+  use(name: string, parameter: Schema): Schema {
+    const hash = createHash('sha256').update(JSON.stringify(parameter)).digest().subarray(0, 6).toString('base64url');
+    const key = `${name}-${hash}`;
+    this.found.set(key, parameter);
+    return { $ref: `#/parameters/${key}` };
+  }
+}
+
+class V2Writer {
+  readonly schemas: SchemaWriter = new SchemaWriter(2);
+  readonly shared: SharedParameters = new SharedParameters();
+
+  #parameter(parameter: Parameter): Schema {
+    const { name, in: where, type, description } = parameter;
+    const written = {
+      uniqueItems: true,
+      type,
+      ...(description ? { description } : {}),
+      name,
+      in: where,
+      ...(where === 'path' ? { required: true } : {}),
+    };
+    return where === 'path' && name === 'name' ? written : this.shared.use(name, written);
+  }
+
+  #body({ ref, required }: NonNullable<Operation['body']>): Schema {
+    const schema = this.schemas.reference(ref);
+    const written = { name: 'body', in: 'body', ...(required ? { required: true } : {}), schema };
+    return ref === `${meta}DeleteOptions` || ref === `${meta}Patch` ? this.shared.use('body', written) : written;
+  }
+
+  #operation(operation: Operation): Schema {
+    const { description, consumes, produces, tag, id, parameters, body, answers, action, kind } = operation;
+    const all = [...(body ? [this.#body(body)] : []), ...parameters.map(each => this.#parameter(each))];
+    const responses = answers.map(([code, text, content]) => {
+      const schema = content === 'text' ? { type: 'string' } : content && this.schemas.reference(content.ref);
+      return [code, { description: text, ...(schema ? { schema } : {}) }] as const;
+    });
+    return {
+      description,
+      ...(consumes.length > 0 ? { consumes } : {}),
+      produces,
+      schemes: ['https'],
+      tags: [tag],
+      operationId: id,
+      ...(all.length > 0 ? { parameters: all } : {}),
+      responses: { ...Object.fromEntries(responses), 401: { description: 'Unauthorized' } },
+      ...(action ? { 'x-kubernetes-action': action } : {}),
+      ...(kind
+        ? { 'x-kubernetes-group-version-kind': { group: kind.group, kind: kind.kind, version: kind.version } }
+        : {}),
+    };
+  }
+
+  path({ operations, parameters }: PathOperations): Schema {
+    const order = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
+    const sorted = [...operations].sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method));
+    return {
+      ...Object.fromEntries(sorted.map(each => [each.method, this.#operation(each)])),
+      ...(parameters.length > 0 ? { parameters: parameters.map(each => this.#parameter(each)) } : {}),
+    };
+  }
+
+  definitions(extra?: ExtraSchemas): Record<string, Schema> {
+    const found = new Map<string, Schema>();
+    for (const name of this.schemas.references) {
+      const custom = extra?.schema(name, this.schemas);
+      const schema = custom ?? this.schemas.definition(name);
+      const kinds = custom ? [] : groupVersionKinds(name);
+      found.set(name, kinds.length > 0 ? { ...schema, 'x-kubernetes-group-version-kind': kinds } : schema);
+    }
+    return sortedObject(found);
+  }
+}
+
+function sortedObject(map: ReadonlyMap<string, Schema>): Record<string, Schema> {
+  return Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * The document of the built-in resources, and of custom ones if given: their resources by group version, and a source of
+ * their schemas.
+ */
+export function openapiV2(
+  options: {
+    readonly serverVersion?: string;
+    readonly custom?: readonly {
+      readonly group: string;
+      readonly version: string;
+      readonly resources: readonly OpenapiResource[];
+    }[];
+    readonly extra?: ExtraSchemas;
+  } = {},
+): OpenapiV2Document {
+  const writer = new V2Writer();
+  const builtin = groups.flatMap(({ name: group, versions }) =>
+    versions.map(version => ({
+      group,
+      version,
+      resources: resources.filter(each => each.group === group && each.version === version),
+    })),
+  );
+  const paths = new Map<string, Schema>();
+  for (const { group, version, resources: own } of [...builtin, ...(options.custom ?? [])]) {
+    for (const path of pathsOf(group, version, own)) paths.set(path.path, writer.path(path));
+  }
+  for (const path of smallPaths().values()) paths.set(path.path, writer.path(path));
+  return {
+    swagger: '2.0',
+    info: { title: 'Kubernetes', version: options.serverVersion ?? '1.36' },
+    paths: sortedObject(paths),
+    definitions: writer.definitions(options.extra),
+    parameters: sortedObject(writer.shared.found),
+    securityDefinitions: { BearerToken: bearer },
+    security: [{ BearerToken: [] }],
+  };
+}
