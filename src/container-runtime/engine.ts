@@ -2,7 +2,7 @@
  * The engine put together: launcher, images, sandboxes, containers, sessions, behind the CRI contract. Everything it
  * keeps is under the host value's two directories; a new engine on them adopts what the last one left running.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, UserError } from '#base';
 import type { Cni } from '#cni';
@@ -96,6 +96,7 @@ async function assemble(
   launcher: Launcher,
 ): Promise<KobuneEngine> {
   const { clock, logger, cni } = deps;
+  await rm(join(host.runDir, 'x'), { recursive: true, force: true }); // sessions end with the engine that opened them
   const directories = [host.nodeDir, ...['m', 'x', 'ns', 'runtime'].map(name => join(host.runDir, name))];
   await Promise.all(directories.map(dir => mkdir(dir, { recursive: true, mode: 0o711 })));
   const cgroups = new Cgroups(host);
@@ -164,6 +165,7 @@ async function assemble(
       for (const name of ['m', 'x', 'ns', 'runtime'])
         await rm(join(host.runDir, name), { recursive: true, force: true });
       if (alsoImages) await rm(host.nodeDir, { recursive: true, force: true });
+      await rmdir(host.runDir).catch(() => {}); // others may keep something there
     },
     [Symbol.asyncDispose]: close,
   };

@@ -141,9 +141,10 @@ export class Sandboxes {
     await this.#save({ ...record, stopped: true });
   }
 
-  /** Stops it if need be and forgets it; idempotent. */
+  /** Stops it if need be and forgets it; idempotent. What a crash left half made is taken back too. */
   async remove(id: string): Promise<void> {
-    await this.stop(id);
+    const record = this.#records.get(id);
+    if (record) await this.#takeBack(record);
     this.#records.delete(id);
     await this.#discard(id);
   }

@@ -30,7 +30,9 @@ export interface ContainerRecord {
   readonly bootId: string;
   /** Absent when the runtime refused to make it. */
   readonly process?: ProcessIdentity;
-  readonly monitorPid?: number;
+  readonly monitor?: ProcessIdentity;
+  /** While the runtime makes it: whoever finds this after a crash removes it. */
+  readonly unfinished?: boolean;
   /** Why it cannot be started. */
   readonly refusal?: string;
   /** What exec sessions start from. */

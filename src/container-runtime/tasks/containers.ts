@@ -3,9 +3,9 @@
  * from files and done with signals, because each of its commands costs 5 ms. A container's parent is its monitor, so it
  * lives on without the engine and is adopted by the next one. Upstream: containerd internal/cri/server/container_*.go.
  */
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Clock, Logger } from '#base';
+import type { Clock, Logger, Timer } from '#base';
 import { type ContainerConfig, type ContainerEvent, CriError, type LinuxResources, type PodSandboxConfig } from '#cri';
 import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { EventHub } from '../event-hub.ts';
@@ -46,6 +46,7 @@ const unknownEnd = { exitCode: 255, signal: 0, oomKilled: false, reason: 'Unknow
 const startFailureCode = 128;
 const killWaitMs = 10_000;
 const lookAgainMs = 500;
+const orphanCheckMs = 10_000;
 
 /** A container in memory: its record, its end when known, and who waits for it. */
 interface Entry {
@@ -61,6 +62,7 @@ export class Containers {
   readonly #deps: ContainerDeps;
   readonly #exits: ExitWatch;
   readonly #entries = new Map<string, Entry>();
+  #ticker: Timer | undefined;
 
   constructor(deps: ContainerDeps) {
     this.#deps = deps;
@@ -75,7 +77,25 @@ export class Containers {
     for (const id of await readdir(root)) {
       const record = await readJson<ContainerRecord>(join(root, id, 'container.json'));
       if (!record) await this.#discard(id);
+      else if (record.unfinished) await this.#removeUnfinished(record);
       else await this.#adopt(record);
+    }
+    this.#ticker = this.#deps.clock.setTicker(() => void this.#lookAtOrphans(), orphanCheckMs);
+  }
+
+  /** The engine died while the runtime made it. */
+  async #removeUnfinished(record: ContainerRecord): Promise<void> {
+    const pid = Number(await readFile(join(this.#dir(record.id), 'pid'), 'utf8').catch(() => ''));
+    const process = pid > 0 && record.bootId === this.#deps.host.bootId ? identify(pid) : undefined;
+    this.#enter({ ...record, ...(process ? { process } : {}) });
+    await this.remove(record.id);
+  }
+
+  /** Containers whose monitor was killed have nobody to write down their end. */
+  async #lookAtOrphans(): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      const { monitor } = entry.record;
+      if (!entry.exit && monitor && !isAlive(monitor)) await this.#look(entry);
     }
   }
 
@@ -136,7 +156,8 @@ export class Containers {
         logPath === '' ? undefined : mkdir(dirname(logPath), { recursive: true, mode: 0o755 }),
       ]);
       await writeFile(join(dir, 'config.json'), JSON.stringify(spec));
-      const record: ContainerRecord = {
+      const cgroupPath = cgroups.path(sandbox.config.cgroupParent, id);
+      const plain: ContainerRecord = {
         id,
         sandboxId: sandbox.id,
         config,
@@ -144,21 +165,15 @@ export class Containers {
         image: image.repoTags[0] ?? image.repoDigests[0] ?? image.id,
         imageRef: image.repoDigests[0] ?? image.id,
         stopSignal: config.stopSignal ?? image.config.config?.StopSignal ?? '',
-        cgroupPath: cgroups.path(sandboxConfig.cgroupParent, id),
+        cgroupPath,
         logPath,
         createdAtMs: clock.now(),
         startedAtMs: 0,
         bootId: host.bootId,
         spec: spec.process,
-        ...(await this.#launch(
-          runtime,
-          id,
-          config,
-          logPath,
-          cgroups.path(sandboxConfig.cgroupParent, id),
-          spec.process.args,
-        )),
       };
+      await this.#save({ ...plain, unfinished: true });
+      const record = { ...plain, ...(await this.#launch(runtime, plain)) };
       await this.#save(record);
       this.#enter(record);
       this.#tell('CREATED', record);
@@ -197,12 +212,8 @@ export class Containers {
   /** Starts the monitor, which has the runtime create the container. */
   async #launch(
     runtime: OciRuntime,
-    id: string,
-    config: ContainerConfig,
-    logPath: string,
-    cgroupPath: string,
-    args: readonly string[],
-  ): Promise<Pick<ContainerRecord, 'process' | 'monitorPid' | 'refusal'>> {
+    { id, config, logPath, cgroupPath, spec }: ContainerRecord,
+  ): Promise<Pick<ContainerRecord, 'process' | 'monitor' | 'refusal'>> {
     const { launcher, cgroups, monitorCgroupFiles } = this.#deps;
     const dir = this.#dir(id);
     const logFile = join(dir, 'runtime.log');
@@ -219,11 +230,11 @@ export class Containers {
     ]);
     const pids = /^ok (\d+) (\d+)/.exec(output);
     if (!pids) {
-      const problem = await startError({ status, output: output.replace(/^error /, '') }, logFile, args[0] ?? '');
+      const problem = await startError({ status, output: output.replace(/^error /, '') }, logFile, spec.args[0] ?? '');
       return { refusal: problem.message };
     }
-    const process = identify(Number(pids[1]));
-    return { ...(process ? { process } : {}), monitorPid: Number(pids[2]) };
+    const [process, monitor] = [identify(Number(pids[1])), identify(Number(pids[2]))];
+    return { ...(process ? { process } : {}), ...(monitor ? { monitor } : {}) };
   }
 
   /** Lets the created container run. Rejects with `startFailed`; the container has then ended with 128, StartError. */
@@ -314,6 +325,7 @@ export class Containers {
   }
 
   close(): void {
+    this.#ticker?.cancel();
     this.#exits.close();
   }
 
@@ -343,8 +355,7 @@ export class Containers {
     const { record } = entry;
     const exit = await this.#exits.read(record.id);
     if (exit) return this.#onExit(record.id, exit);
-    const monitorLives = record.monitorPid !== undefined && identify(record.monitorPid) !== undefined;
-    if (monitorLives || (record.process && isAlive(record.process))) return;
+    if ((record.monitor && isAlive(record.monitor)) || (record.process && isAlive(record.process))) return;
     const end: ExitRecord = { ...unknownEnd, finishedAtMs: this.#deps.clock.now() };
     await writeJson(this.#exits.path(record.id), end);
     await this.#onExit(record.id, end);
