@@ -102,6 +102,7 @@ class StoreWorker {
       const failure = failureOf(error);
       this.#post({ type: 'committed', messages, revision: this.#head.durable, outcomes: [], failure });
       if (failure.code !== 'noSpace') throw error;
+      this.#checkpoint(); // an emptied log can be written again where a full one cannot grow
     }
   }
 
@@ -191,9 +192,15 @@ class StoreWorker {
     }
   }
 
+  /** On a full disk the log stays and grows; commits will tell when there is no space even for that. */
   #checkpoint(): void {
-    this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
-    this.#committer.walBytes = 0;
+    try {
+      this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
+      this.#committer.walBytes = 0;
+    } catch (error) {
+      if (resultCode(error) !== sqliteFull) throw error;
+      this.#committer.walBytes = checkpointBytes / 2;
+    }
   }
 
   #close(id: number): void {
