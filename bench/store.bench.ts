@@ -1,6 +1,6 @@
 /**
  * Durable creates a second of the sqlite engine, 2 KB each, at 1, 10 and 100 writers. Budget, on two shared cores:
- * 2,200 at 1 and 33,400 at 100. Run: `node bench/store.bench.ts [seconds a row]`.
+ * 2,200 at 1 and 33,400 at 100. Run: `node bench/store.bench.ts [seconds a row] [writers,…]`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,4 +47,4 @@ async function measure(writers: number): Promise<void> {
   await rm(folder, { recursive: true });
 }
 
-for (const writers of [1, 10, 100]) await measure(writers);
+for (const writers of process.argv[3]?.split(',').map(Number) ?? [1, 10, 100]) await measure(writers);
