@@ -5,7 +5,7 @@ import type { Swagger } from './reference.ts';
 
 /** Names in the same package lose it. */
 function localType(type: string, packageName: string): string {
-  const [, prefix = '', base = ''] = type.match(/^([[{~]*)(.*)$/) ?? [];
+  const [, prefix = '', base = ''] = type.match(/^((?:[[{~]|<[^>]*>)*)(.*)$/) ?? [];
   if (!base.includes('.')) return type;
   return packageOf(base) === packageName ? `${prefix}.${baseOf(base)}` : type;
 }
@@ -31,7 +31,7 @@ function fieldLine(field: Field, packageName: string): string {
     field.required ? 'r' : '',
     field.embedded ? 'e' : '',
   ].join('');
-  const type = localType(field.type, packageName);
+  const type = localType(field.goType, packageName);
   return ` ${field.name} ${field.number} ${type} ${flags || '-'}${extras(field, field.swagger)}`;
 }
 

@@ -32,8 +32,10 @@ const structScalars = 'QTMDOFRJ';
 export interface Field {
   readonly name: string;
   readonly number: number;
-  /** Type code with full short names. */
+  /** Type code with full short names, without the names of Go types. */
   readonly type: string;
+  /** The same with them: `<v1.RestartPolicy>s`. */
+  readonly goType: string;
   readonly nullable: boolean;
   readonly omitEmpty: boolean;
   readonly required: boolean;
@@ -90,12 +92,17 @@ function readGoFacts(): GoFacts {
 
 /** Puts the package before a type name that has none. */
 function qualify(type: string, packageName: string): string {
-  const [, prefix = '', base = ''] = type.match(/^((?:\*|\[\]|map\[\])*)(.*)$/) ?? [];
+  const [, prefix = '', base = ''] = type.match(/^((?:\*|\[\]|map\[\]|<[^>]*>)*)(.*)$/) ?? [];
   return /^[A-Z]\w*$/.test(base) ? `${prefix}${packageName}.${base}` : type;
 }
 
-/** The code of a Go type without its outermost pointer. `[` list, `{` map, `~` list that protobuf wraps in a message. */
+/**
+ * The code of a Go type without its outermost pointer. `[` list, `{` map, `~` list that protobuf wraps in a message,
+ * `<v1.Phase>` before what Go declares under that name.
+ */
 function typeCode(type: string, aliases: ReadonlyMap<string, string>): string {
+  const goName = type.match(/^<[^>]*>/)?.[0];
+  if (goName) return goName + typeCode(type.slice(goName.length), aliases);
   const scalar = scalars[type];
   if (scalar) return scalar;
   if (type.startsWith('*')) return typeCode(type.slice(1), aliases);
@@ -104,7 +111,7 @@ function typeCode(type: string, aliases: ReadonlyMap<string, string>): string {
   const union = type.match(/^apiextensions\.(?:v1|v1beta1)\.JSONSchemaPropsOr(Array|Bool|StringArray)$/);
   if (union) return { Array: '%a', Bool: '%b', StringArray: '%s' }[union[1] as 'Array']!;
   const alias = aliases.get(type);
-  if (alias?.startsWith('[]')) return `~${typeCode(alias.slice(2), aliases)}`;
+  if (alias?.startsWith('[]')) return `<${type.split('.').slice(-2).join('.')}>~${typeCode(alias.slice(2), aliases)}`;
   if (!/^[a-z0-9]+\.(?:v\w+\.)?[A-Z]/.test(alias ?? type)) throw new Error(`unknown type ${type}`);
   return alias ?? type;
 }
@@ -114,7 +121,8 @@ function isStruct(code: string): boolean {
 }
 
 function toField(go: GoField, swagger: Swagger | undefined, facts: GoFacts, declared: string | undefined): Field {
-  const type = typeCode(go.type, facts.aliases);
+  const goType = typeCode(go.type, facts.aliases);
+  const type = goType.replace(/<[^>]*>/g, '');
   const pointer = go.type.startsWith('*');
   const property = swagger?.properties?.[go.name];
   const union = type.startsWith('%');
@@ -122,6 +130,7 @@ function toField(go: GoField, swagger: Swagger | undefined, facts: GoFacts, decl
     name: go.name,
     number: go.number,
     type,
+    goType,
     nullable: pointer || type === 'b' || /^[[{~*]/.test(type),
     omitEmpty: go.flags.includes('z') || (go.flags.includes('o') && (pointer || !(isStruct(type) || union))),
     required: swagger?.required?.includes(go.name) ?? false,

@@ -82,3 +82,10 @@ test('resources stand by group and version, with their hub', () => {
   const eviction = pods.subresources.find(each => each.name === 'eviction')!;
   assert.equal(eviction.typeName, 'io.k8s.api.policy.v1.Eviction');
 });
+
+test('Go names of named types, for the texts of decoding errors', () => {
+  const spec = builtinTypes.struct(`${core}PodSpec`).fields;
+  assert.deepEqual(spec.get('restartPolicy')!.node, { kind: 'scalar', type: 'string', goType: 'v1.RestartPolicy' });
+  const requests = builtinTypes.struct(`${core}ResourceRequirements`).fields.get('requests')!.node;
+  assert.equal((requests as { goType?: string }).goType, 'v1.ResourceList');
+});

@@ -2,7 +2,7 @@
 export const table: string = `
 # admission.v1
 AdmissionRequest
- uid 1 s -
+ uid 1 <types.UID>s -
  kind 2 meta.v1.GroupVersionKind -
  resource 3 meta.v1.GroupVersionResource -
  subResource 4 s o
@@ -11,18 +11,18 @@ AdmissionRequest
  requestSubResource 15 s o
  name 5 s o
  namespace 6 s o
- operation 7 s -
+ operation 7 <v1.Operation>s -
  userInfo 8 authentication.v1.UserInfo -
  object 9 R -
  oldObject 10 R -
  dryRun 11 B po
  options 12 R -
 AdmissionResponse
- uid 1 s -
+ uid 1 <types.UID>s -
  allowed 2 B -
  status 3 meta.v1.Status po
  patch 4 b po
- patchType 5 s po
+ patchType 5 <v1.PatchType>s po
  auditAnnotations 6 {s po
  warnings 7 [s po
 AdmissionReview
@@ -31,7 +31,7 @@ AdmissionReview
  response 2 .AdmissionResponse po
 # admission.v1beta1
 AdmissionRequest
- uid 1 s -
+ uid 1 <types.UID>s -
  kind 2 meta.v1.GroupVersionKind -
  resource 3 meta.v1.GroupVersionResource -
  subResource 4 s o
@@ -40,18 +40,18 @@ AdmissionRequest
  requestSubResource 15 s o
  name 5 s o
  namespace 6 s o
- operation 7 s -
+ operation 7 <v1beta1.Operation>s -
  userInfo 8 authentication.v1.UserInfo -
  object 9 R -
  oldObject 10 R -
  dryRun 11 B po
  options 12 R -
 AdmissionResponse
- uid 1 s -
+ uid 1 <types.UID>s -
  allowed 2 B -
  status 3 meta.v1.Status po
  patch 4 b po
- patchType 5 s po
+ patchType 5 <v1beta1.PatchType>s po
  auditAnnotations 6 {s po
  warnings 7 [s po
 AdmissionReview

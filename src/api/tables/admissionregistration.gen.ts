@@ -19,7 +19,7 @@ MatchResources m:atomic
  objectSelector 2 meta.v1.LabelSelector po
  resourceRules 3 [.NamedRuleWithOperations po l:atomic
  excludeResourceRules 4 [.NamedRuleWithOperations po l:atomic
- matchPolicy 7 s po
+ matchPolicy 7 <v1.MatchPolicyType>s po
 MutatingAdmissionPolicy
  @
  metadata 1 meta.v1.ObjectMeta -
@@ -45,21 +45,21 @@ MutatingAdmissionPolicySpec
  matchConstraints 2 .MatchResources po
  variables 3 [.Variable po l:atomic
  mutations 4 [.Mutation po l:atomic
- failurePolicy 5 s po
+ failurePolicy 5 <v1.FailurePolicyType>s po
  matchConditions 6 [.MatchCondition po l:map:name p:merge:name
- reinvocationPolicy 7 s o
+ reinvocationPolicy 7 <v1.ReinvocationPolicyType>s o
 MutatingWebhook
  name 1 s r
  clientConfig 2 .WebhookClientConfig r
  rules 3 [.RuleWithOperations po l:atomic
- failurePolicy 4 s po
- matchPolicy 9 s po
+ failurePolicy 4 <v1.FailurePolicyType>s po
+ matchPolicy 9 <v1.MatchPolicyType>s po
  namespaceSelector 5 meta.v1.LabelSelector po
  objectSelector 11 meta.v1.LabelSelector po
- sideEffects 6 s pr
+ sideEffects 6 <v1.SideEffectClass>s pr
  timeoutSeconds 7 i po
  admissionReviewVersions 8 [s pr l:atomic
- reinvocationPolicy 10 s po
+ reinvocationPolicy 10 <v1.ReinvocationPolicyType>s po
  matchConditions 12 [.MatchCondition po l:map:name p:merge:name
 MutatingWebhookConfiguration
  @
@@ -70,7 +70,7 @@ MutatingWebhookConfigurationList
  metadata 1 meta.v1.ListMeta -
  items 2 [.MutatingWebhookConfiguration pr
 Mutation
- patchType 2 s r
+ patchType 2 <v1.PatchType>s r
  applyConfiguration 3 .ApplyConfiguration po
  jsonPatch 4 .JSONPatch po
 NamedRuleWithOperations m:atomic
@@ -83,14 +83,14 @@ ParamRef m:atomic
  name 1 s o
  namespace 2 s o
  selector 3 meta.v1.LabelSelector po
- parameterNotFoundAction 4 s po
+ parameterNotFoundAction 4 <v1.ParameterNotFoundActionType>s po
 Rule
  apiGroups 1 [s po l:atomic
  apiVersions 2 [s po l:atomic
  resources 3 [s po l:atomic
- scope 4 s po
+ scope 4 <v1.ScopeType>s po
 RuleWithOperations
- operations 1 [s po l:atomic
+ operations 1 [<v1.OperationType>s po l:atomic
  Rule 2 .Rule e
 ServiceReference
  namespace 1 s r
@@ -116,7 +116,7 @@ ValidatingAdmissionPolicyBindingSpec
  policyName 1 s or
  paramRef 2 .ParamRef po
  matchResources 3 .MatchResources po
- validationActions 4 [s por l:set
+ validationActions 4 [<v1.ValidationAction>s por l:set
 ValidatingAdmissionPolicyList
  @
  metadata 1 meta.v1.ListMeta -
@@ -125,7 +125,7 @@ ValidatingAdmissionPolicySpec
  paramKind 1 .ParamKind po
  matchConstraints 2 .MatchResources po
  validations 3 [.Validation po l:atomic
- failurePolicy 4 s po
+ failurePolicy 4 <v1.FailurePolicyType>s po
  auditAnnotations 5 [.AuditAnnotation po l:atomic
  matchConditions 6 [.MatchCondition po l:map:name p:merge:name
  variables 7 [.Variable po l:map:name p:merge:name
@@ -137,11 +137,11 @@ ValidatingWebhook
  name 1 s r
  clientConfig 2 .WebhookClientConfig r
  rules 3 [.RuleWithOperations po l:atomic
- failurePolicy 4 s po
- matchPolicy 9 s po
+ failurePolicy 4 <v1.FailurePolicyType>s po
+ matchPolicy 9 <v1.MatchPolicyType>s po
  namespaceSelector 5 meta.v1.LabelSelector po
  objectSelector 10 meta.v1.LabelSelector po
- sideEffects 6 s pr
+ sideEffects 6 <v1.SideEffectClass>s pr
  timeoutSeconds 7 i po
  admissionReviewVersions 8 [s pr l:atomic
  matchConditions 11 [.MatchCondition po l:map:name p:merge:name
@@ -156,7 +156,7 @@ ValidatingWebhookConfigurationList
 Validation
  expression 1 s r
  message 2 s o
- reason 3 s po
+ reason 3 <v1.StatusReason>s po
  messageExpression 4 s o
 Variable m:atomic
  name 1 s r
@@ -181,7 +181,7 @@ MatchResources m:atomic
  objectSelector 2 meta.v1.LabelSelector po
  resourceRules 3 [.NamedRuleWithOperations po l:atomic
  excludeResourceRules 4 [.NamedRuleWithOperations po l:atomic
- matchPolicy 7 s po
+ matchPolicy 7 <v1alpha1.MatchPolicyType>s po
 MutatingAdmissionPolicy
  @
  metadata 1 meta.v1.ObjectMeta -
@@ -207,16 +207,16 @@ MutatingAdmissionPolicySpec
  matchConstraints 2 .MatchResources po
  variables 3 [.Variable po l:atomic
  mutations 4 [.Mutation po l:atomic
- failurePolicy 5 s po
+ failurePolicy 5 <v1alpha1.FailurePolicyType>s po
  matchConditions 6 [admissionregistration.v1.MatchCondition po l:map:name p:merge:name
- reinvocationPolicy 7 s o
+ reinvocationPolicy 7 <v1.ReinvocationPolicyType>s o
 Mutation
- patchType 2 s r
+ patchType 2 <v1alpha1.PatchType>s r
  applyConfiguration 3 .ApplyConfiguration po
  jsonPatch 4 .JSONPatch po
 NamedRuleWithOperations m:atomic
  resourceNames 1 [s po l:atomic
- RuleWithOperations 2 admissionregistration.v1.RuleWithOperations e
+ RuleWithOperations 2 <v1alpha1.RuleWithOperations>admissionregistration.v1.RuleWithOperations e
 ParamKind m:atomic
  apiVersion 1 s o
  kind 2 s o
@@ -224,7 +224,7 @@ ParamRef m:atomic
  name 1 s o
  namespace 2 s o
  selector 3 meta.v1.LabelSelector po
- parameterNotFoundAction 4 s po
+ parameterNotFoundAction 4 <v1alpha1.ParameterNotFoundActionType>s po
 TypeChecking
  expressionWarnings 1 [.ExpressionWarning po
 ValidatingAdmissionPolicy
@@ -244,7 +244,7 @@ ValidatingAdmissionPolicyBindingSpec
  policyName 1 s o
  paramRef 2 .ParamRef po
  matchResources 3 .MatchResources po
- validationActions 4 [s po
+ validationActions 4 [<v1alpha1.ValidationAction>s po
 ValidatingAdmissionPolicyList
  @
  metadata 1 meta.v1.ListMeta -
@@ -253,7 +253,7 @@ ValidatingAdmissionPolicySpec
  paramKind 1 .ParamKind po
  matchConstraints 2 .MatchResources po
  validations 3 [.Validation po
- failurePolicy 4 s po
+ failurePolicy 4 <v1alpha1.FailurePolicyType>s po
  auditAnnotations 5 [.AuditAnnotation po
  matchConditions 6 [admissionregistration.v1.MatchCondition po
  variables 7 [.Variable po
@@ -264,7 +264,7 @@ ValidatingAdmissionPolicyStatus
 Validation
  expression 1 s -
  message 2 s o
- reason 3 s po
+ reason 3 <v1.StatusReason>s po
  messageExpression 4 s o
 Variable
  name 1 s r
@@ -288,7 +288,7 @@ MatchResources m:atomic
  objectSelector 2 meta.v1.LabelSelector po
  resourceRules 3 [.NamedRuleWithOperations po l:atomic
  excludeResourceRules 4 [.NamedRuleWithOperations po l:atomic
- matchPolicy 7 s po
+ matchPolicy 7 <v1beta1.MatchPolicyType>s po
 MutatingAdmissionPolicy
  @
  metadata 1 meta.v1.ObjectMeta -
@@ -314,21 +314,21 @@ MutatingAdmissionPolicySpec
  matchConstraints 2 .MatchResources po
  variables 3 [.Variable po l:atomic
  mutations 4 [.Mutation po l:atomic
- failurePolicy 5 s po
+ failurePolicy 5 <v1beta1.FailurePolicyType>s po
  matchConditions 6 [.MatchCondition po l:map:name p:merge:name
- reinvocationPolicy 7 s o
+ reinvocationPolicy 7 <v1.ReinvocationPolicyType>s o
 MutatingWebhook
  name 1 s -
  clientConfig 2 .WebhookClientConfig -
- rules 3 [admissionregistration.v1.RuleWithOperations po
- failurePolicy 4 s po
- matchPolicy 9 s po
+ rules 3 [<v1beta1.RuleWithOperations>admissionregistration.v1.RuleWithOperations po
+ failurePolicy 4 <v1beta1.FailurePolicyType>s po
+ matchPolicy 9 <v1beta1.MatchPolicyType>s po
  namespaceSelector 5 meta.v1.LabelSelector po
  objectSelector 11 meta.v1.LabelSelector po
- sideEffects 6 s po
+ sideEffects 6 <v1beta1.SideEffectClass>s po
  timeoutSeconds 7 i po
  admissionReviewVersions 8 [s po
- reinvocationPolicy 10 s po
+ reinvocationPolicy 10 <v1.ReinvocationPolicyType>s po
  matchConditions 12 [.MatchCondition po
 MutatingWebhookConfiguration
  @
@@ -339,12 +339,12 @@ MutatingWebhookConfigurationList
  metadata 1 meta.v1.ListMeta -
  items 2 [.MutatingWebhookConfiguration p
 Mutation
- patchType 2 s r
+ patchType 2 <v1beta1.PatchType>s r
  applyConfiguration 3 .ApplyConfiguration po
  jsonPatch 4 .JSONPatch po
 NamedRuleWithOperations m:atomic
  resourceNames 1 [s po l:atomic
- RuleWithOperations 2 admissionregistration.v1.RuleWithOperations e
+ RuleWithOperations 2 <v1beta1.RuleWithOperations>admissionregistration.v1.RuleWithOperations e
 ParamKind m:atomic
  apiVersion 1 s o
  kind 2 s o
@@ -352,7 +352,7 @@ ParamRef m:atomic
  name 1 s o
  namespace 2 s o
  selector 3 meta.v1.LabelSelector po
- parameterNotFoundAction 4 s po
+ parameterNotFoundAction 4 <v1beta1.ParameterNotFoundActionType>s po
 ServiceReference
  namespace 1 s -
  name 2 s -
@@ -377,7 +377,7 @@ ValidatingAdmissionPolicyBindingSpec
  policyName 1 s o
  paramRef 2 .ParamRef po
  matchResources 3 .MatchResources po
- validationActions 4 [s po
+ validationActions 4 [<v1beta1.ValidationAction>s po
 ValidatingAdmissionPolicyList
  @
  metadata 1 meta.v1.ListMeta -
@@ -386,7 +386,7 @@ ValidatingAdmissionPolicySpec
  paramKind 1 .ParamKind po
  matchConstraints 2 .MatchResources po
  validations 3 [.Validation po
- failurePolicy 4 s po
+ failurePolicy 4 <v1beta1.FailurePolicyType>s po
  auditAnnotations 5 [.AuditAnnotation po
  matchConditions 6 [.MatchCondition po
  variables 7 [.Variable po
@@ -397,12 +397,12 @@ ValidatingAdmissionPolicyStatus
 ValidatingWebhook
  name 1 s -
  clientConfig 2 .WebhookClientConfig -
- rules 3 [admissionregistration.v1.RuleWithOperations po
- failurePolicy 4 s po
- matchPolicy 9 s po
+ rules 3 [<v1beta1.RuleWithOperations>admissionregistration.v1.RuleWithOperations po
+ failurePolicy 4 <v1beta1.FailurePolicyType>s po
+ matchPolicy 9 <v1beta1.MatchPolicyType>s po
  namespaceSelector 5 meta.v1.LabelSelector po
  objectSelector 10 meta.v1.LabelSelector po
- sideEffects 6 s po
+ sideEffects 6 <v1beta1.SideEffectClass>s po
  timeoutSeconds 7 i po
  admissionReviewVersions 8 [s po
  matchConditions 11 [.MatchCondition po
@@ -417,7 +417,7 @@ ValidatingWebhookConfigurationList
 Validation
  expression 1 s -
  message 2 s o
- reason 3 s po
+ reason 3 <v1.StatusReason>s po
  messageExpression 4 s o
 Variable m:atomic
  name 1 s r

@@ -12,7 +12,7 @@ APIGroupDiscoveryList
 APIResourceDiscovery
  resource 1 s -
  responseKind 2 meta.v1.GroupVersionKind po
- scope 3 s -
+ scope 3 <v2.ResourceScope>s -
  singularResource 4 s -
  verbs 5 [s p
  shortNames 6 [s po
@@ -26,7 +26,7 @@ APISubresourceDiscovery
 APIVersionDiscovery
  version 1 s -
  resources 2 [.APIResourceDiscovery po
- freshness 3 s o
+ freshness 3 <v2.DiscoveryFreshness>s o
 # apidiscovery.v2beta1
 APIGroupDiscovery
  @
@@ -39,7 +39,7 @@ APIGroupDiscoveryList
 APIResourceDiscovery
  resource 1 s -
  responseKind 2 meta.v1.GroupVersionKind po
- scope 3 s -
+ scope 3 <v2beta1.ResourceScope>s -
  singularResource 4 s -
  verbs 5 [s p
  shortNames 6 [s po
@@ -53,5 +53,5 @@ APISubresourceDiscovery
 APIVersionDiscovery
  version 1 s -
  resources 2 [.APIResourceDiscovery po
- freshness 3 s o
+ freshness 3 <v2beta1.DiscoveryFreshness>s o
 `;

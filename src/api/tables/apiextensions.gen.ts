@@ -2,11 +2,11 @@
 export const table: string = `
 # apiextensions.v1
 ConversionRequest
- uid 1 s -
+ uid 1 <types.UID>s -
  desiredAPIVersion 2 s -
  objects 3 [R p
 ConversionResponse
- uid 1 s -
+ uid 1 <types.UID>s -
  convertedObjects 2 [R p
  result 3 meta.v1.Status -
 ConversionReview
@@ -21,7 +21,7 @@ CustomResourceColumnDefinition
  priority 5 i o
  jsonPath 6 s r
 CustomResourceConversion
- strategy 1 s r
+ strategy 1 <v1.ConversionStrategyType>s r
  webhook 2 .WebhookConversion po
 CustomResourceDefinition
  @
@@ -29,8 +29,8 @@ CustomResourceDefinition
  spec 2 .CustomResourceDefinitionSpec r
  status 3 .CustomResourceDefinitionStatus -
 CustomResourceDefinitionCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.CustomResourceDefinitionConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -49,7 +49,7 @@ CustomResourceDefinitionNames
 CustomResourceDefinitionSpec
  group 1 s r
  names 3 .CustomResourceDefinitionNames r
- scope 4 s r
+ scope 4 <v1.ResourceScope>s r
  versions 7 [.CustomResourceDefinitionVersion pr l:atomic
  conversion 9 .CustomResourceConversion po
  preserveUnknownFields 10 B o
@@ -83,7 +83,7 @@ ExternalDocumentation
  url 2 s o
 JSONSchemaProps
  id 1 s o
- \$schema 2 s o
+ \$schema 2 <v1.JSONSchemaURL>s o
  \$ref 3 s po
  description 4 s o
  type 5 s o
@@ -113,9 +113,9 @@ JSONSchemaProps
  properties 29 {.JSONSchemaProps po
  additionalProperties 30 %b po
  patternProperties 31 {.JSONSchemaProps po
- dependencies 32 {%s po
+ dependencies 32 <v1.JSONSchemaDependencies>{%s po
  additionalItems 33 %b po
- definitions 34 {.JSONSchemaProps po
+ definitions 34 <v1.JSONSchemaDefinitions>{.JSONSchemaProps po
  externalDocs 35 .ExternalDocumentation po
  example 36 J po
  nullable 37 B o
@@ -125,7 +125,7 @@ JSONSchemaProps
  x-kubernetes-list-map-keys 41 [s po l:atomic
  x-kubernetes-list-type 42 s po
  x-kubernetes-map-type 43 s po
- x-kubernetes-validations 44 [.ValidationRule po l:map:rule p:merge:rule
+ x-kubernetes-validations 44 <v1.ValidationRules>[.ValidationRule po l:map:rule p:merge:rule
 SelectableField
  jsonPath 1 s r
 ServiceReference
@@ -137,7 +137,7 @@ ValidationRule
  rule 1 s r
  message 2 s o
  messageExpression 3 s o
- reason 4 s po
+ reason 4 <v1.FieldValueErrorReason>s po
  fieldPath 5 s o
  optionalOldSelf 6 B po
 WebhookClientConfig
@@ -149,11 +149,11 @@ WebhookConversion
  conversionReviewVersions 3 [s pr l:atomic
 # apiextensions.v1beta1
 ConversionRequest
- uid 1 s -
+ uid 1 <types.UID>s -
  desiredAPIVersion 2 s -
  objects 3 [R p
 ConversionResponse
- uid 1 s -
+ uid 1 <types.UID>s -
  convertedObjects 2 [R p
  result 3 meta.v1.Status -
 ConversionReview
@@ -168,7 +168,7 @@ CustomResourceColumnDefinition
  priority 5 i o
  JSONPath 6 s -
 CustomResourceConversion
- strategy 1 s -
+ strategy 1 <v1beta1.ConversionStrategyType>s -
  webhookClientConfig 2 .WebhookClientConfig po
  conversionReviewVersions 3 [s po
 CustomResourceDefinition
@@ -177,8 +177,8 @@ CustomResourceDefinition
  spec 2 .CustomResourceDefinitionSpec -
  status 3 .CustomResourceDefinitionStatus -
 CustomResourceDefinitionCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.CustomResourceDefinitionConditionType>s -
+ status 2 <v1beta1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -198,7 +198,7 @@ CustomResourceDefinitionSpec
  group 1 s -
  version 2 s o
  names 3 .CustomResourceDefinitionNames -
- scope 4 s -
+ scope 4 <v1beta1.ResourceScope>s -
  validation 5 .CustomResourceValidation po
  subresources 6 .CustomResourceSubresources po
  versions 7 [.CustomResourceDefinitionVersion po
@@ -236,7 +236,7 @@ ExternalDocumentation
  url 2 s o
 JSONSchemaProps
  id 1 s o
- \$schema 2 s o
+ \$schema 2 <v1beta1.JSONSchemaURL>s o
  \$ref 3 s po
  description 4 s o
  type 5 s o
@@ -266,9 +266,9 @@ JSONSchemaProps
  properties 29 {.JSONSchemaProps po
  additionalProperties 30 %b po
  patternProperties 31 {.JSONSchemaProps po
- dependencies 32 {%s po
+ dependencies 32 <v1beta1.JSONSchemaDependencies>{%s po
  additionalItems 33 %b po
- definitions 34 {.JSONSchemaProps po
+ definitions 34 <v1beta1.JSONSchemaDefinitions>{.JSONSchemaProps po
  externalDocs 35 .ExternalDocumentation po
  example 36 J po
  nullable 37 B o
@@ -278,7 +278,7 @@ JSONSchemaProps
  x-kubernetes-list-map-keys 41 [s po
  x-kubernetes-list-type 42 s po
  x-kubernetes-map-type 43 s po
- x-kubernetes-validations 44 [.ValidationRule po
+ x-kubernetes-validations 44 <v1beta1.ValidationRules>[.ValidationRule po
 SelectableField
  jsonPath 1 s -
 ServiceReference
@@ -290,7 +290,7 @@ ValidationRule
  rule 1 s -
  message 2 s o
  messageExpression 3 s o
- reason 4 s po
+ reason 4 <v1beta1.FieldValueErrorReason>s po
  fieldPath 5 s o
  optionalOldSelf 6 B po
 WebhookClientConfig

@@ -7,8 +7,8 @@ APIService
  spec 2 .APIServiceSpec -
  status 3 .APIServiceStatus -
 APIServiceCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.APIServiceConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -37,8 +37,8 @@ APIService
  spec 2 .APIServiceSpec -
  status 3 .APIServiceStatus -
 APIServiceCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.APIServiceConditionType>s -
+ status 2 <v1beta1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o

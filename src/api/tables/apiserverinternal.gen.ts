@@ -12,8 +12,8 @@ StorageVersion
  spec 2 .StorageVersionSpec -
  status 3 .StorageVersionStatus -
 StorageVersionCondition
- type 1 s r
- status 2 s r
+ type 1 <v1alpha1.StorageVersionConditionType>s r
+ status 2 <v1alpha1.ConditionStatus>s r
  observedGeneration 3 l o
  lastTransitionTime 4 T -
  reason 5 s r

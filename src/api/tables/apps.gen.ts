@@ -16,8 +16,8 @@ DaemonSet
  spec 2 .DaemonSetSpec -
  status 3 .DaemonSetStatus -
 DaemonSetCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.DaemonSetConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -43,7 +43,7 @@ DaemonSetStatus
  collisionCount 9 i po
  conditions 10 [.DaemonSetCondition po l:map:type p:merge:type
 DaemonSetUpdateStrategy
- type 1 s o
+ type 1 <v1.DaemonSetUpdateStrategyType>s o
  rollingUpdate 2 .RollingUpdateDaemonSet po
 Deployment
  @
@@ -51,8 +51,8 @@ Deployment
  spec 2 .DeploymentSpec -
  status 3 .DeploymentStatus -
 DeploymentCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.DeploymentConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastUpdateTime 6 T -
  lastTransitionTime 7 T -
  reason 4 s o
@@ -81,7 +81,7 @@ DeploymentStatus
  conditions 6 [.DeploymentCondition po l:map:type p:merge:type
  collisionCount 8 i po
 DeploymentStrategy
- type 1 s o
+ type 1 <v1.DeploymentStrategyType>s o
  rollingUpdate 2 .RollingUpdateDeployment po
 ReplicaSet
  @
@@ -89,8 +89,8 @@ ReplicaSet
  spec 2 .ReplicaSetSpec -
  status 3 .ReplicaSetStatus -
 ReplicaSetCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.ReplicaSetConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -126,8 +126,8 @@ StatefulSet
  spec 2 .StatefulSetSpec -
  status 3 .StatefulSetStatus -
 StatefulSetCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.StatefulSetConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -138,15 +138,15 @@ StatefulSetList
 StatefulSetOrdinals
  start 1 i -
 StatefulSetPersistentVolumeClaimRetentionPolicy
- whenDeleted 1 s o
- whenScaled 2 s o
+ whenDeleted 1 <v1.PersistentVolumeClaimRetentionPolicyType>s o
+ whenScaled 2 <v1.PersistentVolumeClaimRetentionPolicyType>s o
 StatefulSetSpec
  replicas 1 i po
  selector 2 meta.v1.LabelSelector pr
  template 3 core.v1.PodTemplateSpec r
  volumeClaimTemplates 4 [core.v1.PersistentVolumeClaim po l:atomic
  serviceName 5 s -
- podManagementPolicy 6 s o
+ podManagementPolicy 6 <v1.PodManagementPolicyType>s o
  updateStrategy 7 .StatefulSetUpdateStrategy -
  revisionHistoryLimit 8 i po
  minReadySeconds 9 i o
@@ -164,7 +164,7 @@ StatefulSetStatus
  conditions 10 [.StatefulSetCondition po l:map:type p:merge:type
  availableReplicas 11 i -
 StatefulSetUpdateStrategy
- type 1 s o
+ type 1 <v1.StatefulSetUpdateStrategyType>s o
  rollingUpdate 2 .RollingUpdateStatefulSetStrategy po
 # apps.v1beta1
 ControllerRevision
@@ -182,8 +182,8 @@ Deployment
  spec 2 .DeploymentSpec -
  status 3 .DeploymentStatus -
 DeploymentCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.DeploymentConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastUpdateTime 6 T -
  lastTransitionTime 7 T -
  reason 4 s o
@@ -218,7 +218,7 @@ DeploymentStatus
  conditions 6 [.DeploymentCondition po
  collisionCount 8 i po
 DeploymentStrategy
- type 1 s o
+ type 1 <v1beta1.DeploymentStrategyType>s o
  rollingUpdate 2 .RollingUpdateDeployment po
 RollbackConfig
  revision 1 l o
@@ -245,8 +245,8 @@ StatefulSet
  spec 2 .StatefulSetSpec -
  status 3 .StatefulSetStatus -
 StatefulSetCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.StatefulSetConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -257,15 +257,15 @@ StatefulSetList
 StatefulSetOrdinals
  start 1 i -
 StatefulSetPersistentVolumeClaimRetentionPolicy
- whenDeleted 1 s o
- whenScaled 2 s o
+ whenDeleted 1 <v1beta1.PersistentVolumeClaimRetentionPolicyType>s o
+ whenScaled 2 <v1beta1.PersistentVolumeClaimRetentionPolicyType>s o
 StatefulSetSpec
  replicas 1 i po
  selector 2 meta.v1.LabelSelector po
  template 3 core.v1.PodTemplateSpec -
  volumeClaimTemplates 4 [core.v1.PersistentVolumeClaim po
  serviceName 5 s -
- podManagementPolicy 6 s o
+ podManagementPolicy 6 <v1beta1.PodManagementPolicyType>s o
  updateStrategy 7 .StatefulSetUpdateStrategy -
  revisionHistoryLimit 8 i po
  minReadySeconds 9 i o
@@ -283,7 +283,7 @@ StatefulSetStatus
  conditions 10 [.StatefulSetCondition po
  availableReplicas 11 i -
 StatefulSetUpdateStrategy
- type 1 s o
+ type 1 <v1beta1.StatefulSetUpdateStrategyType>s o
  rollingUpdate 2 .RollingUpdateStatefulSetStrategy po
 # apps.v1beta2
 ControllerRevision
@@ -301,8 +301,8 @@ DaemonSet
  spec 2 .DaemonSetSpec -
  status 3 .DaemonSetStatus -
 DaemonSetCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta2.DaemonSetConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -328,7 +328,7 @@ DaemonSetStatus
  collisionCount 9 i po
  conditions 10 [.DaemonSetCondition po
 DaemonSetUpdateStrategy
- type 1 s o
+ type 1 <v1beta2.DaemonSetUpdateStrategyType>s o
  rollingUpdate 2 .RollingUpdateDaemonSet po
 Deployment
  @
@@ -336,8 +336,8 @@ Deployment
  spec 2 .DeploymentSpec -
  status 3 .DeploymentStatus -
 DeploymentCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta2.DeploymentConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastUpdateTime 6 T -
  lastTransitionTime 7 T -
  reason 4 s o
@@ -366,7 +366,7 @@ DeploymentStatus
  conditions 6 [.DeploymentCondition po
  collisionCount 8 i po
 DeploymentStrategy
- type 1 s o
+ type 1 <v1beta2.DeploymentStrategyType>s o
  rollingUpdate 2 .RollingUpdateDeployment po
 ReplicaSet
  @
@@ -374,8 +374,8 @@ ReplicaSet
  spec 2 .ReplicaSetSpec -
  status 3 .ReplicaSetStatus -
 ReplicaSetCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta2.ReplicaSetConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -422,8 +422,8 @@ StatefulSet
  spec 2 .StatefulSetSpec -
  status 3 .StatefulSetStatus -
 StatefulSetCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta2.StatefulSetConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -434,15 +434,15 @@ StatefulSetList
 StatefulSetOrdinals
  start 1 i -
 StatefulSetPersistentVolumeClaimRetentionPolicy
- whenDeleted 1 s o
- whenScaled 2 s o
+ whenDeleted 1 <v1beta2.PersistentVolumeClaimRetentionPolicyType>s o
+ whenScaled 2 <v1beta2.PersistentVolumeClaimRetentionPolicyType>s o
 StatefulSetSpec
  replicas 1 i po
  selector 2 meta.v1.LabelSelector p
  template 3 core.v1.PodTemplateSpec -
  volumeClaimTemplates 4 [core.v1.PersistentVolumeClaim po
  serviceName 5 s -
- podManagementPolicy 6 s o
+ podManagementPolicy 6 <v1beta2.PodManagementPolicyType>s o
  updateStrategy 7 .StatefulSetUpdateStrategy -
  revisionHistoryLimit 8 i po
  minReadySeconds 9 i o
@@ -460,6 +460,6 @@ StatefulSetStatus
  conditions 10 [.StatefulSetCondition po
  availableReplicas 11 i -
 StatefulSetUpdateStrategy
- type 1 s o
+ type 1 <v1beta2.StatefulSetUpdateStrategyType>s o
  rollingUpdate 2 .RollingUpdateStatefulSetStrategy po
 `;

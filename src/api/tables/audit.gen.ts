@@ -5,9 +5,9 @@ AuthenticationMetadata
  impersonationConstraint 1 s o
 Event
  @
- level 1 s -
- auditID 2 s -
- stage 3 s -
+ level 1 <v1.Level>s -
+ auditID 2 <types.UID>s -
+ stage 3 <v1.Stage>s -
  requestURI 4 s -
  verb 5 s -
  user 6 authentication.v1.UserInfo -
@@ -34,7 +34,7 @@ ObjectReference
  resource 1 s o
  namespace 2 s o
  name 3 s o
- uid 4 s o
+ uid 4 <types.UID>s o
  apiGroup 5 s o
  apiVersion 6 s o
  resourceVersion 7 s o
@@ -43,20 +43,20 @@ Policy
  @
  metadata 1 meta.v1.ObjectMeta -
  rules 2 [.PolicyRule p
- omitStages 3 [s po
+ omitStages 3 [<v1.Stage>s po
  omitManagedFields 4 B o
 PolicyList
  @
  metadata 1 meta.v1.ListMeta -
  items 2 [.Policy p
 PolicyRule
- level 1 s -
+ level 1 <v1.Level>s -
  users 2 [s po
  userGroups 3 [s po
  verbs 4 [s po
  resources 5 [.GroupResources po
  namespaces 6 [s po
  nonResourceURLs 7 [s po
- omitStages 8 [s po
+ omitStages 8 [<v1.Stage>s po
  omitManagedFields 9 B po
 `;

@@ -5,7 +5,7 @@ BoundObjectReference
  kind 1 s o
  apiVersion 2 s o
  name 3 s o
- uid 4 s o
+ uid 4 <types.UID>s o
 SelfSubjectReview
  @
  metadata 1 meta.v1.ObjectMeta -
@@ -41,7 +41,7 @@ UserInfo
  username 1 s o
  uid 2 s o
  groups 3 [s po l:atomic
- extra 4 {~s po
+ extra 4 {<v1.ExtraValue>~s po
 # authentication.v1alpha1
 SelfSubjectReview
  @
@@ -73,5 +73,5 @@ UserInfo
  username 1 s o
  uid 2 s o
  groups 3 [s po
- extra 4 {~s po
+ extra 4 {<v1beta1.ExtraValue>~s po
 `;

@@ -58,7 +58,7 @@ SubjectAccessReviewSpec
  nonResourceAttributes 2 .NonResourceAttributes po
  user 3 s o
  groups 4 [s po l:atomic
- extra 5 {~s po
+ extra 5 {<v1.ExtraValue>~s po
  uid 6 s o
 SubjectAccessReviewStatus
  allowed 1 B r
@@ -122,7 +122,7 @@ SubjectAccessReviewSpec
  nonResourceAttributes 2 .NonResourceAttributes po
  user 3 s o
  group 4 [s po
- extra 5 {~s po
+ extra 5 {<v1beta1.ExtraValue>~s po
  uid 6 s o
 SubjectAccessReviewStatus
  allowed 1 B -

@@ -2,12 +2,12 @@
 export const table: string = `
 # autoscaling.v1
 ContainerResourceMetricSource
- name 1 s -
+ name 1 <v1.ResourceName>s -
  targetAverageUtilization 2 i po
  targetAverageValue 3 Q po
  container 5 s -
 ContainerResourceMetricStatus
- name 1 s -
+ name 1 <v1.ResourceName>s -
  currentAverageUtilization 2 i po
  currentAverageValue 3 Q -
  container 4 s -
@@ -31,8 +31,8 @@ HorizontalPodAutoscaler
  spec 2 .HorizontalPodAutoscalerSpec r
  status 3 .HorizontalPodAutoscalerStatus -
 HorizontalPodAutoscalerCondition
- type 1 s -
- status 2 s -
+ type 1 <v1.HorizontalPodAutoscalerConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -52,14 +52,14 @@ HorizontalPodAutoscalerStatus
  desiredReplicas 4 i r
  currentCPUUtilizationPercentage 5 i po
 MetricSpec
- type 1 s -
+ type 1 <v1.MetricSourceType>s -
  object 2 .ObjectMetricSource po
  pods 3 .PodsMetricSource po
  resource 4 .ResourceMetricSource po
  containerResource 7 .ContainerResourceMetricSource po
  external 5 .ExternalMetricSource po
 MetricStatus
- type 1 s -
+ type 1 <v1.MetricSourceType>s -
  object 2 .ObjectMetricStatus po
  pods 3 .PodsMetricStatus po
  resource 4 .ResourceMetricStatus po
@@ -86,11 +86,11 @@ PodsMetricStatus
  currentAverageValue 2 Q -
  selector 3 meta.v1.LabelSelector po
 ResourceMetricSource
- name 1 s -
+ name 1 <v1.ResourceName>s -
  targetAverageUtilization 2 i po
  targetAverageValue 3 Q po
 ResourceMetricStatus
- name 1 s -
+ name 1 <v1.ResourceName>s -
  currentAverageUtilization 2 i po
  currentAverageValue 3 Q -
 Scale
@@ -105,11 +105,11 @@ ScaleStatus
  selector 2 s o
 # autoscaling.v2
 ContainerResourceMetricSource
- name 1 s r
+ name 1 <v1.ResourceName>s r
  target 2 .MetricTarget r
  container 3 s r
 ContainerResourceMetricStatus
- name 1 s r
+ name 1 <v1.ResourceName>s r
  current 2 .MetricValueStatus r
  container 3 s r
 CrossVersionObjectReference
@@ -123,12 +123,12 @@ ExternalMetricStatus
  metric 1 .MetricIdentifier r
  current 2 .MetricValueStatus r
 HPAScalingPolicy
- type 1 s r
+ type 1 <v2.HPAScalingPolicyType>s r
  value 2 i r
  periodSeconds 3 i r
 HPAScalingRules
  stabilizationWindowSeconds 3 i po
- selectPolicy 1 s po
+ selectPolicy 1 <v2.ScalingPolicySelect>s po
  policies 2 [.HPAScalingPolicy po l:atomic
  tolerance 4 Q po
 HorizontalPodAutoscaler
@@ -140,8 +140,8 @@ HorizontalPodAutoscalerBehavior
  scaleUp 1 .HPAScalingRules po
  scaleDown 2 .HPAScalingRules po
 HorizontalPodAutoscalerCondition
- type 1 s r
- status 2 s r
+ type 1 <v2.HorizontalPodAutoscalerConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -166,21 +166,21 @@ MetricIdentifier
  name 1 s r
  selector 2 meta.v1.LabelSelector po
 MetricSpec
- type 1 s r
+ type 1 <v2.MetricSourceType>s r
  object 2 .ObjectMetricSource po
  pods 3 .PodsMetricSource po
  resource 4 .ResourceMetricSource po
  containerResource 7 .ContainerResourceMetricSource po
  external 5 .ExternalMetricSource po
 MetricStatus
- type 1 s r
+ type 1 <v2.MetricSourceType>s r
  object 2 .ObjectMetricStatus po
  pods 3 .PodsMetricStatus po
  resource 4 .ResourceMetricStatus po
  containerResource 7 .ContainerResourceMetricStatus po
  external 5 .ExternalMetricStatus po
 MetricTarget
- type 1 s r
+ type 1 <v2.MetricTargetType>s r
  value 2 Q po
  averageValue 3 Q po
  averageUtilization 4 i po
@@ -203,9 +203,9 @@ PodsMetricStatus
  metric 1 .MetricIdentifier r
  current 2 .MetricValueStatus r
 ResourceMetricSource
- name 1 s r
+ name 1 <v1.ResourceName>s r
  target 2 .MetricTarget r
 ResourceMetricStatus
- name 1 s r
+ name 1 <v1.ResourceName>s r
  current 2 .MetricValueStatus r
 `;

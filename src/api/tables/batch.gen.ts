@@ -14,7 +14,7 @@ CronJobSpec
  schedule 1 s r
  timeZone 8 s po
  startingDeadlineSeconds 2 l po
- concurrencyPolicy 3 s o
+ concurrencyPolicy 3 <v1.ConcurrencyPolicy>s o
  suspend 4 B po
  jobTemplate 5 .JobTemplateSpec r
  successfulJobsHistoryLimit 6 i po
@@ -29,8 +29,8 @@ Job
  spec 2 .JobSpec -
  status 3 .JobStatus -
 JobCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.JobConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastProbeTime 3 T -
  lastTransitionTime 4 T -
  reason 5 s o
@@ -52,9 +52,9 @@ JobSpec
  manualSelector 5 B po
  template 6 core.v1.PodTemplateSpec r
  ttlSecondsAfterFinished 8 i po
- completionMode 9 s po
+ completionMode 9 <v1.CompletionMode>s po
  suspend 10 B po
- podReplacementPolicy 14 s po
+ podReplacementPolicy 14 <v1.PodReplacementPolicy>s po
  managedBy 15 s po
 JobStatus
  conditions 1 [.JobCondition po l:atomic p:merge:type
@@ -75,13 +75,13 @@ PodFailurePolicy
  rules 1 [.PodFailurePolicyRule pr l:atomic
 PodFailurePolicyOnExitCodesRequirement
  containerName 1 s po
- operator 2 s r
+ operator 2 <v1.PodFailurePolicyOnExitCodesOperator>s r
  values 3 [i pr l:set
 PodFailurePolicyOnPodConditionsPattern
- type 1 s r
- status 2 s -
+ type 1 <v1.PodConditionType>s r
+ status 2 <v1.ConditionStatus>s -
 PodFailurePolicyRule
- action 1 s r
+ action 1 <v1.PodFailurePolicyAction>s r
  onExitCodes 2 .PodFailurePolicyOnExitCodesRequirement po
  onPodConditions 3 [.PodFailurePolicyOnPodConditionsPattern po l:atomic
 SuccessPolicy
@@ -90,8 +90,8 @@ SuccessPolicyRule
  succeededIndexes 1 s po
  succeededCount 2 i po
 UncountedTerminatedPods
- succeeded 1 [s po l:set
- failed 2 [s po l:set
+ succeeded 1 [<types.UID>s po l:set
+ failed 2 [<types.UID>s po l:set
 # batch.v1beta1
 CronJob
  @
@@ -106,7 +106,7 @@ CronJobSpec
  schedule 1 s -
  timeZone 8 s po
  startingDeadlineSeconds 2 l po
- concurrencyPolicy 3 s o
+ concurrencyPolicy 3 <v1beta1.ConcurrencyPolicy>s o
  suspend 4 B po
  jobTemplate 5 .JobTemplateSpec -
  successfulJobsHistoryLimit 6 i po

@@ -7,8 +7,8 @@ CertificateSigningRequest
  spec 2 .CertificateSigningRequestSpec r
  status 3 .CertificateSigningRequestStatus -
 CertificateSigningRequestCondition
- type 1 s r
- status 6 s r
+ type 1 <v1.RequestConditionType>s r
+ status 6 <v1.ConditionStatus>s r
  reason 2 s o
  message 3 s o
  lastUpdateTime 4 T -
@@ -21,11 +21,11 @@ CertificateSigningRequestSpec
  request 1 b pr
  signerName 7 s r
  expirationSeconds 8 i po
- usages 5 [s po l:atomic
+ usages 5 [<v1.KeyUsage>s po l:atomic
  username 2 s o
  uid 3 s o
  groups 4 [s po l:atomic
- extra 6 {~s po
+ extra 6 {<v1.ExtraValue>~s po
 CertificateSigningRequestStatus
  conditions 1 [.CertificateSigningRequestCondition po l:map:type
  certificate 2 b po
@@ -48,8 +48,8 @@ CertificateSigningRequest
  spec 2 .CertificateSigningRequestSpec -
  status 3 .CertificateSigningRequestStatus -
 CertificateSigningRequestCondition
- type 1 s -
- status 6 s -
+ type 1 <v1beta1.RequestConditionType>s -
+ status 6 <v1.ConditionStatus>s -
  reason 2 s o
  message 3 s o
  lastUpdateTime 4 T -
@@ -62,11 +62,11 @@ CertificateSigningRequestSpec
  request 1 b p
  signerName 7 s po
  expirationSeconds 8 i po
- usages 5 [s po
+ usages 5 [<v1beta1.KeyUsage>s po
  username 2 s o
  uid 3 s o
  groups 4 [s po
- extra 6 {~s po
+ extra 6 {<v1beta1.ExtraValue>~s po
 CertificateSigningRequestStatus
  conditions 1 [.CertificateSigningRequestCondition po
  certificate 2 b po
@@ -93,11 +93,11 @@ PodCertificateRequestList
 PodCertificateRequestSpec
  signerName 1 s r
  podName 2 s r
- podUID 3 s r
+ podUID 3 <types.UID>s r
  serviceAccountName 4 s r
- serviceAccountUID 5 s r
- nodeName 6 s r
- nodeUID 7 s r
+ serviceAccountUID 5 <types.UID>s r
+ nodeName 6 <types.NodeName>s r
+ nodeUID 7 <types.UID>s r
  maxExpirationSeconds 8 i po
  pkixPublicKey 9 b p
  proofOfPossession 10 b p

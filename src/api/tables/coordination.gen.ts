@@ -15,7 +15,7 @@ LeaseSpec
  acquireTime 3 M po
  renewTime 4 M po
  leaseTransitions 5 i po
- strategy 6 s po
+ strategy 6 <v1.CoordinatedLeaseStrategy>s po
  preferredHolder 7 s po
 # coordination.v1alpha2
 LeaseCandidate
@@ -32,7 +32,7 @@ LeaseCandidateSpec
  renewTime 3 M po
  binaryVersion 4 s r
  emulationVersion 5 s o
- strategy 6 s or
+ strategy 6 <v1.CoordinatedLeaseStrategy>s or
 # coordination.v1beta1
 Lease
  @
@@ -52,7 +52,7 @@ LeaseCandidateSpec
  renewTime 3 M po
  binaryVersion 4 s r
  emulationVersion 5 s o
- strategy 6 s or
+ strategy 6 <v1.CoordinatedLeaseStrategy>s or
 LeaseList
  @
  metadata 1 meta.v1.ListMeta -
@@ -63,6 +63,6 @@ LeaseSpec
  acquireTime 3 M po
  renewTime 4 M po
  leaseTransitions 5 i po
- strategy 6 s po
+ strategy 6 <v1.CoordinatedLeaseStrategy>s po
  preferredHolder 7 s po
 `;

@@ -11,20 +11,20 @@ Affinity
  podAffinity 2 .PodAffinity po
  podAntiAffinity 3 .PodAntiAffinity po
 AppArmorProfile
- type 1 s r
+ type 1 <v1.AppArmorProfileType>s r
  localhostProfile 2 s po
 AttachedVolume
- name 1 s r
+ name 1 <v1.UniqueVolumeName>s r
  devicePath 2 s r
 AvoidPods
  preferAvoidPods 1 [.PreferAvoidPodsEntry po
 AzureDiskVolumeSource
  diskName 1 s r
  diskURI 2 s r
- cachingMode 3 s po d:"ReadWrite"
+ cachingMode 3 <v1.AzureDataDiskCachingMode>s po d:"ReadWrite"
  fsType 4 s po d:"ext4"
  readOnly 5 B po d:false
- kind 6 s po d:"Shared"
+ kind 6 <v1.AzureDataDiskKind>s po d:"Shared"
 AzureFilePersistentVolumeSource
  secretName 1 s r
  shareName 2 s r
@@ -56,8 +56,8 @@ CSIVolumeSource
  volumeAttributes 4 {s po
  nodePublishSecretRef 5 .LocalObjectReference po
 Capabilities
- add 1 [s po l:atomic
- drop 2 [s po l:atomic
+ add 1 [<v1.Capability>s po l:atomic
+ drop 2 [<v1.Capability>s po l:atomic
 CephFSPersistentVolumeSource
  monitors 1 [s pr l:atomic
  path 2 s o
@@ -91,8 +91,8 @@ ClusterTrustBundleProjection
  optional 5 B po
  path 4 s r
 ComponentCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.ComponentConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  message 3 s o
  error 4 s o
 ComponentStatus
@@ -123,7 +123,7 @@ ConfigMapList
 ConfigMapNodeConfigSource
  namespace 1 s r
  name 2 s r
- uid 3 s o
+ uid 3 <types.UID>s o
  resourceVersion 4 s o
  kubeletConfigKey 5 s r
 ConfigMapProjection
@@ -146,7 +146,7 @@ Container
  env 7 [.EnvVar po l:map:name p:merge:name
  resources 8 .ResourceRequirements -
  resizePolicy 23 [.ContainerResizePolicy po l:atomic
- restartPolicy 24 s po
+ restartPolicy 24 <v1.ContainerRestartPolicy>s po
  restartPolicyRules 25 [.ContainerRestartRule po l:atomic
  volumeMounts 9 [.VolumeMount po l:map:mountPath p:merge:mountPath
  volumeDevices 21 [.VolumeDevice po l:map:devicePath p:merge:devicePath
@@ -155,8 +155,8 @@ Container
  startupProbe 22 .Probe po
  lifecycle 12 .Lifecycle po
  terminationMessagePath 13 s o
- terminationMessagePolicy 20 s o
- imagePullPolicy 14 s o
+ terminationMessagePolicy 20 <v1.TerminationMessagePolicy>s o
+ imagePullPolicy 14 <v1.PullPolicy>s o
  securityContext 15 .SecurityContext po
  stdin 16 B o
  stdinOnce 17 B o
@@ -172,16 +172,16 @@ ContainerPort
  name 1 s o
  hostPort 2 i o
  containerPort 3 i r
- protocol 4 s o d:"TCP"
+ protocol 4 <v1.Protocol>s o d:"TCP"
  hostIP 5 s o
 ContainerResizePolicy
- resourceName 1 s r
- restartPolicy 2 s r
+ resourceName 1 <v1.ResourceName>s r
+ restartPolicy 2 <v1.ResourceResizeRestartPolicy>s r
 ContainerRestartRule
- action 1 s or
+ action 1 <v1.ContainerRestartRuleAction>s or
  exitCodes 2 .ContainerRestartRuleOnExitCodes po
 ContainerRestartRuleOnExitCodes
- operator 1 s or
+ operator 1 <v1.ContainerRestartRuleOnExitCodesOperator>s or
  values 2 [i po l:set
 ContainerState
  waiting 1 .ContainerStateWaiting po
@@ -210,12 +210,12 @@ ContainerStatus
  imageID 7 s r
  containerID 8 s o
  started 9 B po
- allocatedResources 10 {Q po
+ allocatedResources 10 <v1.ResourceList>{Q po
  resources 11 .ResourceRequirements po
  volumeMounts 12 [.VolumeMountStatus po l:map:mountPath p:merge:mountPath
  user 13 .ContainerUser po
  allocatedResourcesStatus 14 [.ResourceStatus po l:map:name p:merge:name
- stopSignal 15 s po
+ stopSignal 15 <v1.Signal>s po
 ContainerUser
  linux 1 .LinuxContainerUser po
 DaemonEndpoint
@@ -231,7 +231,7 @@ DownwardAPIVolumeSource
  items 1 [.DownwardAPIVolumeFile po l:atomic
  defaultMode 2 i po
 EmptyDirVolumeSource
- medium 1 s o
+ medium 1 <v1.StorageMedium>s o
  sizeLimit 2 Q po
 EndpointAddress m:atomic
  ip 1 s r
@@ -241,7 +241,7 @@ EndpointAddress m:atomic
 EndpointPort m:atomic
  name 1 s o
  port 2 i r
- protocol 3 s o
+ protocol 3 <v1.Protocol>s o
  appProtocol 4 s po
 EndpointSubset
  addresses 1 [.EndpointAddress po l:atomic
@@ -283,7 +283,7 @@ EphemeralContainerCommon
  env 7 [.EnvVar po l:map:name p:merge:name
  resources 8 .ResourceRequirements -
  resizePolicy 23 [.ContainerResizePolicy po l:atomic
- restartPolicy 24 s po
+ restartPolicy 24 <v1.ContainerRestartPolicy>s po
  restartPolicyRules 25 [.ContainerRestartRule po l:atomic
  volumeMounts 9 [.VolumeMount po l:map:mountPath p:merge:mountPath
  volumeDevices 21 [.VolumeDevice po l:map:devicePath p:merge:devicePath
@@ -292,8 +292,8 @@ EphemeralContainerCommon
  startupProbe 22 .Probe po
  lifecycle 12 .Lifecycle po
  terminationMessagePath 13 s o
- terminationMessagePolicy 20 s o
- imagePullPolicy 14 s o
+ terminationMessagePolicy 20 <v1.TerminationMessagePolicy>s o
+ imagePullPolicy 14 <v1.PullPolicy>s o
  securityContext 15 .SecurityContext po
  stdin 16 B o
  stdinOnce 17 B o
@@ -380,7 +380,7 @@ HTTPGetAction
  path 1 s o
  port 2 O r
  host 3 s o
- scheme 4 s o
+ scheme 4 <v1.URIScheme>s o
  httpHeaders 5 [.HTTPHeader po l:atomic
 HTTPHeader
  name 1 s r
@@ -392,7 +392,7 @@ HostIP
  ip 1 s r
 HostPathVolumeSource
  path 1 s r
- type 2 s po
+ type 2 <v1.HostPathType>s po
 ISCSIPersistentVolumeSource
  targetPortal 1 s r
  iqn 2 s r
@@ -419,7 +419,7 @@ ISCSIVolumeSource
  initiatorName 12 s po
 ImageVolumeSource
  reference 1 s o
- pullPolicy 2 s o
+ pullPolicy 2 <v1.PullPolicy>s o
 ImageVolumeStatus
  imageRef 1 s or
 KeyToPath
@@ -429,7 +429,7 @@ KeyToPath
 Lifecycle
  postStart 1 .LifecycleHandler po
  preStop 2 .LifecycleHandler po
- stopSignal 3 s po
+ stopSignal 3 <v1.Signal>s po
 LifecycleHandler
  exec 1 .ExecAction po
  httpGet 2 .HTTPGetAction po
@@ -440,12 +440,12 @@ LimitRange
  metadata 1 meta.v1.ObjectMeta -
  spec 2 .LimitRangeSpec -
 LimitRangeItem
- type 1 s r
- max 2 {Q po
- min 3 {Q po
- default 4 {Q po
- defaultRequest 5 {Q po
- maxLimitRequestRatio 6 {Q po
+ type 1 <v1.LimitType>s r
+ max 2 <v1.ResourceList>{Q po
+ min 3 <v1.ResourceList>{Q po
+ default 4 <v1.ResourceList>{Q po
+ defaultRequest 5 <v1.ResourceList>{Q po
+ maxLimitRequestRatio 6 <v1.ResourceList>{Q po
 LimitRangeList
  @
  metadata 1 meta.v1.ListMeta -
@@ -459,7 +459,7 @@ LinuxContainerUser
 LoadBalancerIngress
  ip 1 s o
  hostname 2 s o
- ipMode 3 s po
+ ipMode 3 <v1.LoadBalancerIPMode>s po
  ports 4 [.PortStatus po l:atomic
 LoadBalancerStatus
  ingress 1 [.LoadBalancerIngress po l:atomic
@@ -470,7 +470,7 @@ LocalVolumeSource
  fsType 2 s po
 ModifyVolumeStatus
  targetVolumeAttributesClassName 1 s o
- status 2 s r
+ status 2 <v1.PersistentVolumeClaimModifyVolumeStatus>s r
 NFSVolumeSource
  server 1 s r
  path 2 s r
@@ -481,8 +481,8 @@ Namespace
  spec 2 .NamespaceSpec -
  status 3 .NamespaceStatus -
 NamespaceCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.NamespaceConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 4 T -
  reason 5 s o
  message 6 s o
@@ -491,9 +491,9 @@ NamespaceList
  metadata 1 meta.v1.ListMeta -
  items 2 [.Namespace pr
 NamespaceSpec
- finalizers 1 [s po l:atomic
+ finalizers 1 [<v1.FinalizerName>s po l:atomic
 NamespaceStatus
- phase 1 s o
+ phase 1 <v1.NamespacePhase>s o
  conditions 2 [.NamespaceCondition po l:map:type p:merge:type
 Node
  @
@@ -501,7 +501,7 @@ Node
  spec 2 .NodeSpec -
  status 3 .NodeStatus -
 NodeAddress
- type 1 s r
+ type 1 <v1.NodeAddressType>s r
  address 2 s r
 NodeAffinity
  requiredDuringSchedulingIgnoredDuringExecution 1 .NodeSelector po
@@ -511,8 +511,8 @@ NodeAllocatableResourceClaimStatus
  containers 2 [s po l:set
  resources 3 {Q pr
 NodeCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.NodeConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastHeartbeatTime 3 T -
  lastTransitionTime 4 T -
  reason 5 s o
@@ -545,7 +545,7 @@ NodeSelector m:atomic
  nodeSelectorTerms 1 [.NodeSelectorTerm pr l:atomic
 NodeSelectorRequirement
  key 1 s r
- operator 2 s r
+ operator 2 <v1.NodeSelectorOperator>s r
  values 3 [s po l:atomic
 NodeSelectorTerm m:atomic
  matchExpressions 1 [.NodeSelectorRequirement po l:atomic
@@ -559,15 +559,15 @@ NodeSpec
  configSource 6 .NodeConfigSource po
  externalID 2 s o
 NodeStatus
- capacity 1 {Q po
- allocatable 2 {Q po
- phase 3 s o
+ capacity 1 <v1.ResourceList>{Q po
+ allocatable 2 <v1.ResourceList>{Q po
+ phase 3 <v1.NodePhase>s o
  conditions 4 [.NodeCondition po l:map:type p:merge:type
  addresses 5 [.NodeAddress po l:map:type p:merge:type
  daemonEndpoints 6 .NodeDaemonEndpoints -
  nodeInfo 7 .NodeSystemInfo -
  images 8 [.ContainerImage po l:atomic
- volumesInUse 9 [s po l:atomic
+ volumesInUse 9 [<v1.UniqueVolumeName>s po l:atomic
  volumesAttached 10 [.AttachedVolume po l:atomic
  config 11 .NodeConfigStatus po
  runtimeHandlers 12 [.NodeRuntimeHandler po l:atomic
@@ -594,7 +594,7 @@ ObjectReference m:atomic
  kind 1 s o
  namespace 2 s o
  name 3 s o
- uid 4 s o
+ uid 4 <types.UID>s o
  apiVersion 5 s o
  resourceVersion 6 s o
  fieldPath 7 s o
@@ -609,8 +609,8 @@ PersistentVolumeClaim
  spec 2 .PersistentVolumeClaimSpec -
  status 3 .PersistentVolumeClaimStatus -
 PersistentVolumeClaimCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.PersistentVolumeClaimConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastProbeTime 3 T -
  lastTransitionTime 4 T -
  reason 5 s o
@@ -620,22 +620,22 @@ PersistentVolumeClaimList
  metadata 1 meta.v1.ListMeta -
  items 2 [.PersistentVolumeClaim pr
 PersistentVolumeClaimSpec
- accessModes 1 [s po l:atomic
+ accessModes 1 [<v1.PersistentVolumeAccessMode>s po l:atomic
  selector 4 meta.v1.LabelSelector po
  resources 2 .VolumeResourceRequirements -
  volumeName 3 s o
  storageClassName 5 s po
- volumeMode 6 s po
+ volumeMode 6 <v1.PersistentVolumeMode>s po
  dataSource 7 .TypedLocalObjectReference po
  dataSourceRef 8 .TypedObjectReference po
  volumeAttributesClassName 9 s po
 PersistentVolumeClaimStatus
- phase 1 s o
- accessModes 2 [s po l:atomic
- capacity 3 {Q po
+ phase 1 <v1.PersistentVolumeClaimPhase>s o
+ accessModes 2 [<v1.PersistentVolumeAccessMode>s po l:atomic
+ capacity 3 <v1.ResourceList>{Q po
  conditions 4 [.PersistentVolumeClaimCondition po l:map:type p:merge:type
- allocatedResources 5 {Q po
- allocatedResourceStatuses 7 {s po m:granular
+ allocatedResources 5 <v1.ResourceList>{Q po
+ allocatedResourceStatuses 7 {<v1.ClaimResourceStatus>s po m:granular
  currentVolumeAttributesClassName 8 s po
  modifyVolumeStatus 9 .ModifyVolumeStatus po
 PersistentVolumeClaimTemplate
@@ -672,18 +672,18 @@ PersistentVolumeSource
  storageos 21 .StorageOSPersistentVolumeSource po
  csi 22 .CSIPersistentVolumeSource po
 PersistentVolumeSpec
- capacity 1 {Q po
+ capacity 1 <v1.ResourceList>{Q po
  PersistentVolumeSource 2 .PersistentVolumeSource e
- accessModes 3 [s po l:atomic
+ accessModes 3 [<v1.PersistentVolumeAccessMode>s po l:atomic
  claimRef 4 .ObjectReference po m:granular
- persistentVolumeReclaimPolicy 5 s o
+ persistentVolumeReclaimPolicy 5 <v1.PersistentVolumeReclaimPolicy>s o
  storageClassName 6 s o
  mountOptions 7 [s po l:atomic
- volumeMode 8 s po
+ volumeMode 8 <v1.PersistentVolumeMode>s po
  nodeAffinity 9 .VolumeNodeAffinity po
  volumeAttributesClassName 10 s po
 PersistentVolumeStatus
- phase 1 s o
+ phase 1 <v1.PersistentVolumePhase>s o
  message 2 s o
  reason 3 s o
  lastPhaseTransitionTime 4 T po
@@ -724,9 +724,9 @@ PodCertificateProjection
  certificateChainPath 6 s o
  userAnnotations 7 {s po
 PodCondition
- type 1 s r
+ type 1 <v1.PodConditionType>s r
  observedGeneration 7 l o
- status 2 s r
+ status 2 <v1.ConditionStatus>s r
  lastProbeTime 3 T -
  lastTransitionTime 4 T -
  reason 5 s o
@@ -768,7 +768,7 @@ PodLogOptions
  insecureSkipTLSVerifyBackend 9 B o
  stream 10 s po
 PodOS
- name 1 s r
+ name 1 <v1.OSName>s r
 PodPortForwardOptions
  @
  ports 1 [i po
@@ -776,7 +776,7 @@ PodProxyOptions
  @
  path 1 s o
 PodReadinessGate
- conditionType 1 s r
+ conditionType 1 <v1.PodConditionType>s r
 PodResourceClaim
  name 1 s r
  resourceClaimName 3 s po
@@ -795,13 +795,13 @@ PodSecurityContext
  runAsGroup 6 l po
  runAsNonRoot 3 B po
  supplementalGroups 4 [l po l:atomic
- supplementalGroupsPolicy 12 s po
+ supplementalGroupsPolicy 12 <v1.SupplementalGroupsPolicy>s po
  fsGroup 5 l po
  sysctls 7 [.Sysctl po l:atomic
- fsGroupChangePolicy 9 s po
+ fsGroupChangePolicy 9 <v1.PodFSGroupChangePolicy>s po
  seccompProfile 10 .SeccompProfile po
  appArmorProfile 11 .AppArmorProfile po
- seLinuxChangePolicy 13 s po
+ seLinuxChangePolicy 13 <v1.PodSELinuxChangePolicy>s po
 PodSignature
  podController 1 meta.v1.OwnerReference po
 PodSpec
@@ -809,10 +809,10 @@ PodSpec
  initContainers 20 [.Container po l:map:name p:merge:name
  containers 2 [.Container pr l:map:name p:merge:name
  ephemeralContainers 34 [.EphemeralContainer po l:map:name p:merge:name
- restartPolicy 3 s o
+ restartPolicy 3 <v1.RestartPolicy>s o
  terminationGracePeriodSeconds 4 l po
  activeDeadlineSeconds 5 l po
- dnsPolicy 6 s o
+ dnsPolicy 6 <v1.DNSPolicy>s o
  nodeSelector 7 {s po m:atomic
  serviceAccountName 8 s o
  serviceAccount 9 s o
@@ -836,8 +836,8 @@ PodSpec
  readinessGates 28 [.PodReadinessGate po l:atomic
  runtimeClassName 29 s po
  enableServiceLinks 30 B po
- preemptionPolicy 31 s po
- overhead 32 {Q po
+ preemptionPolicy 31 <v1.PreemptionPolicy>s po
+ overhead 32 <v1.ResourceList>{Q po
  topologySpreadConstraints 33 [.TopologySpreadConstraint po l:map:topologyKey,whenUnsatisfiable p:merge:topologyKey
  setHostnameAsFQDN 35 B po
  os 36 .PodOS po
@@ -849,7 +849,7 @@ PodSpec
  schedulingGroup 43 .PodSchedulingGroup po
 PodStatus
  observedGeneration 17 l o
- phase 1 s o
+ phase 1 <v1.PodPhase>s o
  conditions 2 [.PodCondition po l:map:type p:merge:type
  message 3 s o
  reason 4 s o
@@ -861,12 +861,12 @@ PodStatus
  startTime 7 T po
  initContainerStatuses 10 [.ContainerStatus po l:atomic
  containerStatuses 8 [.ContainerStatus po l:atomic
- qosClass 9 s o
+ qosClass 9 <v1.PodQOSClass>s o
  ephemeralContainerStatuses 13 [.ContainerStatus po l:atomic
- resize 14 s o
+ resize 14 <v1.PodResizeStatus>s o
  resourceClaimStatuses 15 [.PodResourceClaimStatus po l:map:name p:merge,retainKeys:name
  extendedResourceClaimStatus 18 .PodExtendedResourceClaimStatus po
- allocatedResources 19 {Q po
+ allocatedResources 19 <v1.ResourceList>{Q po
  resources 20 .ResourceRequirements po
  nodeAllocatableResourceClaimStatuses 21 [.NodeAllocatableResourceClaimStatus po l:atomic
 PodStatusResult
@@ -886,14 +886,14 @@ PodTemplateSpec
  spec 2 .PodSpec -
 PortStatus
  port 1 i r
- protocol 2 s r
+ protocol 2 <v1.Protocol>s r
  error 3 s po
 PortworxVolumeSource
  volumeID 1 s r
  fsType 2 s o
  readOnly 3 B o
 Preconditions
- uid 1 s po
+ uid 1 <types.UID>s po
 PreferAvoidPodsEntry
  podSignature 1 .PodSignature -
  evictionTime 2 T -
@@ -954,8 +954,8 @@ ReplicationController
  spec 2 .ReplicationControllerSpec -
  status 3 .ReplicationControllerStatus -
 ReplicationControllerCondition
- type 1 s r
- status 2 s r
+ type 1 <v1.ReplicationControllerConditionType>s r
+ status 2 <v1.ConditionStatus>s r
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -983,8 +983,8 @@ ResourceFieldSelector m:atomic
  resource 2 s r
  divisor 3 Q -
 ResourceHealth
- resourceID 1 s r
- health 2 s o
+ resourceID 1 <v1.ResourceID>s r
+ health 2 <v1.ResourceHealthStatus>s o
  message 6 s po
 ResourceQuota
  @
@@ -996,18 +996,18 @@ ResourceQuotaList
  metadata 1 meta.v1.ListMeta -
  items 2 [.ResourceQuota pr
 ResourceQuotaSpec
- hard 1 {Q po
- scopes 2 [s po l:atomic
+ hard 1 <v1.ResourceList>{Q po
+ scopes 2 [<v1.ResourceQuotaScope>s po l:atomic
  scopeSelector 3 .ScopeSelector po
 ResourceQuotaStatus
- hard 1 {Q po
- used 2 {Q po
+ hard 1 <v1.ResourceList>{Q po
+ used 2 <v1.ResourceList>{Q po
 ResourceRequirements
- limits 1 {Q po
- requests 2 {Q po
+ limits 1 <v1.ResourceList>{Q po
+ requests 2 <v1.ResourceList>{Q po
  claims 3 [.ResourceClaim po l:map:name
 ResourceStatus
- name 1 s r
+ name 1 <v1.ResourceName>s r
  resources 2 [.ResourceHealth po l:map:resourceID
 SELinuxOptions
  user 1 s o
@@ -1039,11 +1039,11 @@ ScaleIOVolumeSource
 ScopeSelector m:atomic
  matchExpressions 1 [.ScopedResourceSelectorRequirement po l:atomic
 ScopedResourceSelectorRequirement
- scopeName 1 s r
- operator 2 s r
+ scopeName 1 <v1.ResourceQuotaScope>s r
+ operator 2 <v1.ScopeSelectorOperator>s r
  values 3 [s po l:atomic
 SeccompProfile
- type 1 s r
+ type 1 <v1.SeccompProfileType>s r
  localhostProfile 2 s po
 Secret
  @
@@ -1051,7 +1051,7 @@ Secret
  immutable 5 B po
  data 2 {b po
  stringData 4 {s po
- type 3 s o
+ type 3 <v1.SecretType>s o
 SecretEnvSource
  LocalObjectReference 1 .LocalObjectReference e
  optional 2 B po
@@ -1085,7 +1085,7 @@ SecurityContext
  runAsNonRoot 5 B po
  readOnlyRootFilesystem 6 B po
  allowPrivilegeEscalation 7 B po
- procMount 9 s po
+ procMount 9 <v1.ProcMountType>s po
  seccompProfile 11 .SeccompProfile po
  appArmorProfile 12 .AppArmorProfile po
 SerializedReference
@@ -1116,7 +1116,7 @@ ServiceList
  items 2 [.Service pr
 ServicePort
  name 1 s o
- protocol 2 s o d:"TCP"
+ protocol 2 <v1.Protocol>s o d:"TCP"
  appProtocol 6 s po
  port 3 i r
  targetPort 4 O -
@@ -1129,21 +1129,21 @@ ServiceSpec
  selector 2 {s po m:atomic
  clusterIP 3 s o
  clusterIPs 18 [s po l:atomic
- type 4 s o
+ type 4 <v1.ServiceType>s o
  externalIPs 5 [s po l:atomic
- sessionAffinity 7 s o
+ sessionAffinity 7 <v1.ServiceAffinity>s o
  loadBalancerIP 8 s o
  loadBalancerSourceRanges 9 [s po l:atomic
  externalName 10 s o
- externalTrafficPolicy 11 s o
+ externalTrafficPolicy 11 <v1.ServiceExternalTrafficPolicy>s o
  healthCheckNodePort 12 i o
  publishNotReadyAddresses 13 B o
  sessionAffinityConfig 14 .SessionAffinityConfig po
- ipFamilies 19 [s po l:atomic
- ipFamilyPolicy 17 s po
+ ipFamilies 19 [<v1.IPFamily>s po l:atomic
+ ipFamilyPolicy 17 <v1.IPFamilyPolicy>s po
  allocateLoadBalancerNodePorts 20 B po
  loadBalancerClass 21 s po
- internalTrafficPolicy 22 s po
+ internalTrafficPolicy 22 <v1.ServiceInternalTrafficPolicy>s po
  trafficDistribution 23 s po
 ServiceStatus
  loadBalancer 1 .LoadBalancerStatus -
@@ -1173,13 +1173,13 @@ TCPSocketAction
 Taint
  key 1 s r
  value 2 s o
- effect 3 s r
+ effect 3 <v1.TaintEffect>s r
  timeAdded 4 T po
 Toleration
  key 1 s o
- operator 2 s o
+ operator 2 <v1.TolerationOperator>s o
  value 3 s o
- effect 4 s o
+ effect 4 <v1.TaintEffect>s o
  tolerationSeconds 5 l po
 TopologySelectorLabelRequirement
  key 1 s r
@@ -1189,11 +1189,11 @@ TopologySelectorTerm m:atomic
 TopologySpreadConstraint
  maxSkew 1 i r
  topologyKey 2 s r
- whenUnsatisfiable 3 s r
+ whenUnsatisfiable 3 <v1.UnsatisfiableConstraintAction>s r
  labelSelector 4 meta.v1.LabelSelector po
  minDomains 5 i po
- nodeAffinityPolicy 6 s po
- nodeTaintsPolicy 7 s po
+ nodeAffinityPolicy 6 <v1.NodeInclusionPolicy>s po
+ nodeTaintsPolicy 7 <v1.NodeInclusionPolicy>s po
  matchLabelKeys 8 [s po l:atomic
 TypedLocalObjectReference m:atomic
  apiGroup 1 s p
@@ -1213,16 +1213,16 @@ VolumeDevice
 VolumeMount
  name 1 s r
  readOnly 2 B o
- recursiveReadOnly 7 s po
+ recursiveReadOnly 7 <v1.RecursiveReadOnlyMode>s po
  mountPath 3 s r
  subPath 4 s o
- mountPropagation 5 s po
+ mountPropagation 5 <v1.MountPropagationMode>s po
  subPathExpr 6 s o
 VolumeMountStatus
  name 1 s r
  mountPath 2 s r
  readOnly 3 B o
- recursiveReadOnly 4 s po
+ recursiveReadOnly 4 <v1.RecursiveReadOnlyMode>s po
  volumeStatus 5 .VolumeStatus po
 VolumeNodeAffinity
  required 1 .NodeSelector po
@@ -1234,8 +1234,8 @@ VolumeProjection
  clusterTrustBundle 5 .ClusterTrustBundleProjection po
  podCertificate 6 .PodCertificateProjection po
 VolumeResourceRequirements
- limits 1 {Q po
- requests 2 {Q po
+ limits 1 <v1.ResourceList>{Q po
+ requests 2 <v1.ResourceList>{Q po
 VolumeSource
  hostPath 1 .HostPathVolumeSource po
  emptyDir 2 .EmptyDirVolumeSource po

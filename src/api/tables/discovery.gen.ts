@@ -19,13 +19,13 @@ EndpointHints
  forNodes 2 [.ForNode po l:atomic
 EndpointPort m:atomic
  name 1 s po
- protocol 2 s po
+ protocol 2 <v1.Protocol>s po
  port 3 i po
  appProtocol 4 s po
 EndpointSlice
  @
  metadata 1 meta.v1.ObjectMeta -
- addressType 4 s r
+ addressType 4 <v1.AddressType>s r
  endpoints 2 [.Endpoint p l:atomic
  ports 3 [.EndpointPort p l:atomic
 EndpointSliceList
@@ -54,13 +54,13 @@ EndpointHints
  forNodes 2 [.ForNode po
 EndpointPort
  name 1 s po
- protocol 2 s po
+ protocol 2 <v1.Protocol>s po
  port 3 i po
  appProtocol 4 s po
 EndpointSlice
  @
  metadata 1 meta.v1.ObjectMeta -
- addressType 4 s -
+ addressType 4 <v1beta1.AddressType>s -
  endpoints 2 [.Endpoint p
  ports 3 [.EndpointPort p
 EndpointSliceList

@@ -7,8 +7,8 @@ DaemonSet
  spec 2 .DaemonSetSpec -
  status 3 .DaemonSetStatus -
 DaemonSetCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.DaemonSetConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -35,7 +35,7 @@ DaemonSetStatus
  collisionCount 9 i po
  conditions 10 [.DaemonSetCondition po
 DaemonSetUpdateStrategy
- type 1 s o
+ type 1 <v1beta1.DaemonSetUpdateStrategyType>s o
  rollingUpdate 2 .RollingUpdateDaemonSet po
 Deployment
  @
@@ -43,8 +43,8 @@ Deployment
  spec 2 .DeploymentSpec -
  status 3 .DeploymentStatus -
 DeploymentCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.DeploymentConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastUpdateTime 6 T -
  lastTransitionTime 7 T -
  reason 4 s o
@@ -79,11 +79,11 @@ DeploymentStatus
  conditions 6 [.DeploymentCondition po
  collisionCount 8 i po
 DeploymentStrategy
- type 1 s o
+ type 1 <v1beta1.DeploymentStrategyType>s o
  rollingUpdate 2 .RollingUpdateDeployment po
 HTTPIngressPath
  path 1 s o
- pathType 3 s po
+ pathType 3 <v1beta1.PathType>s po
  backend 2 .IngressBackend -
 HTTPIngressRuleValue
  paths 1 [.HTTPIngressPath p
@@ -111,7 +111,7 @@ IngressLoadBalancerStatus
  ingress 1 [.IngressLoadBalancerIngress po
 IngressPortStatus
  port 1 i -
- protocol 2 s -
+ protocol 2 <v1.Protocol>s -
  error 3 s po
 IngressRule
  host 1 s o
@@ -147,22 +147,22 @@ NetworkPolicyPeer
  namespaceSelector 2 meta.v1.LabelSelector po
  ipBlock 3 .IPBlock po
 NetworkPolicyPort
- protocol 1 s po
+ protocol 1 <v1.Protocol>s po
  port 2 O po
  endPort 3 i po
 NetworkPolicySpec
  podSelector 1 meta.v1.LabelSelector -
  ingress 2 [.NetworkPolicyIngressRule po
  egress 3 [.NetworkPolicyEgressRule po
- policyTypes 4 [s po
+ policyTypes 4 [<v1beta1.PolicyType>s po
 ReplicaSet
  @
  metadata 1 meta.v1.ObjectMeta -
  spec 2 .ReplicaSetSpec -
  status 3 .ReplicaSetStatus -
 ReplicaSetCondition
- type 1 s -
- status 2 s -
+ type 1 <v1beta1.ReplicaSetConditionType>s -
+ status 2 <v1.ConditionStatus>s -
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o

@@ -5,15 +5,15 @@ ExemptPriorityLevelConfiguration
  nominalConcurrencyShares 1 i po
  lendablePercent 2 i po
 FlowDistinguisherMethod
- type 1 s r
+ type 1 <v1.FlowDistinguisherMethodType>s r
 FlowSchema
  @
  metadata 1 meta.v1.ObjectMeta -
  spec 2 .FlowSchemaSpec -
  status 3 .FlowSchemaStatus -
 FlowSchemaCondition
- type 1 s o
- status 2 s o
+ type 1 <v1.FlowSchemaConditionType>s o
+ status 2 <v1.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -31,7 +31,7 @@ FlowSchemaStatus
 GroupSubject
  name 1 s r
 LimitResponse
- type 1 s r
+ type 1 <v1.LimitResponseType>s r
  queuing 2 .QueuingConfiguration po
 LimitedPriorityLevelConfiguration
  nominalConcurrencyShares 1 i p
@@ -51,8 +51,8 @@ PriorityLevelConfiguration
  spec 2 .PriorityLevelConfigurationSpec -
  status 3 .PriorityLevelConfigurationStatus -
 PriorityLevelConfigurationCondition
- type 1 s o
- status 2 s o
+ type 1 <v1.PriorityLevelConfigurationConditionType>s o
+ status 2 <v1.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -63,7 +63,7 @@ PriorityLevelConfigurationList
 PriorityLevelConfigurationReference
  name 1 s r
 PriorityLevelConfigurationSpec
- type 1 s r
+ type 1 <v1.PriorityLevelEnablement>s r
  limited 2 .LimitedPriorityLevelConfiguration po
  exempt 3 .ExemptPriorityLevelConfiguration po
 PriorityLevelConfigurationStatus
@@ -82,7 +82,7 @@ ServiceAccountSubject
  namespace 1 s r
  name 2 s r
 Subject
- kind 1 s r
+ kind 1 <v1.SubjectKind>s r
  user 2 .UserSubject po
  group 3 .GroupSubject po
  serviceAccount 4 .ServiceAccountSubject po
@@ -93,15 +93,15 @@ ExemptPriorityLevelConfiguration
  nominalConcurrencyShares 1 i po
  lendablePercent 2 i po
 FlowDistinguisherMethod
- type 1 s -
+ type 1 <v1beta1.FlowDistinguisherMethodType>s -
 FlowSchema
  @
  metadata 1 meta.v1.ObjectMeta -
  spec 2 .FlowSchemaSpec -
  status 3 .FlowSchemaStatus -
 FlowSchemaCondition
- type 1 s o
- status 2 s o
+ type 1 <v1beta1.FlowSchemaConditionType>s o
+ status 2 <v1beta1.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -119,7 +119,7 @@ FlowSchemaStatus
 GroupSubject
  name 1 s -
 LimitResponse
- type 1 s -
+ type 1 <v1beta1.LimitResponseType>s -
  queuing 2 .QueuingConfiguration po
 LimitedPriorityLevelConfiguration
  assuredConcurrencyShares 1 i -
@@ -139,8 +139,8 @@ PriorityLevelConfiguration
  spec 2 .PriorityLevelConfigurationSpec -
  status 3 .PriorityLevelConfigurationStatus -
 PriorityLevelConfigurationCondition
- type 1 s o
- status 2 s o
+ type 1 <v1beta1.PriorityLevelConfigurationConditionType>s o
+ status 2 <v1beta1.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -151,7 +151,7 @@ PriorityLevelConfigurationList
 PriorityLevelConfigurationReference
  name 1 s -
 PriorityLevelConfigurationSpec
- type 1 s -
+ type 1 <v1beta1.PriorityLevelEnablement>s -
  limited 2 .LimitedPriorityLevelConfiguration po
  exempt 3 .ExemptPriorityLevelConfiguration po
 PriorityLevelConfigurationStatus
@@ -170,7 +170,7 @@ ServiceAccountSubject
  namespace 1 s -
  name 2 s -
 Subject
- kind 1 s -
+ kind 1 <v1beta1.SubjectKind>s -
  user 2 .UserSubject po
  group 3 .GroupSubject po
  serviceAccount 4 .ServiceAccountSubject po
@@ -181,15 +181,15 @@ ExemptPriorityLevelConfiguration
  nominalConcurrencyShares 1 i po
  lendablePercent 2 i po
 FlowDistinguisherMethod
- type 1 s -
+ type 1 <v1beta2.FlowDistinguisherMethodType>s -
 FlowSchema
  @
  metadata 1 meta.v1.ObjectMeta -
  spec 2 .FlowSchemaSpec -
  status 3 .FlowSchemaStatus -
 FlowSchemaCondition
- type 1 s o
- status 2 s o
+ type 1 <v1beta2.FlowSchemaConditionType>s o
+ status 2 <v1beta2.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -207,7 +207,7 @@ FlowSchemaStatus
 GroupSubject
  name 1 s -
 LimitResponse
- type 1 s -
+ type 1 <v1beta2.LimitResponseType>s -
  queuing 2 .QueuingConfiguration po
 LimitedPriorityLevelConfiguration
  assuredConcurrencyShares 1 i -
@@ -227,8 +227,8 @@ PriorityLevelConfiguration
  spec 2 .PriorityLevelConfigurationSpec -
  status 3 .PriorityLevelConfigurationStatus -
 PriorityLevelConfigurationCondition
- type 1 s o
- status 2 s o
+ type 1 <v1beta2.PriorityLevelConfigurationConditionType>s o
+ status 2 <v1beta2.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -239,7 +239,7 @@ PriorityLevelConfigurationList
 PriorityLevelConfigurationReference
  name 1 s -
 PriorityLevelConfigurationSpec
- type 1 s -
+ type 1 <v1beta2.PriorityLevelEnablement>s -
  limited 2 .LimitedPriorityLevelConfiguration po
  exempt 3 .ExemptPriorityLevelConfiguration po
 PriorityLevelConfigurationStatus
@@ -258,7 +258,7 @@ ServiceAccountSubject
  namespace 1 s -
  name 2 s -
 Subject
- kind 1 s -
+ kind 1 <v1beta2.SubjectKind>s -
  user 2 .UserSubject po
  group 3 .GroupSubject po
  serviceAccount 4 .ServiceAccountSubject po
@@ -269,15 +269,15 @@ ExemptPriorityLevelConfiguration
  nominalConcurrencyShares 1 i po
  lendablePercent 2 i po
 FlowDistinguisherMethod
- type 1 s -
+ type 1 <v1beta3.FlowDistinguisherMethodType>s -
 FlowSchema
  @
  metadata 1 meta.v1.ObjectMeta -
  spec 2 .FlowSchemaSpec -
  status 3 .FlowSchemaStatus -
 FlowSchemaCondition
- type 1 s o
- status 2 s o
+ type 1 <v1beta3.FlowSchemaConditionType>s o
+ status 2 <v1beta3.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -295,7 +295,7 @@ FlowSchemaStatus
 GroupSubject
  name 1 s -
 LimitResponse
- type 1 s -
+ type 1 <v1beta3.LimitResponseType>s -
  queuing 2 .QueuingConfiguration po
 LimitedPriorityLevelConfiguration
  nominalConcurrencyShares 1 i -
@@ -315,8 +315,8 @@ PriorityLevelConfiguration
  spec 2 .PriorityLevelConfigurationSpec -
  status 3 .PriorityLevelConfigurationStatus -
 PriorityLevelConfigurationCondition
- type 1 s o
- status 2 s o
+ type 1 <v1beta3.PriorityLevelConfigurationConditionType>s o
+ status 2 <v1beta3.ConditionStatus>s o
  lastTransitionTime 3 T -
  reason 4 s o
  message 5 s o
@@ -327,7 +327,7 @@ PriorityLevelConfigurationList
 PriorityLevelConfigurationReference
  name 1 s -
 PriorityLevelConfigurationSpec
- type 1 s -
+ type 1 <v1beta3.PriorityLevelEnablement>s -
  limited 2 .LimitedPriorityLevelConfiguration po
  exempt 3 .ExemptPriorityLevelConfiguration po
 PriorityLevelConfigurationStatus
@@ -346,7 +346,7 @@ ServiceAccountSubject
  namespace 1 s -
  name 2 s -
 Subject
- kind 1 s -
+ kind 1 <v1beta3.SubjectKind>s -
  user 2 .UserSubject po
  group 3 .GroupSubject po
  serviceAccount 4 .ServiceAccountSubject po

@@ -7,7 +7,7 @@
  * apiVersion. Types: `s` string, `b` bytes, `B` boolean, `i` int32, `l` int64, `d` double, `Q` quantity, `T` time,
  * `M` microtime, `D` duration, `O` intOrString, `F` fieldsV1, `R` rawExtension, `J` json, `*` anything, `%a` `%b` `%s`
  * the schema unions; `[`, `{`, `~` before one: list, map, list wrapped in a message; `.Name` a definition of the same
- * package, `core.v1.Name` of another. Flags: `p` nullable, `o` omitEmpty, `r` required, `e` embedded. Extras:
+ * package, `core.v1.Name` of another; `<v1.Name>` before what Go declares under that name. Flags: `p` nullable, `o` omitEmpty, `r` required, `e` embedded. Extras:
  * `l:<list type>[:<keys>]`, `m:<map type>`, `p:<patch strategy>[:<merge key>]`, `d:<default as JSON>`.
  *
  * Worked example: ` ports 6 [.ContainerPort po l:map:containerPort,protocol p:merge:containerPort`.
@@ -93,6 +93,11 @@ const unions = { '%a': 'schemaOrArray', '%b': 'schemaOrBool', '%s': 'schemaOrStr
 
 /** The node of a type code; struct references are resolved at once, so call it only when the node is wanted. */
 function parseType(code: string, packageName: string, resolve: Resolve, extras: Extras): TypeNode {
+  if (code.startsWith('<')) {
+    const end = code.indexOf('>');
+    const node = parseType(code.slice(end + 1), packageName, resolve, extras);
+    return { ...node, goType: code.slice(1, end) } as TypeNode;
+  }
   const { listType, listKeys, mapType } = extras;
   const inner = (): TypeNode => parseType(code.slice(1), packageName, resolve, {});
   const list = { ...(listType ? { listType } : {}), ...(listKeys ? { listKeys } : {}) };

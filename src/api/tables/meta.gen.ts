@@ -17,7 +17,7 @@ APIResource
  group 8 s o
  version 9 s o
  kind 3 s r
- verbs 4 ~s pr
+ verbs 4 <v1.Verbs>~s pr
  shortNames 5 [s po l:atomic
  categories 7 [s po l:atomic
  storageVersionHash 10 s o
@@ -36,7 +36,7 @@ ApplyOptions
  fieldManager 3 s -
 Condition
  type 1 s r
- status 2 s r
+ status 2 <v1.ConditionStatus>s r
  observedGeneration 3 l o
  lastTransitionTime 4 T r
  reason 5 s r
@@ -51,12 +51,12 @@ DeleteOptions
  gracePeriodSeconds 1 l po
  preconditions 2 .Preconditions po
  orphanDependents 3 B po
- propagationPolicy 4 s po
+ propagationPolicy 4 <v1.DeletionPropagation>s po
  dryRun 5 [s po l:atomic
  ignoreStoreReadErrorWithClusterBreakingPotential 6 B po
 FieldSelectorRequirement
  key 1 s r
- operator 2 s r
+ operator 2 <v1.FieldSelectorOperator>s r
  values 3 [s po l:atomic
 GetOptions
  @
@@ -86,7 +86,7 @@ LabelSelector m:atomic
  matchExpressions 2 [.LabelSelectorRequirement po l:atomic
 LabelSelectorRequirement
  key 1 s r
- operator 2 s r
+ operator 2 <v1.LabelSelectorOperator>s r
  values 3 [s po l:atomic
 List
  @
@@ -105,7 +105,7 @@ ListOptions
  watch 3 B o
  allowWatchBookmarks 9 B o
  resourceVersion 4 s o
- resourceVersionMatch 10 s o
+ resourceVersionMatch 10 <v1.ResourceVersionMatch>s o
  timeoutSeconds 5 l po
  limit 7 l o
  continue 8 s o
@@ -113,7 +113,7 @@ ListOptions
  shardSelector 15 s o
 ManagedFieldsEntry
  manager 1 s o
- operation 2 s o
+ operation 2 <v1.ManagedFieldsOperationType>s o
  apiVersion 3 s o
  time 4 T po
  fieldsType 6 s o
@@ -124,7 +124,7 @@ ObjectMeta
  generateName 2 s o
  namespace 3 s o
  selfLink 4 s o
- uid 5 s o
+ uid 5 <types.UID>s o
  resourceVersion 6 s o
  generation 7 l o
  creationTimestamp 8 T o
@@ -139,7 +139,7 @@ OwnerReference m:atomic
  apiVersion 5 s r
  kind 1 s r
  name 3 s r
- uid 4 s r
+ uid 4 <types.UID>s r
  controller 6 B po
  blockOwnerDeletion 7 B po
 PartialObjectMetadata
@@ -157,7 +157,7 @@ PatchOptions
  fieldManager 3 s o
  fieldValidation 4 s o
 Preconditions
- uid 1 s po
+ uid 1 <types.UID>s po
  resourceVersion 2 s po
 RootPaths
  paths 1 [s p
@@ -171,18 +171,18 @@ Status
  metadata 1 .ListMeta -
  status 2 s o
  message 3 s o
- reason 4 s o
+ reason 4 <v1.StatusReason>s o
  details 5 .StatusDetails po
  code 6 i o
 StatusCause
- reason 1 s o
+ reason 1 <v1.CauseType>s o
  message 2 s o
  field 3 s o
 StatusDetails
  name 1 s o
  group 2 s o
  kind 3 s o
- uid 6 s o
+ uid 6 <types.UID>s o
  causes 4 [.StatusCause po l:atomic
  retryAfterSeconds 5 i o
 Table
@@ -198,14 +198,14 @@ TableColumnDefinition
  priority 0 i -
 TableOptions
  @
- includeObject 1 s o
+ includeObject 1 <v1.IncludeObjectPolicy>s o
 TableRow
  cells 0 [* p
  conditions 0 [.TableRowCondition po
  object 0 R -
 TableRowCondition
- type 0 s -
- status 0 s -
+ type 0 <v1.RowConditionType>s -
+ status 0 <v1.ConditionStatus>s -
  reason 0 s o
  message 0 s o
 Timestamp

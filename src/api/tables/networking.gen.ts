@@ -3,7 +3,7 @@ export const table: string = `
 # networking.v1
 HTTPIngressPath
  path 1 s o
- pathType 3 s pr
+ pathType 3 <v1.PathType>s pr
  backend 2 .IngressBackend r
 HTTPIngressRuleValue
  paths 1 [.HTTPIngressPath pr l:atomic
@@ -57,7 +57,7 @@ IngressLoadBalancerStatus
  ingress 1 [.IngressLoadBalancerIngress po l:atomic
 IngressPortStatus
  port 1 i r
- protocol 2 s r
+ protocol 2 <v1.Protocol>s r
  error 3 s po
 IngressRule
  host 1 s o
@@ -96,14 +96,14 @@ NetworkPolicyPeer
  namespaceSelector 2 meta.v1.LabelSelector po
  ipBlock 3 .IPBlock po
 NetworkPolicyPort
- protocol 1 s po
+ protocol 1 <v1.Protocol>s po
  port 2 O po
  endPort 3 i po
 NetworkPolicySpec
  podSelector 1 meta.v1.LabelSelector -
  ingress 2 [.NetworkPolicyIngressRule po l:atomic
  egress 3 [.NetworkPolicyEgressRule po l:atomic
- policyTypes 4 [s po l:atomic
+ policyTypes 4 [<v1.PolicyType>s po l:atomic
 ParentReference
  group 1 s o
  resource 2 s or
@@ -128,7 +128,7 @@ ServiceCIDRStatus
 # networking.v1beta1
 HTTPIngressPath
  path 1 s o
- pathType 3 s po
+ pathType 3 <v1beta1.PathType>s po
  backend 2 .IngressBackend -
 HTTPIngressRuleValue
  paths 1 [.HTTPIngressPath p
@@ -180,7 +180,7 @@ IngressLoadBalancerStatus
  ingress 1 [.IngressLoadBalancerIngress po
 IngressPortStatus
  port 1 i -
- protocol 2 s -
+ protocol 2 <v1.Protocol>s -
  error 3 s po
 IngressRule
  host 1 s o

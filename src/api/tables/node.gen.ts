@@ -2,7 +2,7 @@
 export const table: string = `
 # node.v1
 Overhead
- podFixed 1 {Q po
+ podFixed 1 <v1.ResourceList>{Q po
 RuntimeClass
  @
  metadata 1 meta.v1.ObjectMeta -
@@ -18,7 +18,7 @@ Scheduling
  tolerations 2 [core.v1.Toleration po l:atomic
 # node.v1alpha1
 Overhead
- podFixed 1 {Q po
+ podFixed 1 <v1.ResourceList>{Q po
 RuntimeClass
  @
  metadata 1 meta.v1.ObjectMeta -
@@ -36,7 +36,7 @@ Scheduling
  tolerations 2 [core.v1.Toleration po
 # node.v1beta1
 Overhead
- podFixed 1 {Q po
+ podFixed 1 <v1.ResourceList>{Q po
 RuntimeClass
  @
  metadata 1 meta.v1.ObjectMeta -

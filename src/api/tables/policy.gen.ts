@@ -18,7 +18,7 @@ PodDisruptionBudgetSpec
  minAvailable 1 O po
  selector 2 meta.v1.LabelSelector po p:replace
  maxUnavailable 3 O po
- unhealthyPodEvictionPolicy 4 s po
+ unhealthyPodEvictionPolicy 4 <v1.UnhealthyPodEvictionPolicyType>s po
 PodDisruptionBudgetStatus
  observedGeneration 1 l o
  disruptedPods 2 {T po
@@ -45,7 +45,7 @@ PodDisruptionBudgetSpec
  minAvailable 1 O po
  selector 2 meta.v1.LabelSelector po
  maxUnavailable 3 O po
- unhealthyPodEvictionPolicy 4 s po
+ unhealthyPodEvictionPolicy 4 <v1beta1.UnhealthyPodEvictionPolicyType>s po
 PodDisruptionBudgetStatus
  observedGeneration 1 l o
  disruptedPods 2 {T po

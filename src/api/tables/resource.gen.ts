@@ -45,7 +45,7 @@ Device
  allowMultipleAllocations 12 B po
  nodeAllocatableResourceMappings 13 {.NodeAllocatableResourceMapping po
 DeviceAllocationConfiguration
- source 1 s r
+ source 1 <v1.AllocationConfigSource>s r
  requests 2 [s po l:atomic
  DeviceConfiguration 3 .DeviceConfiguration e
 DeviceAllocationResult
@@ -88,8 +88,8 @@ DeviceConfiguration
  opaque 1 .OpaqueDeviceConfiguration po
 DeviceConstraint
  requests 1 [s po l:atomic
- matchAttribute 2 s po
- distinctAttribute 3 s po
+ matchAttribute 2 <v1.FullyQualifiedName>s po
+ distinctAttribute 3 <v1.FullyQualifiedName>s po
 DeviceCounterConsumption
  counterSet 1 s r
  counters 2 {.Counter por
@@ -106,7 +106,7 @@ DeviceRequestAllocationResult
  tolerations 6 [.DeviceToleration po l:atomic
  bindingConditions 7 [s po l:atomic
  bindingFailureConditions 8 [s po l:atomic
- shareID 9 s po
+ shareID 9 <types.UID>s po
  consumedCapacity 10 {Q po
 DeviceSelector
  cel 1 .CELDeviceSelector po
@@ -114,25 +114,25 @@ DeviceSubRequest
  name 1 s r
  deviceClassName 2 s r
  selectors 3 [.DeviceSelector po l:atomic
- allocationMode 4 s o
+ allocationMode 4 <v1.DeviceAllocationMode>s o
  count 5 l o
  tolerations 6 [.DeviceToleration po l:atomic
  capacity 7 .CapacityRequirements po
 DeviceTaint
  key 1 s r
  value 2 s o
- effect 3 s r
+ effect 3 <v1.DeviceTaintEffect>s r
  timeAdded 4 T po
 DeviceToleration
  key 1 s o
- operator 2 s o d:"Equal"
+ operator 2 <v1.DeviceTolerationOperator>s o d:"Equal"
  value 3 s o
- effect 4 s o
+ effect 4 <v1.DeviceTaintEffect>s o
  tolerationSeconds 5 l po
 ExactDeviceRequest
  deviceClassName 1 s r
  selectors 2 [.DeviceSelector po l:atomic
- allocationMode 3 s o
+ allocationMode 3 <v1.DeviceAllocationMode>s o
  count 4 l o
  adminAccess 5 B po
  tolerations 6 [.DeviceToleration po l:atomic
@@ -142,7 +142,7 @@ NetworkDeviceData
  ips 2 [s po l:atomic
  hardwareAddress 3 s o
 NodeAllocatableResourceMapping
- capacityKey 1 s po
+ capacityKey 1 <v1.QualifiedName>s po
  allocationMultiplier 2 Q po
 OpaqueDeviceConfiguration
  driver 1 s r
@@ -156,7 +156,7 @@ ResourceClaimConsumerReference
  apiGroup 1 s o
  resource 3 s r
  name 4 s r
- uid 5 s r
+ uid 5 <types.UID>s r
 ResourceClaimList
  @
  metadata 1 meta.v1.ListMeta -
@@ -207,7 +207,7 @@ DeviceSelector
 DeviceTaint
  key 1 s r
  value 2 s o
- effect 3 s r
+ effect 3 <v1alpha3.DeviceTaintEffect>s r
  timeAdded 4 T po
 DeviceTaintRule
  @
@@ -302,7 +302,7 @@ Device
  name 1 s r
  basic 2 .BasicDevice po
 DeviceAllocationConfiguration
- source 1 s r
+ source 1 <v1beta1.AllocationConfigSource>s r
  requests 2 [s po l:atomic
  DeviceConfiguration 3 .DeviceConfiguration e
 DeviceAllocationResult
@@ -345,8 +345,8 @@ DeviceConfiguration
  opaque 1 .OpaqueDeviceConfiguration po
 DeviceConstraint
  requests 1 [s po l:atomic
- matchAttribute 2 s po
- distinctAttribute 3 s po
+ matchAttribute 2 <v1beta1.FullyQualifiedName>s po
+ distinctAttribute 3 <v1beta1.FullyQualifiedName>s po
 DeviceCounterConsumption
  counterSet 1 s r
  counters 2 {.Counter por
@@ -354,7 +354,7 @@ DeviceRequest
  name 1 s r
  deviceClassName 2 s -
  selectors 3 [.DeviceSelector po l:atomic
- allocationMode 4 s o
+ allocationMode 4 <v1beta1.DeviceAllocationMode>s o
  count 5 l o
  adminAccess 6 B po
  firstAvailable 7 [.DeviceSubRequest po l:atomic
@@ -369,7 +369,7 @@ DeviceRequestAllocationResult
  tolerations 6 [.DeviceToleration po l:atomic
  bindingConditions 7 [s po l:atomic
  bindingFailureConditions 8 [s po l:atomic
- shareID 9 s po
+ shareID 9 <types.UID>s po
  consumedCapacity 10 {Q po
 DeviceSelector
  cel 1 .CELDeviceSelector po
@@ -377,27 +377,27 @@ DeviceSubRequest
  name 1 s r
  deviceClassName 2 s r
  selectors 3 [.DeviceSelector po l:atomic
- allocationMode 4 s o
+ allocationMode 4 <v1beta1.DeviceAllocationMode>s o
  count 5 l o
  tolerations 7 [.DeviceToleration po l:atomic
  capacity 8 .CapacityRequirements po
 DeviceTaint
  key 1 s r
  value 2 s o
- effect 3 s r
+ effect 3 <v1beta1.DeviceTaintEffect>s r
  timeAdded 4 T po
 DeviceToleration
  key 1 s o
- operator 2 s o
+ operator 2 <v1beta1.DeviceTolerationOperator>s o
  value 3 s o
- effect 4 s o
+ effect 4 <v1beta1.DeviceTaintEffect>s o
  tolerationSeconds 5 l po
 NetworkDeviceData
  interfaceName 1 s o
  ips 2 [s po l:atomic
  hardwareAddress 3 s o
 NodeAllocatableResourceMapping
- capacityKey 1 s po
+ capacityKey 1 <v1beta1.QualifiedName>s po
  allocationMultiplier 2 Q po
 OpaqueDeviceConfiguration
  driver 1 s r
@@ -411,7 +411,7 @@ ResourceClaimConsumerReference
  apiGroup 1 s o
  resource 3 s r
  name 4 s r
- uid 5 s r
+ uid 5 <types.UID>s r
 ResourceClaimList
  @
  metadata 1 meta.v1.ListMeta -
@@ -499,7 +499,7 @@ Device
  allowMultipleAllocations 12 B po
  nodeAllocatableResourceMappings 13 {.NodeAllocatableResourceMapping po
 DeviceAllocationConfiguration
- source 1 s r
+ source 1 <v1beta2.AllocationConfigSource>s r
  requests 2 [s po l:atomic
  DeviceConfiguration 3 .DeviceConfiguration e
 DeviceAllocationResult
@@ -542,8 +542,8 @@ DeviceConfiguration
  opaque 1 .OpaqueDeviceConfiguration po
 DeviceConstraint
  requests 1 [s po l:atomic
- matchAttribute 2 s po
- distinctAttribute 3 s po
+ matchAttribute 2 <v1beta2.FullyQualifiedName>s po
+ distinctAttribute 3 <v1beta2.FullyQualifiedName>s po
 DeviceCounterConsumption
  counterSet 1 s r
  counters 2 {.Counter por
@@ -560,7 +560,7 @@ DeviceRequestAllocationResult
  tolerations 6 [.DeviceToleration po l:atomic
  bindingConditions 7 [s po l:atomic
  bindingFailureConditions 8 [s po l:atomic
- shareID 9 s po
+ shareID 9 <types.UID>s po
  consumedCapacity 10 {Q po
 DeviceSelector
  cel 1 .CELDeviceSelector po
@@ -568,14 +568,14 @@ DeviceSubRequest
  name 1 s r
  deviceClassName 2 s r
  selectors 3 [.DeviceSelector po l:atomic
- allocationMode 4 s o
+ allocationMode 4 <v1beta2.DeviceAllocationMode>s o
  count 5 l o
  tolerations 6 [.DeviceToleration po l:atomic
  capacity 7 .CapacityRequirements po
 DeviceTaint
  key 1 s r
  value 2 s o
- effect 3 s r
+ effect 3 <v1beta2.DeviceTaintEffect>s r
  timeAdded 4 T po
 DeviceTaintRule
  @
@@ -597,14 +597,14 @@ DeviceTaintSelector
  device 4 s po
 DeviceToleration
  key 1 s o
- operator 2 s o
+ operator 2 <v1beta2.DeviceTolerationOperator>s o
  value 3 s o
- effect 4 s o
+ effect 4 <v1beta2.DeviceTaintEffect>s o
  tolerationSeconds 5 l po
 ExactDeviceRequest
  deviceClassName 1 s r
  selectors 2 [.DeviceSelector po l:atomic
- allocationMode 3 s o
+ allocationMode 3 <v1beta2.DeviceAllocationMode>s o
  count 4 l o
  adminAccess 5 B po
  tolerations 6 [.DeviceToleration po l:atomic
@@ -614,7 +614,7 @@ NetworkDeviceData
  ips 2 [s po l:atomic
  hardwareAddress 3 s o
 NodeAllocatableResourceMapping
- capacityKey 1 s po
+ capacityKey 1 <v1beta2.QualifiedName>s po
  allocationMultiplier 2 Q po
 OpaqueDeviceConfiguration
  driver 1 s r
@@ -628,7 +628,7 @@ ResourceClaimConsumerReference
  apiGroup 1 s o
  resource 3 s r
  name 4 s r
- uid 5 s r
+ uid 5 <types.UID>s r
 ResourceClaimList
  @
  metadata 1 meta.v1.ListMeta -

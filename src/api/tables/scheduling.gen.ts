@@ -7,7 +7,7 @@ PriorityClass
  value 2 i -
  globalDefault 3 B o
  description 4 s o
- preemptionPolicy 5 s po
+ preemptionPolicy 5 <v1.PreemptionPolicy>s po
 PriorityClassList
  @
  metadata 1 meta.v1.ListMeta -
@@ -42,7 +42,7 @@ PodGroupSpec
  schedulingPolicy 2 .PodGroupSchedulingPolicy r
  schedulingConstraints 3 .PodGroupSchedulingConstraints po
  resourceClaims 4 [.PodGroupResourceClaim po l:map:name p:merge,retainKeys:name
- disruptionMode 5 s po
+ disruptionMode 5 <v1alpha2.DisruptionMode>s po
  priorityClassName 6 s o
  priority 7 i po
 PodGroupStatus
@@ -53,7 +53,7 @@ PodGroupTemplate
  schedulingPolicy 2 .PodGroupSchedulingPolicy r
  schedulingConstraints 3 .PodGroupSchedulingConstraints p
  resourceClaims 4 [.PodGroupResourceClaim po l:map:name p:merge,retainKeys:name
- disruptionMode 5 s po
+ disruptionMode 5 <v1alpha2.DisruptionMode>s po
  priorityClassName 6 s o
  priority 7 i po
 PodGroupTemplateReference
@@ -85,7 +85,7 @@ PriorityClass
  value 2 i -
  globalDefault 3 B o
  description 4 s o
- preemptionPolicy 5 s po
+ preemptionPolicy 5 <v1.PreemptionPolicy>s po
 PriorityClassList
  @
  metadata 1 meta.v1.ListMeta -

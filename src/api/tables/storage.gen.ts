@@ -12,9 +12,9 @@ CSIDriverList
 CSIDriverSpec
  attachRequired 1 B po
  podInfoOnMount 2 B po
- volumeLifecycleModes 3 [s po l:set
+ volumeLifecycleModes 3 [<v1.VolumeLifecycleMode>s po l:set
  storageCapacity 4 B po
- fsGroupPolicy 5 s po
+ fsGroupPolicy 5 <v1.FSGroupPolicy>s po
  tokenRequests 6 [.TokenRequest po l:atomic
  requiresRepublish 7 B po
  seLinuxMount 8 B po
@@ -52,10 +52,10 @@ StorageClass
  metadata 1 meta.v1.ObjectMeta -
  provisioner 2 s r
  parameters 3 {s po
- reclaimPolicy 4 s po
+ reclaimPolicy 4 <v1.PersistentVolumeReclaimPolicy>s po
  mountOptions 5 [s po l:atomic
  allowVolumeExpansion 6 B po
- volumeBindingMode 7 s po
+ volumeBindingMode 7 <v1.VolumeBindingMode>s po
  allowedTopologies 8 [core.v1.TopologySelectorTerm po l:atomic
 StorageClassList
  @
@@ -158,9 +158,9 @@ CSIDriverList
 CSIDriverSpec
  attachRequired 1 B po
  podInfoOnMount 2 B po
- volumeLifecycleModes 3 [s po
+ volumeLifecycleModes 3 [<v1beta1.VolumeLifecycleMode>s po
  storageCapacity 4 B po
- fsGroupPolicy 5 s po
+ fsGroupPolicy 5 <v1beta1.FSGroupPolicy>s po
  tokenRequests 6 [.TokenRequest po
  requiresRepublish 7 B po
  seLinuxMount 8 B po
@@ -198,10 +198,10 @@ StorageClass
  metadata 1 meta.v1.ObjectMeta -
  provisioner 2 s -
  parameters 3 {s po
- reclaimPolicy 4 s po
+ reclaimPolicy 4 <v1.PersistentVolumeReclaimPolicy>s po
  mountOptions 5 [s po
  allowVolumeExpansion 6 B po
- volumeBindingMode 7 s po
+ volumeBindingMode 7 <v1beta1.VolumeBindingMode>s po
  allowedTopologies 8 [core.v1.TopologySelectorTerm po
 StorageClassList
  @
