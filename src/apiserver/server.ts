@@ -10,7 +10,11 @@ import type { Transport } from '#client';
 import type { TokenKeys } from '#pki';
 import { type Store, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
+import { cacheLookup, type Lookup } from './admission/lookup.ts';
+import { admissionPlugins } from './admission/plugins.ts';
 import { authenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
+import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
+import { forAudiences, ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
 import { type Authorizer, allowAll, privilegedGroup, unionAuthorizer } from './authorization/authorizer.ts';
 import { Rbac } from './authorization/rbac.ts';
@@ -74,14 +78,24 @@ export async function createApiServer(
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
   const authorizer = authorizerOf(config, rbac);
+  const lookup = cacheLookup(scheme, caches);
+  const tokens = tokensOf(deps, config, lookup);
+  const subresourceDeps = {
+    lookup,
+    authorizer,
+    rbac,
+    tokens: tokens.any,
+    serviceAccountTokens: tokens.serviceAccounts,
+    apiAudiences: config.apiAudiences,
+  };
   const dispatchDeps: DispatchDeps = {
     clock,
     scheme,
     registry,
     caches,
-    admission: new AdmissionChain([]),
-    subresources: subresourceHandlers,
-    virtual: virtualHandlers,
+    admission: new AdmissionChain(admissionPlugins({ lookup, random })),
+    subresources: subresourceHandlers(subresourceDeps),
+    virtual: virtualHandlers(subresourceDeps),
   };
   await bootstrap({ clock, scheme, registry, config });
   const discovery = new Discovery({
@@ -91,7 +105,7 @@ export async function createApiServer(
   const checks: HealthCheck[] = [{ name: 'ping', check: () => undefined }];
   const entry = createEntry({
     ...deps,
-    authenticate: authenticator({ tokens: deps.tokenAuthenticators ?? [], anonymous: config.anonymousAuth }),
+    authenticate: authenticator({ tokens: tokens.bearer, anonymous: config.anonymousAuth }),
     authorizer,
     dispatch: dispatchDeps,
     discovery,
@@ -121,6 +135,30 @@ export async function createApiServer(
       return listener;
     },
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
+  };
+}
+
+interface Tokens {
+  /** Those that let a bearer in. */
+  readonly bearer: readonly TokenAuthenticator[];
+  /** Those that recognise a token, for whatever audience it is. */
+  readonly any: readonly TokenAuthenticator[];
+  readonly serviceAccounts: ServiceAccountTokens | undefined;
+}
+
+function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup): Tokens {
+  const { clock, random, tokenKeys: keys } = deps;
+  const plain = [
+    ...(deps.tokenAuthenticators ?? []),
+    ...(config.bootstrapTokenAuth ? [bootstrapTokens(lookup, clock)] : []),
+  ];
+  if (!keys) return { bearer: plain, any: plain, serviceAccounts: undefined };
+  const { serviceAccountIssuer: issuer, apiAudiences: audiences } = config;
+  const serviceAccounts = new ServiceAccountTokens({ keys, clock, random, lookup, issuer, audiences });
+  return {
+    bearer: [...plain, forAudiences(serviceAccounts, audiences)],
+    any: [...plain, serviceAccounts],
+    serviceAccounts,
   };
 }
 

@@ -198,6 +198,26 @@ export class Registry {
     }
   }
 
+  /**
+   * Changes an object by a rule of the server's own, without the kind's strategy: bindings, evictions, conditions.
+   * `change` may throw; it is asked again after a lost race.
+   */
+  async modify(
+    resource: ServedResource,
+    context: WriteContext,
+    change: (draft: Draft<KubeObject>) => void | Promise<void>,
+  ): Promise<StoredObject> {
+    const { storage } = resource;
+    const key = storageKey(storage, context.namespace, context.name);
+    const outcome = await this.deps.objects.update(storage, key, context.dryRun, async existing => {
+      if (!existing) throw notFound(context.requestResource, context.name);
+      const draft = existing.draft();
+      await change(draft);
+      return { type: 'put', object: draft };
+    });
+    return outcome.object;
+  }
+
   async #creation(
     storage: ServedResource,
     draft: Draft<KubeObject>,

@@ -1,17 +1,68 @@
 /** The handlers of subresources and of kinds that are answered rather than stored, in one list. */
+import type { Lookup } from '../admission/lookup.ts';
+import type { TokenAuthenticator } from '../authentication/authenticator.ts';
+import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import type { Rbac } from '../authorization/rbac.ts';
+import {
+  localSubjectAccessReview,
+  selfSubjectAccessReview,
+  selfSubjectRulesReview,
+  subjectAccessReview,
+  tokenReview,
+} from '../handlers/access-reviews.ts';
+import { bindPod } from '../handlers/binding.ts';
+import { evictPod } from '../handlers/eviction.ts';
 import { getObject } from '../handlers/get.ts';
 import { patchObject } from '../handlers/patch.ts';
 import { selfSubjectReview } from '../handlers/reviews.ts';
+import { getScale, patchScale, updateScale } from '../handlers/scale.ts';
 import type { Handler } from '../handlers/scope.ts';
+import { tokenRequest } from '../handlers/token-request.ts';
 import { updateObject } from '../handlers/update.ts';
 import type { SubresourceHandlers } from './dispatch.ts';
 
-export const subresourceHandlers: SubresourceHandlers = new Map<string, Readonly<Record<string, Handler>>>([
-  ['*/*/status', { get: getObject, update: updateObject, patch: patchObject }],
-  ['/namespaces/finalize', { update: updateObject }],
-]);
+export interface SubresourceDeps {
+  readonly lookup: Lookup;
+  readonly authorizer: Authorizer;
+  readonly rbac: Rbac;
+  /** All that recognise a token, whatever its audience. */
+  readonly tokens: readonly TokenAuthenticator[];
+  readonly serviceAccountTokens: ServiceAccountTokens | undefined;
+  readonly apiAudiences: readonly string[];
+}
+
+const whole: Readonly<Record<string, Handler>> = { get: getObject, update: updateObject, patch: patchObject };
+
+/** By `group/resource/subresource`, then by verb. */
+export function subresourceHandlers(deps: SubresourceDeps): SubresourceHandlers {
+  const { lookup, serviceAccountTokens } = deps;
+  const handlers = new Map<string, Readonly<Record<string, Handler>>>([
+    ['*/*/status', whole],
+    ['*/*/scale', { get: getScale, update: updateScale, patch: patchScale }],
+    ['/namespaces/finalize', { update: updateObject }],
+    ['/pods/binding', { create: bindPod }],
+    ['/pods/eviction', { create: evictPod(lookup) }],
+    ['/pods/ephemeralcontainers', whole],
+    ['/pods/resize', whole],
+    ['certificates.k8s.io/certificatesigningrequests/approval', whole],
+  ]);
+  if (serviceAccountTokens) {
+    handlers.set('/serviceaccounts/token', { create: tokenRequest(serviceAccountTokens, lookup) });
+  }
+  return handlers;
+}
 
 /** By `group/resource`: what POST does. */
-export const virtualHandlers: ReadonlyMap<string, Handler> = new Map([
-  ['authentication.k8s.io/selfsubjectreviews', selfSubjectReview],
-]);
+export function virtualHandlers(deps: SubresourceDeps): ReadonlyMap<string, Handler> {
+  const { authorizer } = deps;
+  return new Map<string, Handler>([
+    ['/bindings', bindPod],
+    ['authentication.k8s.io/selfsubjectreviews', selfSubjectReview],
+    ['authentication.k8s.io/tokenreviews', tokenReview(deps.tokens, deps.apiAudiences)],
+    ['authorization.k8s.io/subjectaccessreviews', subjectAccessReview(authorizer)],
+    ['authorization.k8s.io/localsubjectaccessreviews', localSubjectAccessReview(authorizer)],
+    ['authorization.k8s.io/selfsubjectaccessreviews', selfSubjectAccessReview(authorizer)],
+    ['authorization.k8s.io/selfsubjectrulesreviews', selfSubjectRulesReview(deps.rbac)],
+  ]);
+}

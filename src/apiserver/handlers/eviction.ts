@@ -1,0 +1,142 @@
+/**
+ * POST pods/NAME/eviction: a deletion that disruption budgets may refuse. Upstream:
+ * pkg/registry/core/pod/storage/eviction.go.
+ */
+
+import { builtinTypes } from '#api/tables';
+import type { Eviction, Pod, PodDisruptionBudget } from '#api/types';
+import {
+  badRequest,
+  type DeleteOptions,
+  type Draft,
+  formatTime,
+  internalError,
+  type KubeObject,
+  labelSelectorAsSelector,
+  notFound,
+  StatusError,
+} from '#apimachinery';
+import type { Lookup } from '../admission/lookup.ts';
+import { deleteObject } from '../registry/delete.ts';
+import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
+import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { respondValue } from '../serialization/respond.ts';
+import { deleteContext } from './delete.ts';
+import { deleteOptionsFromQuery, writeOptions } from './options.ts';
+import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
+
+const kind = { group: 'policy', version: 'v1', kind: 'Eviction' };
+const statusType = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
+/** Upstream's MaxDisruptedPodSize. */
+const maxDisruptedPods = 2000;
+
+export function evictPod(lookup: Lookup): Handler {
+  return async scope => {
+    const { request, name, namespace } = scope;
+    const output = negotiateOutput(request, { transforms: false });
+    const mediaType = negotiateInput(request);
+    const body = await request.body(maxBodyBytes);
+    const validation = fieldValidationOf(writeOptions(request.query).fieldValidation);
+    const target = {
+      ...kind,
+      struct: builtinTypes.struct('io.k8s.api.policy.v1.Eviction'),
+      accepts: (version: string) => version === 'policy/v1beta1',
+    };
+    const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
+    const eviction = object as unknown as Draft<Eviction>;
+    if (eviction.metadata.name !== name) throw badRequest('name in URL does not match name in Eviction object');
+    const options = merged(eviction.deleteOptions as DeleteOptions | undefined, deleteOptionsFromQuery(request.query));
+    const pod = (await lookup.get('', 'pods', namespace, name)) as unknown as Pod | undefined;
+    if (!pod) throw notFound({ group: '', resource: 'pods' }, name);
+    if (!canIgnoreBudget(pod)) await takeFromBudget(scope, lookup, pod, options);
+    await deleteObject(
+      scope.deps.registry,
+      scope.deps.scheme.find('', 'v1', 'pods')!,
+      deleteContext(scope, name, options),
+    );
+    const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+    return respondValue(status, builtinTypes.struct(statusType), output, 201);
+  };
+}
+
+function merged(own: DeleteOptions | undefined, query: DeleteOptions): DeleteOptions {
+  const { kind: _kind, apiVersion: _version, ...rest } = own ?? {};
+  return { ...query, ...rest };
+}
+
+/** Finished, or not yet started: nobody is disrupted. */
+function canIgnoreBudget(pod: Pod): boolean {
+  const phase = pod.status?.phase;
+  return phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending' || Boolean(pod.metadata.deletionTimestamp);
+}
+
+function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(each => each.type === 'Ready' && each.status === 'True') ?? false;
+}
+
+async function takeFromBudget(scope: Scope, lookup: Lookup, pod: Pod, options: DeleteOptions): Promise<void> {
+  const { namespace } = scope;
+  const all = (await lookup.list('policy', 'poddisruptionbudgets', namespace)) as unknown as PodDisruptionBudget[];
+  const mine = all.filter(budget =>
+    labelSelectorAsSelector(budget.spec?.selector as never).matches(pod.metadata.labels),
+  );
+  if (mine.length === 0) return;
+  if (mine.length > 1) {
+    throw internalError(
+      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+    );
+  }
+  const [budget] = mine;
+  if (!isReady(pod) && unhealthyMayGo(budget!)) return;
+  const resource = scope.deps.scheme.find('policy', 'v1', 'poddisruptionbudgets')!;
+  const context = {
+    ...deleteContext(scope, budget!.metadata.name!, options),
+    requestResource: { group: 'policy', resource: 'poddisruptionbudgets' },
+  };
+  await scope.deps.registry.modify(resource, context, draft => charge(draft, pod, scope.deps.clock.now()));
+}
+
+function unhealthyMayGo(budget: PodDisruptionBudget): boolean {
+  if (budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+  const { currentHealthy = 0, desiredHealthy = 0 } = budget.status ?? {};
+  return currentHealthy >= desiredHealthy && desiredHealthy > 0;
+}
+
+/** Upstream: checkAndDecrement. */
+function charge(draft: Draft<KubeObject>, pod: Pod, nowMs: number): void {
+  const budget = draft as unknown as Draft<PodDisruptionBudget>;
+  const status = (budget.status ??= { currentHealthy: 0, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 0 });
+  const name = budget.metadata.name!;
+  if ((status.observedGeneration ?? 0) < (budget.metadata.generation ?? 0)) {
+    throw tooManyDisruptions(`The disruption budget ${name} is still being processed by the server.`, 10);
+  }
+  if (status.disruptionsAllowed <= 0) {
+    const needs = `The disruption budget ${name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`;
+    throw tooManyDisruptions(needs, 0);
+  }
+  if (Object.keys(status.disruptedPods ?? {}).length > maxDisruptedPods) {
+    throw new StatusError({ code: 403, reason: 'Forbidden', message: 'DisruptedPods map too big' });
+  }
+  status.disruptionsAllowed--;
+  if (status.disruptionsAllowed === 0) {
+    const condition = status.conditions?.find(each => each.type === 'DisruptionAllowed');
+    if (condition) {
+      condition.status = 'False';
+      condition.reason = 'InsufficientPods';
+      condition.lastTransitionTime = formatTime(nowMs);
+    }
+  }
+  status.disruptedPods = { ...status.disruptedPods, [pod.metadata.name!]: formatTime(nowMs) };
+}
+
+function tooManyDisruptions(why: string, retryAfterSeconds: number): StatusError {
+  return new StatusError({
+    code: 429,
+    reason: 'TooManyRequests',
+    message: "Cannot evict pod as it would violate the pod's disruption budget.",
+    details: {
+      causes: [{ reason: 'DisruptionBudget', message: why }],
+      ...(retryAfterSeconds > 0 && { retryAfterSeconds }),
+    },
+  });
+}

@@ -1,0 +1,133 @@
+/** POST serviceaccounts/NAME/token. Upstream: pkg/registry/core/serviceaccount/storage/token.go. */
+
+import { builtinTypes } from '#api/tables';
+import type { Node, Pod, Secret, ServiceAccount, TokenRequest } from '#api/types';
+import {
+  badRequest,
+  conflict,
+  type Draft,
+  type FieldError,
+  FieldPath,
+  formatTime,
+  invalid,
+  invalidValue,
+  notFound,
+  parseApiVersion,
+} from '#apimachinery';
+import type { Lookup } from '../admission/lookup.ts';
+import type { ServiceAccountTokens, TokenBinding } from '../authentication/service-account-tokens.ts';
+import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
+import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { respondValue } from '../serialization/respond.ts';
+import { isDryRun, writeOptions } from './options.ts';
+import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
+
+const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+const typeName = 'io.k8s.api.authentication.v1.TokenRequest';
+const defaultSeconds = 3600;
+const minSeconds = 600;
+/** Pods' tokens of this length are made to hold a year, so that old clients that never read them again go on. */
+const injectedSeconds = 3607;
+const yearSeconds = 365 * 24 * 3600;
+
+export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Handler {
+  return async scope => {
+    const { name, namespace } = scope;
+    const output = negotiateOutput(scope.request, { transforms: false });
+    const request = await read(scope);
+    const { metadata, spec } = request;
+    const must = (field: 'name' | 'namespace', own: string): void => {
+      if (!metadata[field] || metadata[field] === own) return;
+      const text = `must match the service account ${field} if specified`;
+      const path = FieldPath.of('metadata', field);
+      throw invalid(kind, name, [invalidValue(path, metadata[field], text)]);
+    };
+    must('name', name);
+    must('namespace', namespace);
+    const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
+    if (!account) throw notFound(scope.about, name);
+    if (!spec.audiences?.length) spec.audiences = [...tokens.audiences];
+    metadata.name = name;
+    metadata.namespace = namespace;
+    const nowMs = scope.deps.clock.now();
+    metadata.creationTimestamp = formatTime(nowMs);
+    spec.expirationSeconds ??= defaultSeconds;
+    const errors = validate(spec.expirationSeconds);
+    if (errors.length > 0) throw invalid(kind, '', errors);
+    const binding = await bindingOf(scope, spec.boundObjectRef, lookup);
+    const extended = binding.pod !== undefined && spec.expirationSeconds === injectedSeconds;
+    if (isDryRun(writeOptions(scope.request.query))) {
+      request.status = { token: '', expirationTimestamp: null as never };
+    } else {
+      const token = tokens.issue({
+        account,
+        ...binding,
+        audiences: spec.audiences,
+        expirationSeconds: extended ? yearSeconds : spec.expirationSeconds,
+        ...(extended && { warnAfterSeconds: injectedSeconds }),
+      });
+      request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };
+    }
+    return respondValue(request, builtinTypes.struct(typeName), output, 201);
+  };
+}
+
+async function read(scope: Scope): Promise<Draft<TokenRequest>> {
+  const { request } = scope;
+  const mediaType = negotiateInput(request);
+  const body = await request.body(maxBodyBytes);
+  const validation = fieldValidationOf(writeOptions(request.query).fieldValidation);
+  const target = { ...kind, struct: builtinTypes.struct(typeName) };
+  const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
+  const draft = object as unknown as Draft<TokenRequest>;
+  draft.spec ??= { audiences: [] };
+  return draft;
+}
+
+function validate(seconds: number): FieldError[] {
+  const path = FieldPath.of('spec', 'expirationSeconds');
+  if (seconds < minSeconds) return [invalidValue(path, seconds, 'may not specify a duration less than 10 minutes')];
+  if (seconds > 2 ** 32) return [invalidValue(path, seconds, 'may not specify a duration larger than 2^32 seconds')];
+  return [];
+}
+
+async function bindingOf(
+  scope: Scope,
+  ref: Draft<TokenRequest>['spec']['boundObjectRef'],
+  lookup: Lookup,
+): Promise<TokenBinding> {
+  if (!ref) return {};
+  const { namespace, name: account } = scope;
+  const { group, version } = parseApiVersion(ref.apiVersion ?? '');
+  const name = ref.name ?? '';
+  const find = async (resource: string, inNamespace: string) => {
+    const found = await lookup.get('', resource, inNamespace, name);
+    if (!found) throw notFound({ group: '', resource }, name);
+    if (ref.uid && ref.uid !== found.metadata.uid) {
+      throw conflict(
+        { group, resource: ref.kind ?? '' },
+        name,
+        `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      );
+    }
+    return found;
+  };
+  if (group === '' && ref.kind === 'Pod') {
+    const pod = (await find('pods', namespace)) as unknown as Pod;
+    if (pod.spec.serviceAccountName !== account) {
+      throw badRequest(
+        `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
+      );
+    }
+    const { nodeName } = pod.spec;
+    if (!nodeName) return { pod };
+    const node = (await lookup.get('', 'nodes', '', nodeName)) as unknown as Node | undefined;
+    return { pod, node: { name: nodeName, ...(node?.metadata.uid && { uid: node.metadata.uid }) } };
+  }
+  if (group === '' && ref.kind === 'Secret') return { secret: (await find('secrets', namespace)) as unknown as Secret };
+  if (group === '' && ref.kind === 'Node') {
+    const node = await find('nodes', '');
+    return { node: { name, uid: node.metadata.uid! } };
+  }
+  throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`);
+}
