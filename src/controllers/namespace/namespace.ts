@@ -61,14 +61,8 @@ async function markTerminating(client: Client, namespace: Namespace): Promise<Na
 async function publish(client: Client, namespace: Namespace, conditions: Namespace['status']): Promise<void> {
   if (!conditions) return;
   try {
-    await client.resource(namespaces).patch(
-      namespace.metadata.name!,
-      { status: conditions },
-      {
-        type: 'merge',
-        subresource: 'status',
-      },
-    );
+    const next = { ...namespace, status: conditions };
+    await client.resource(namespaces).updateStatus(next);
   } catch (error) {
     if (!isStatusError(error, 'NotFound', 'Conflict')) throw error;
   }

@@ -44,6 +44,16 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   stack.use(api);
   const engine = stack.use(createFakeEngine({ images: ['busybox:1'], ...options, clock }));
   const client = createClient(api.transport(user('admin', ['system:masters'])));
+  const accounts = { group: '', version: 'v1', resource: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true };
+  await client
+    .resource(accounts)
+    .namespace('default')
+    .create({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default' },
+      automountServiceAccountToken: false,
+    });
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const config: KubeletConfig = {
