@@ -8,6 +8,7 @@ import { type Clock, type Logger, UserError } from '#base';
 import type { Cni } from '#cni';
 import type { ContainerEngine, ContainerEvent } from '#cri';
 import { Cgroups } from './cgroups/cgroups.ts';
+import { DiskUsage } from './disk-usage.ts';
 import { EventHub } from './event-hub.ts';
 import { detectHost, type Host } from './host.ts';
 import { createImageService } from './image-service.ts';
@@ -112,6 +113,7 @@ async function assemble(
       remedy: 'apt-get install crun',
     });
   }
+  const diskUsage = new DiskUsage(clock);
   const events = new EventHub<ContainerEvent>();
   const monitorCgroupFiles = cgroups.makeOwn('monitors');
   const sandboxes = new Sandboxes({ host, launcher, clock, logger, ...(cni ? { cni } : {}) });
@@ -124,6 +126,7 @@ async function assemble(
     sandboxes,
     cgroups,
     events,
+    diskUsage,
     clock,
     logger,
     seccompDir: config.seccompDir ?? '/var/lib/kubelet/seccomp',
@@ -142,10 +145,11 @@ async function assemble(
     sessions,
     cgroups,
     events,
+    diskUsage,
     version: config.version ?? '0',
   });
   const puller = createPuller({ content, store, plainHttpRegistries: config.plainHttpRegistries ?? [] });
-  const images = createImageService({ host, store, puller, containers: () => containers.list() });
+  const images = createImageService({ host, store, puller, diskUsage, containers: () => containers.list() });
   const close = async (): Promise<void> => {
     containers.close();
     await launcher[Symbol.asyncDispose]();

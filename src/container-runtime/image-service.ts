@@ -1,22 +1,23 @@
 /** CRI's ImageService over the image store and registries. */
 import { join } from 'node:path';
 import { CriError, type ImageService } from '#cri';
+import type { DiskUsage } from './disk-usage.ts';
 import type { Host } from './host.ts';
 import { type ImageStore, imageInfo } from './images/image-store.ts';
 import type { Puller } from './images/pull.ts';
-import { directoryUsage } from './runtime-service.ts';
 import type { ContainerRecord } from './tasks/container-record.ts';
 
 export interface ImageServiceDeps {
   readonly host: Host;
   readonly store: ImageStore;
   readonly puller: Puller;
+  readonly diskUsage: DiskUsage;
   /** Containers there are, whose images must stay. */
   readonly containers: () => ReadonlyArray<{ readonly record: ContainerRecord }>;
 }
 
 /** See the file header. */
-export function createImageService({ host, store, puller, containers }: ImageServiceDeps): ImageService {
+export function createImageService({ host, store, puller, diskUsage, containers }: ImageServiceDeps): ImageService {
   return {
     async listImages() {
       return store.list().map(imageInfo);
@@ -37,16 +38,23 @@ export function createImageService({ host, store, puller, containers }: ImageSer
         throw new CriError('invalid', `image "${image}" is used by a container`);
       }
       await store.remove(image);
+      const layers = new Set(
+        store
+          .list()
+          .flatMap(each => store.layerDirs(each))
+          .map(dir => join(host.nodeDir, dir)),
+      );
+      diskUsage.prune(dir => !dir.startsWith(join(host.nodeDir, 'l/')) || layers.has(dir));
     },
     async imageFsInfo() {
-      const [content, layers] = await Promise.all([
-        directoryUsage(join(host.nodeDir, 'content')),
-        directoryUsage(join(host.nodeDir, 'l')),
-      ]);
+      const layers = [...new Set(store.list().flatMap(record => store.layerDirs(record)))];
+      const unpacked = await Promise.all(layers.map(dir => diskUsage.of(join(host.nodeDir, dir), { immutable: true })));
+      const content = await diskUsage.of(join(host.nodeDir, 'content'));
+      const all = [content, ...unpacked];
       return {
         mountpoint: host.nodeDir,
-        usedBytes: content.bytes + layers.bytes,
-        inodesUsed: content.inodes + layers.inodes,
+        usedBytes: all.reduce((sum, each) => sum + each.bytes, 0),
+        inodesUsed: all.reduce((sum, each) => sum + each.inodes, 0),
       };
     },
   };

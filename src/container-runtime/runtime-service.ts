@@ -1,11 +1,10 @@
 /** CRI's RuntimeService over sandboxes and containers: checks, order of calls for one pod, and views. */
-import { statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#base';
 import type { Cni } from '#cni';
 import { type ContainerEvent, type ContainerStats, CriError, type RuntimeService } from '#cri';
 import type { Cgroups } from './cgroups/cgroups.ts';
+import type { DiskUsage } from './disk-usage.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Host } from './host.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -26,6 +25,7 @@ export interface RuntimeServiceDeps {
   readonly sessions: Sessions;
   readonly cgroups: Cgroups;
   readonly events: EventHub<ContainerEvent>;
+  readonly diskUsage: DiskUsage;
   readonly version: string;
 }
 
@@ -141,7 +141,7 @@ export function createRuntimeService(deps: RuntimeServiceDeps): RuntimeService {
 }
 
 async function containerStats(deps: RuntimeServiceDeps, sandboxId: string | undefined): Promise<ContainerStats[]> {
-  const { containers, cgroups, host, clock } = deps;
+  const { containers, cgroups, host, clock, diskUsage } = deps;
   const running = containers
     .list()
     .filter(({ exit, record }) => !exit && (sandboxId === undefined || record.sandboxId === sandboxId));
@@ -149,7 +149,7 @@ async function containerStats(deps: RuntimeServiceDeps, sandboxId: string | unde
     running.map(async ({ record }): Promise<ContainerStats | undefined> => {
       const usage = cgroups.usage(record.cgroupPath);
       if (!usage) return undefined;
-      const upper = await directoryUsage(join(host.nodeDir, 'containers', record.id, 'upper'));
+      const upper = await diskUsage.of(join(host.nodeDir, 'containers', record.id, 'upper'));
       return {
         id: record.id,
         podSandboxId: record.sandboxId,
@@ -163,16 +163,4 @@ async function containerStats(deps: RuntimeServiceDeps, sandboxId: string | unde
     }),
   );
   return all.filter(each => each !== undefined);
-}
-
-/** What a directory takes on disk. */
-export async function directoryUsage(dir: string): Promise<{ bytes: number; inodes: number }> {
-  let bytes = 0;
-  let inodes = 0;
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => [])) {
-    inodes++;
-    const stat = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false });
-    bytes += (stat?.blocks ?? 0) * 512;
-  }
-  return { bytes, inodes };
 }

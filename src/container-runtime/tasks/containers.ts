@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import type { Clock, Logger, Timer } from '#base';
 import { type ContainerConfig, type ContainerEvent, CriError, type LinuxResources, type PodSandboxConfig } from '#cri';
 import type { Cgroups } from '../cgroups/cgroups.ts';
+import type { DiskUsage } from '../disk-usage.ts';
 import type { EventHub } from '../event-hub.ts';
 import type { Host } from '../host.ts';
 import type { ImageRecord, ImageStore } from '../images/image-store.ts';
@@ -33,6 +34,7 @@ export interface ContainerDeps {
   readonly sandboxes: Sandboxes;
   readonly cgroups: Cgroups;
   readonly events: EventHub<ContainerEvent>;
+  readonly diskUsage: DiskUsage;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Directory of Localhost seccomp profiles. */
@@ -147,7 +149,7 @@ export class Containers {
     const id = newId();
     const dir = this.#dir(id);
     try {
-      await mkdir(dir, { recursive: true });
+      await mkdir(dir, { recursive: true, mode: 0o700 }); // the spec holds what the pod keeps secret
       const logPath = config.logPath === '' ? '' : join(sandboxConfig.logDirectory, config.logPath);
       const [spec] = await Promise.all([
         mountRootfs(host, launcher, join('containers', id), images.layerDirs(image)).then(() =>
@@ -309,6 +311,7 @@ export class Containers {
     }
     cgroups.remove(record.cgroupPath);
     await this.#discard(id);
+    this.#deps.diskUsage.prune(path => !path.startsWith(this.#dir(id)));
     this.#entries.delete(id);
     this.#tell('DELETED', record);
   }
