@@ -25,6 +25,7 @@ export interface Swagger {
 
 /** The Swagger 2.0 document, as far as the generator reads it. */
 export interface SwaggerDocument {
+  readonly parameters: Readonly<Record<string, { readonly name: string; readonly description?: string }>>;
   readonly paths: Readonly<
     Record<
       string,

@@ -53,6 +53,8 @@ const requests: Readonly<Record<string, string>> = {
 
 const entities: Readonly<Record<string, string>> = {
   '&#39;': "'",
+  '&#x60;': '`',
+  '&#x3D;': '=',
   '&quot;': '"',
   '&lt;': '<',
   '&gt;': '>',
@@ -69,7 +71,7 @@ export function readRequest(folder: string, shortName: string): Descriptions | u
   const body = text.slice(begin, text.indexOf('\n}', begin));
   const found = new Map<string, string>();
   for (const [, comment = '', name = ''] of body.matchAll(/ {4}\/\*\*\n {5}\* (.*)\n(?: {5}\*.*\n)+ {4}(\w+)\??: /g)) {
-    const plain = comment.replace(/&(?:#39|quot|lt|gt|amp);/g, entity => entities[entity]!);
+    const plain = comment.replace(/&(?:#39|#x60|#x3D|quot|lt|gt|amp);/g, entity => entities[entity]!);
     found.set(name.replace(/^_/, ''), unescaped(plain));
   }
   return found;

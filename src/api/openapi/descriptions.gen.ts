@@ -232,4 +232,10 @@ meta.v1.ObjectMeta.namespace 82 1
 meta.v1.ObjectMeta.resourceVersion ba 1
 meta.v1.ObjectMeta.uid 53 1
 meta.v1.WatchEvent.object a 1q 24 20
+meta.v1.ListOptions.continue td 1
+meta.v1.ListOptions.limit kr 1
+meta.v1.ListOptions.resourceVersion 55 1
+meta.v1.ListOptions.resourceVersionMatch 7n 1
+meta.v1.ListOptions.sendInitialEvents fo 1 58 25 1m 2b 2a 21 14 1l t 1
+meta.v1.ListOptions.shardSelector 5p 1 1r 3z 1 47 o u 1 78 1 a h 2h 2i h 2h 2h 2h 2i 1
 `;

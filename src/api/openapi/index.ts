@@ -1,12 +1,9 @@
 /** OpenAPI of the built-in API: documents as JSON, built when asked for. The API server keeps their bytes and hashes. */
 export { collectDescriptions, describe } from './descriptions.ts';
 export { encodeOpenapiV2 } from './gnostic.ts';
-export { type OpenapiResource, rootOf } from './operations.ts';
-export { type Schema, SchemaWriter } from './schema.ts';
 export { type OpenapiV2Document, openapiV2 } from './v2.ts';
 export {
-  type ExtraSchemas,
-  groupVersionDocument,
+  customOpenapiV3,
   type OpenapiV3Document,
   openapiDefinitions,
   openapiV3,

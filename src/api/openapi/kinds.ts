@@ -31,17 +31,26 @@ const own: ReadonlyMap<string, GroupVersionKind> = new Map([
   ...resources.flatMap(facts => facts.subresources.map(each => [each.typeName, each.kind] as const)),
 ]);
 
-/** The kinds of a definition in the document of a group version; without one, in the document of all. */
+/** Groups whose options the documents of custom resources do not name: those that are not in client-go's scheme. */
+const notInClients = /^(admission|apiextensions|apiregistration|imagepolicy)\.k8s\.io$/;
+
+function sharedBy(within: GroupVersion | 'custom' | 'all'): readonly GroupVersion[] {
+  if (within === 'all') return registered;
+  if (within === 'custom') return registered.filter(each => !notInClients.test(each.group));
+  return within.group === '' ? [{ group: '', version: 'v1' }] : [{ group: '', version: 'v1' }, within];
+}
+
+/**
+ * The kinds of a definition in the document of a built-in group version, in the document of custom resources, or in that
+ * of all.
+ */
 export function groupVersionKinds(
   name: string,
-  within?: GroupVersion,
+  within: GroupVersion | 'custom' | 'all',
 ): { group: string; kind: string; version: string }[] {
   const kind = name.slice(name.lastIndexOf('.') + 1);
   if (coreMeta.has(name)) return [{ group: '', kind, version: 'v1' }];
-  if (shared.has(name)) {
-    const own = within && within.group !== '' ? [{ group: '', version: 'v1' }, within] : [{ group: '', version: 'v1' }];
-    return (within ? own : registered).map(({ group, version }) => ({ group, kind, version }));
-  }
+  if (shared.has(name)) return sharedBy(within).map(({ group, version }) => ({ group, kind, version }));
   const found = own.get(name);
   return found ? [{ group: found.group, kind: found.kind, version: found.version }] : [];
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
-import { encodeOpenapiV2, groupVersionDocument, openapiV2, openapiV3, openapiV3Names } from './index.ts';
+import type { CustomResourceDefinition } from '../types.ts';
+import { customOpenapiV3, encodeOpenapiV2, openapiV2, openapiV3, openapiV3Names } from './index.ts';
 
 type Tree = { readonly [name: string]: Tree };
 const apps = openapiV3('apis/apps/v1') as unknown as Tree;
@@ -48,28 +49,63 @@ test('schemas carry kinds, list keys, merge keys, defaults and choices', () => {
   assert.deepEqual(protocol['enum'], ['SCTP', 'TCP', 'UDP']);
 });
 
-test('custom resources have documents of the same form', () => {
-  const resource = {
+const crd: CustomResourceDefinition = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'boats.example.com' },
+  spec: {
     group: 'example.com',
-    version: 'v1',
-    kind: 'Boat',
-    resource: 'boats',
-    namespaced: true,
-    verbs: ['get', 'list', 'patch', 'update', 'watch'],
-    typeName: 'com.example.v1.Boat',
-    subresources: [],
-    custom: true,
-  };
-  const schema = (name: string): object | undefined =>
-    name.startsWith('com.example.') ? { type: 'object' } : undefined;
-  const document = groupVersionDocument('example.com', 'v1', [resource], {
-    extra: { schema: name => schema(name) as never },
-  }) as unknown as Tree;
+    scope: 'Namespaced',
+    names: { plural: 'boats', kind: 'Boat', listKind: 'BoatList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                required: ['sail', 'port'],
+                properties: {
+                  port: { 'x-kubernetes-int-or-string': true },
+                  sail: { type: 'string', nullable: true, default: 'red' },
+                },
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+};
+
+test('custom resources: version 3 says all, version 2 what it can', () => {
+  assert.equal(customOpenapiV3('example.com', 'v2', [crd]), undefined);
+  const document = customOpenapiV3('example.com', 'v1', [crd]) as unknown as Tree;
   const item = document['paths']!['/apis/example.com/v1/namespaces/{namespace}/boats/{name}']!;
   assert.deepEqual(Object.keys(item['patch']!['requestBody']!['content']!), [
     ...['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json'],
   ]);
-  assert.ok(document['components']!['schemas']!['com.example.v1.BoatList']);
+  const schema = document['components']!['schemas']!['com.example.v1.Boat']!;
+  assert.deepEqual(Object.keys(schema['properties']!), ['apiVersion', 'kind', 'metadata', 'spec']);
+  assert.deepEqual(schema['properties']!['spec'], {
+    type: 'object',
+    required: ['sail', 'port'],
+    properties: {
+      port: { anyOf: [{ type: 'integer' }, { type: 'string' }], 'x-kubernetes-int-or-string': true },
+      sail: { type: 'string', nullable: true, default: 'red' },
+    },
+  });
+  const old = openapiV2({ crds: [crd] }).definitions['com.example.v1.Boat'] as unknown as Tree;
+  assert.deepEqual(old['properties']!['spec'], {
+    type: 'object',
+    required: ['port'],
+    properties: { port: { 'x-kubernetes-int-or-string': true }, sail: {} },
+  });
 });
 
 const v2 = openapiV2();

@@ -23,8 +23,6 @@ export interface OpenapiResource {
     readonly verbs: readonly string[];
     readonly typeName: string;
   }[];
-  /** Strategic merge patches are not for custom resources. */
-  readonly custom?: boolean;
 }
 
 export type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
@@ -65,6 +63,7 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 const json = 'application/json';
 const yaml = 'application/yaml';
 const protobuf = 'application/vnd.kubernetes.protobuf';
+/** In which forms an object is answered. */
 export const objectTypes: readonly string[] = [json, yaml, protobuf];
 const watchTypes = [...objectTypes, `${json};stream=watch`, `${protobuf};stream=watch`];
 const patchTypes = [
@@ -81,7 +80,7 @@ const typeOfScalar: Readonly<Record<string, string>> = {
 };
 
 /** The parameters that an options type stands for, sorted by name. */
-function optionsOf(typeName: string, without: readonly string[] = []): Parameter[] {
+export function optionsOf(typeName: string, without: readonly string[] = []): Parameter[] {
   const fields = [...builtinTypes.struct(typeName).fields.values()].filter(
     field => !['kind', 'apiVersion', 'preconditions', 'sinceTime', ...without].includes(field.name),
   );
@@ -122,14 +121,16 @@ function readOptions(): Options {
   };
 }
 
-const pretty: Parameter = {
+/** Every operation on objects takes it. */
+export const pretty: Parameter = {
   name: 'pretty',
   in: 'query',
   type: 'string',
   description:
     "If 'true', then the output is pretty printed. Defaults to 'false' unless the user-agent indicates a browser or command-line HTTP tool (curl and wget).",
 };
-const namespaceParameter: Parameter = {
+/** The namespace in a path. */
+export const namespaceParameter: Parameter = {
   name: 'namespace',
   in: 'path',
   type: 'string',
@@ -156,6 +157,22 @@ export function groupWord(group: string): string {
 const article = (noun: string): string => (/^[AEIOU]/.test(noun) ? `an ${noun}` : `a ${noun}`);
 
 const methods: readonly Method[] = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
+
+/** A path, with what its operations share drawn up to it. */
+export function sharePath(
+  path: string,
+  parameters: readonly Parameter[],
+  operations: readonly Operation[],
+): PathOperations {
+  const same = (a: Parameter, b: Parameter): boolean => a.name === b.name && a.description === b.description;
+  const isShared = (each: Parameter): boolean =>
+    operations.every(operation => operation.parameters.some(other => same(each, other)));
+  return {
+    path,
+    parameters: unite([...parameters], operations[0]!.parameters.filter(isShared)),
+    operations: operations.map(each => ({ ...each, parameters: each.parameters.filter(own => !isShared(own)) })),
+  };
+}
 
 /** Writes the operations of one resource. */
 class ResourcePaths {
@@ -196,19 +213,8 @@ class ResourcePaths {
     return this.#resource.verbs.includes(verb);
   }
 
-  /** Adds a path, with what its operations share drawn up to it. */
   #add(path: string, parameters: readonly Parameter[], operations: readonly Operation[]): void {
-    if (operations.length === 0) return;
-    const [first] = operations;
-    const shared = first!.parameters.filter(each => operations.every(other => other.parameters.includes(each)));
-    this.paths.push({
-      path,
-      parameters: unite([...parameters], shared),
-      operations: operations.map(each => ({
-        ...each,
-        parameters: each.parameters.filter(parameter => !shared.includes(parameter)),
-      })),
-    });
+    if (operations.length > 0) this.paths.push(sharePath(path, parameters, operations));
   }
 
   #operation(method: Method, id: string, description: string, rest: Partial<Operation>): Operation {
@@ -309,14 +315,13 @@ class ResourcePaths {
       );
     }
     if (verbs.includes('patch')) {
-      const types = patchTypes.filter(type => !this.#resource.custom || !type.includes('strategic'));
       found.push(
         this.#operation('patch', `patch${this.#prefix}${word}`, `partially update ${of}`, {
           action: 'patch',
           kind,
           parameters: this.#options.patch,
-          body: { ref: `${meta}Patch`, required: true, types },
-          consumes: types,
+          body: { ref: `${meta}Patch`, required: true, types: patchTypes },
+          consumes: patchTypes,
           answers: written,
         }),
       );
@@ -426,7 +431,7 @@ class ResourcePaths {
     if (namespaced) {
       this.#add(`${root}/${resource}`, [pretty], [watch(`${kind}ListForAllNamespaces`, lists, 'watchlist')]);
     }
-    if (this.#resource.custom || !this.#can('get')) return;
+    if (!this.#can('get')) return;
     const one = `watch changes to an object of kind ${kind}. ${deprecated}, filtered to a single item with the 'fieldSelector' parameter.`;
     this.#add(`${scope}/${resource}/{name}`, [nameParameter(kind), ...within, pretty], [watch(word, one, 'watch')]);
   }

@@ -6,8 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import { groups, resources } from '../tables.ts';
+import type { CustomResourceDefinition } from '../types.ts';
+import { customPaths, customSchemas } from './custom.ts';
 import { groupVersionKinds } from './kinds.ts';
-import { type OpenapiResource, type Operation, type Parameter, type PathOperations, pathsOf } from './operations.ts';
+import { type Operation, type Parameter, type PathOperations, pathsOf } from './operations.ts';
 import { type Schema, SchemaWriter } from './schema.ts';
 import { type ExtraSchemas, smallPaths } from './v3.ts';
 
@@ -98,7 +100,7 @@ class V2Writer {
     for (const name of this.schemas.references) {
       const custom = extra?.schema(name, this.schemas);
       const schema = custom ?? this.schemas.definition(name);
-      const kinds = custom ? [] : groupVersionKinds(name);
+      const kinds = custom ? [] : groupVersionKinds(name, 'all');
       found.set(name, kinds.length > 0 ? { ...schema, 'x-kubernetes-group-version-kind': kinds } : schema);
     }
     return sortedObject(found);
@@ -109,39 +111,31 @@ function sortedObject(map: ReadonlyMap<string, Schema>): Record<string, Schema> 
   return Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/**
- * The document of the built-in resources, and of custom ones if given: their resources by group version, and a source of
- * their schemas.
- */
+/** The document of the built-in resources, and of the custom ones that these definitions serve. */
 export function openapiV2(
-  options: {
-    readonly serverVersion?: string;
-    readonly custom?: readonly {
-      readonly group: string;
-      readonly version: string;
-      readonly resources: readonly OpenapiResource[];
-    }[];
-    readonly extra?: ExtraSchemas;
-  } = {},
+  options: { readonly serverVersion?: string; readonly crds?: readonly CustomResourceDefinition[] } = {},
 ): OpenapiV2Document {
+  const { crds = [] } = options;
   const writer = new V2Writer();
-  const builtin = groups.flatMap(({ name: group, versions }) =>
-    versions.map(version => ({
-      group,
-      version,
-      resources: resources.filter(each => each.group === group && each.version === version),
-    })),
-  );
   const paths = new Map<string, Schema>();
-  for (const { group, version, resources: own } of [...builtin, ...(options.custom ?? [])]) {
-    for (const path of pathsOf(group, version, own)) paths.set(path.path, writer.path(path));
+  const add = (path: PathOperations): unknown => paths.set(path.path, writer.path(path));
+  for (const { name: group, versions } of groups) {
+    for (const version of versions) {
+      const own = resources.filter(each => each.group === group && each.version === version);
+      for (const path of pathsOf(group, version, own)) add(path);
+    }
   }
-  for (const path of smallPaths().values()) paths.set(path.path, writer.path(path));
+  for (const crd of crds) {
+    for (const version of crd.spec.versions.filter(each => each.served)) {
+      for (const path of customPaths(crd, version.name)) add(path);
+    }
+  }
+  for (const path of smallPaths().values()) add(path);
   return {
     swagger: '2.0',
     info: { title: 'Kubernetes', version: options.serverVersion ?? '1.36' },
     paths: sortedObject(paths),
-    definitions: writer.definitions(options.extra),
+    definitions: writer.definitions(customSchemas(crds, 2)),
     parameters: sortedObject(writer.shared.found),
     securityDefinitions: { BearerToken: bearer },
     security: [{ BearerToken: [] }],

@@ -2,7 +2,10 @@
  * OpenAPI v3 documents: one a group version, and the small ones beside them. Built when asked for; the caller keeps the
  * bytes. Upstream: k8s.io/kube-openapi pkg/builder3, pkg/handler3.
  */
+import type { GroupVersion } from '#apimachinery';
 import { builtinTypes, groups, resources } from '../tables.ts';
+import type { CustomResourceDefinition } from '../types.ts';
+import { customPaths, customSchemas } from './custom.ts';
 import { groupVersionKinds } from './kinds.ts';
 import {
   documentPath,
@@ -22,7 +25,7 @@ export interface OpenapiV3Document {
   readonly paths: Readonly<Record<string, unknown>>;
   readonly components: {
     readonly schemas?: Readonly<Record<string, Schema>>;
-    readonly securitySchemes: Readonly<Record<string, unknown>>;
+    readonly securitySchemes?: Readonly<Record<string, unknown>>;
   };
 }
 
@@ -86,8 +89,7 @@ export interface ExtraSchemas {
 
 function components(
   writer: SchemaWriter,
-  group: string,
-  version: string,
+  within: GroupVersion | 'custom',
   extra?: ExtraSchemas,
 ): Record<string, Schema> {
   const schemas = new Map<string, Schema>();
@@ -99,7 +101,7 @@ function components(
       continue;
     }
     const schema = writer.definition(name);
-    const kinds = groupVersionKinds(name, { group, version });
+    const kinds = groupVersionKinds(name, within);
     schemas.set(name, kinds.length > 0 ? withKinds(schema, kinds) : schema);
   }
   return Object.fromEntries([...schemas].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -120,7 +122,7 @@ function documentOf(
 ): OpenapiV3Document {
   const writer = new SchemaWriter(3);
   const pathObjects = Object.fromEntries(paths.map(each => [each.path, pathObject(each, writer)]));
-  const schemas = components(writer, where.group, where.version, extra);
+  const schemas = components(writer, extra ? 'custom' : where, extra);
   return {
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version: where.serverVersion },
@@ -132,15 +134,37 @@ function documentOf(
   };
 }
 
-/** The document of a group version with any resources: `extra` gives the schemas of custom ones. */
+/** The document of a group version of built-in resources. */
 export function groupVersionDocument(
   group: string,
   version: string,
   all: readonly OpenapiResource[],
-  options: { readonly serverVersion?: string; readonly extra?: ExtraSchemas } = {},
+  serverVersion = '1.36',
 ): OpenapiV3Document {
-  const where = { group, version, serverVersion: options.serverVersion ?? '1.36' };
-  return documentOf(pathsOf(group, version, all), where, options.extra);
+  return documentOf(pathsOf(group, version, all), { group, version, serverVersion });
+}
+
+/** The document of a group version of custom resources: of those definitions that serve it. Undefined when none does. */
+export function customOpenapiV3(
+  group: string,
+  version: string,
+  crds: readonly CustomResourceDefinition[],
+): OpenapiV3Document | undefined {
+  const own = crds.filter(
+    ({ spec }) => spec.group === group && spec.versions.some(each => each.served && each.name === version),
+  );
+  if (own.length === 0) return undefined;
+  const paths = own.flatMap(crd => customPaths(crd, version)).sort((a, b) => (a.path < b.path ? -1 : 1));
+  const { components: all, ...document } = documentOf(
+    paths,
+    { group, version, serverVersion: 'v0.1.0' },
+    customSchemas(own, 3),
+  );
+  return {
+    ...document,
+    info: { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' },
+    components: { ...(all.schemas ? { schemas: all.schemas } : {}) },
+  };
 }
 
 /** A path whose answer is plain text or JSON of no definition. */
@@ -212,7 +236,7 @@ export function openapiV3(name: string, serverVersion = '1.36'): OpenapiV3Docume
   const [group, version] = root === 'api' ? ['', rest[0]] : rest;
   const own = resources.filter(each => each.group === group && each.version === version);
   if (own.length === 0 || group === undefined || version === undefined) return undefined;
-  return groupVersionDocument(group, version, own, { serverVersion });
+  return groupVersionDocument(group, version, own, serverVersion);
 }
 
 /** All definitions that the built-in documents show. */
