@@ -8,7 +8,7 @@ import { type Client, createClient } from '#client';
 import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from '#cri/fake';
 import { createMemoryStore } from '#storage';
 import type { Pod } from '../api-objects.ts';
-import { defaultKubeletConfig, type KubeletConfig } from '../config.ts';
+import { defaultKubeletConfig, type KubeletConfig, type KubeletServing } from '../config.ts';
 import { type Kubelet, startKubelet } from '../kubelet.ts';
 import { resources } from '../resources.ts';
 
@@ -29,6 +29,7 @@ export interface HarnessOptions extends Omit<FakeEngineOptions, 'clock'> {
   /** May use `activity`, which all parts report to. */
   clock(activity: ReturnType<typeof createActivity>): Clock;
   readonly config?: Partial<KubeletConfig>;
+  readonly serving?: KubeletServing;
 }
 
 export async function startHarness(options: HarnessOptions): Promise<Harness> {
@@ -68,6 +69,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
     {
       ...common,
       engine,
+      ...(options.serving && { serving: options.serving }),
       transport: api.transport(user('system:node:node-1', ['system:masters'])),
       metrics: new MetricsRegistry(),
       paths: {
