@@ -17,6 +17,7 @@ import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
 import { forAudiences, ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
 import { type Authorizer, allowAll, privilegedGroup, unionAuthorizer } from './authorization/authorizer.ts';
+import { nodeAuthorizer } from './authorization/node.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
@@ -24,9 +25,7 @@ import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
-import { OpenapiDocuments } from './openapi/openapi.ts';
 import { Caches } from './registry/caches.ts';
-import { FieldManagers } from './registry/field-managers.ts';
 import { registryHooks } from './registry/hooks/hooks.ts';
 import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
@@ -46,8 +45,6 @@ export interface ApiServerDeps {
   readonly activity: Activity;
   /** Signs and checks ServiceAccount tokens; absent: there are none. */
   readonly tokenKeys?: TokenKeys | undefined;
-  /** The built-in OpenAPI documents, when several servers share them. */
-  readonly openapi?: OpenapiDocuments;
   /** Further ways to recognise a bearer token, asked first. */
   readonly tokenAuthenticators?: readonly TokenAuthenticator[];
 }
@@ -98,7 +95,6 @@ export async function createApiServer(
     registry,
     caches,
     admission: new AdmissionChain(admissionPlugins({ lookup, random })),
-    fieldManagers: new FieldManagers(scheme),
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };
@@ -114,7 +110,6 @@ export async function createApiServer(
     authorizer,
     dispatch: dispatchDeps,
     discovery,
-    openapi: deps.openapi ?? new OpenapiDocuments(),
     checks,
   });
   const listeners: Listener[] = [];
@@ -170,5 +165,6 @@ function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup):
 
 function authorizerOf(config: ApiServerConfig, rbac: Rbac): Authorizer {
   if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
-  return unionAuthorizer([privilegedGroup, rbac]);
+  const nodes = config.authorizationModes.includes('Node') ? [nodeAuthorizer(rbac)] : [];
+  return unionAuthorizer([privilegedGroup, ...nodes, rbac]);
 }

@@ -3,6 +3,7 @@ export { type Activity, createActivity, noActivity } from './activity.ts';
 export { type Clock, sleepOn, systemClock, type Timer } from './clock.ts';
 export { isAbort, UserError } from './errors.ts';
 export { type FaultPlan, noFaults } from './fault.ts';
+export { keepProcessAlive } from './keep-alive.ts';
 export { type Component, type Running, startAll } from './lifecycle.ts';
 export { createLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './logger.ts';
 export { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry } from './metrics.ts';

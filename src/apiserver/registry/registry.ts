@@ -11,7 +11,6 @@ import {
   type DeleteOptions,
   type Draft,
   deepFreeze,
-  ignoreManagedFieldsTimestamps,
   type KubeObject,
   notFound,
   StatusError,
@@ -173,11 +172,10 @@ export class Registry {
           const old = existing.decoded();
           if (options.uid && options.uid !== old.metadata.uid)
             throw uidConflict(requestResource, name, options.uid, old.metadata.uid);
-          let draft = await transform(existing);
+          const draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           beforeUpdate(storage, draft, old, rules, context.warn);
-          draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
           await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
           last = draft;
           if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {

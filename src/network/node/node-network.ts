@@ -163,7 +163,10 @@ async function makeNodeInterface(
   serviceCidr: string,
 ): Promise<void> {
   try {
-    if (!existsSync(join('/sys/class/net', name))) await kernel.ip([`link add ${name} type dummy`]);
+    if (!existsSync(join('/sys/class/net', name))) {
+      // A veth pair that leads nowhere: unlike dummy interfaces, every kernel that runs containers has them.
+      await kernel.ip([`link add ${name} type veth peer name ${name}0`, `link set ${name}0 up`]);
+    }
     await kernel.ip([
       `addr replace ${address}/32 dev ${name}`,
       `link set ${name} up`,

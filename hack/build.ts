@@ -1,0 +1,69 @@
+/**
+ * `npm run build`: one bundle an entry point into dist/, and the monitor from its C source. What budgets are measured
+ * on. Dynamic imports stay separate chunks, so that dearer libraries load when they are first needed.
+ */
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+
+const root = resolve(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+const stamp = join(dist, '.built');
+
+/** Entry points, by the name of their bundle. Those that do not exist in this checkout are a mistake. */
+const entryPoints: Readonly<Record<string, string>> = {
+  kobune: 'src/cli/main.ts',
+  client: 'src/client/index.ts',
+  testing: 'src/cluster/testing.ts',
+  'sqlite-worker': 'src/storage/sqlite/worker.ts',
+};
+
+/** Newest modification below the folders that a bundle is made of. */
+function newestSourceMs(): number {
+  let newest = 0;
+  for (const folder of ['src', 'hack', 'native']) {
+    for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
+      if (name.startsWith('build')) continue;
+      const stat = statSync(join(root, folder, name), { throwIfNoEntry: false });
+      if (stat?.isFile()) newest = Math.max(newest, stat.mtimeMs);
+    }
+  }
+  return newest;
+}
+
+/** True when dist/ is as new as the sources. */
+export function isBuilt(): boolean {
+  return existsSync(stamp) && statSync(stamp).mtimeMs >= newestSourceMs();
+}
+
+/** Builds everything; prints sizes. */
+export async function buildAll(): Promise<void> {
+  rmSync(dist, { recursive: true, force: true });
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: Object.entries(entryPoints).map(([out, path]) => ({ in: path, out })),
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    sourcemap: 'linked',
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  });
+  for (const [name, output] of Object.entries(result.metafile.outputs)) {
+    if (output.entryPoint) console.log(`${name} ${(output.bytes / 1024).toFixed(0)} KiB`);
+  }
+  writeFileSync(stamp, '');
+}
+
+if (process.argv[1] === import.meta.filename) await buildAll();

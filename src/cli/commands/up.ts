@@ -1,0 +1,28 @@
+/** `kobune up`: starts the server in the background, waits until it is ready, merges the kubeconfig context. */
+import { Command } from 'commander';
+import { adminAccess, mergeKubeconfig, startInBackground, stateDir, userKubeconfigPath } from '#cluster';
+import { addServerOptions, type ServerFlags } from './server.ts';
+
+export function upCommand(): Command {
+  return addServerOptions(new Command('up'))
+    .description('start a cluster in the background and add its context to your kubeconfig')
+    .option('--no-kubeconfig', "leave the user's kubeconfig alone")
+    .addHelpText('after', '\nExamples:\n  kobune up\n  kobune up --name two\n  kobune up --api-only --store memory')
+    .action(async (flags: ServerFlags & { kubeconfig: boolean }) => {
+      const dir = stateDir(flags.root, flags.name);
+      const begin = performance.now();
+      const { config, alreadyRunning } = await startInBackground(dir, flags, process.argv[1]!);
+      const access = adminAccess(dir, config);
+      const took = ((performance.now() - begin) / 1000).toFixed(2);
+      console.log(
+        alreadyRunning
+          ? `Cluster "${flags.name}" runs already at ${access.url}.`
+          : `Cluster "${flags.name}" is ready at ${access.url} (${took} s).`,
+      );
+      if (!flags.kubeconfig) return;
+      const path = userKubeconfigPath();
+      console.log(
+        `Context "${mergeKubeconfig(path, flags.name, access)}" is current in ${path}. Try: kubectl get nodes`,
+      );
+    });
+}

@@ -1,0 +1,165 @@
+/**
+ * Running the server in the background: start it detached, wait until it is ready, find it again, stop it.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { keepProcessAlive, systemClock, UserError } from '#base';
+import { type ClusterConfig, defaultConfig, freeIndex, readConfig, writeConfig } from './config.ts';
+import type { Access } from './kubeconfig.ts';
+import {
+  createStateDir,
+  directorySizeBytes,
+  processStartTicks,
+  runningServer,
+  type ServerFile,
+  type StateDir,
+} from './state-dir.ts';
+
+/** Settings that a command line may give; those given are kept in config.yaml. */
+export interface GivenSettings {
+  readonly port?: number;
+  readonly store?: 'sqlite' | 'memory';
+  readonly serviceClusterIpRange?: string;
+  readonly nodeName?: string;
+}
+
+/** The cluster's settings, made from defaults at the first call; what is given replaces what was kept. */
+export function ensureConfig(dir: StateDir, given: GivenSettings): ClusterConfig {
+  const existing = readConfig(dir);
+  const base = existing ?? defaultConfig(freeIndex(dir.root), nodeNameOfHost());
+  const config: ClusterConfig = {
+    ...base,
+    ...(given.port !== undefined && { apiPort: given.port }),
+    ...(given.store !== undefined && { store: given.store }),
+    ...(given.serviceClusterIpRange !== undefined && { serviceCidr: given.serviceClusterIpRange }),
+    ...(given.nodeName !== undefined && { nodeName: given.nodeName }),
+  };
+  createStateDir(dir);
+  if (JSON.stringify(config) !== JSON.stringify(existing)) writeConfig(dir, config);
+  return config;
+}
+
+/** The host's name as a node may be called. */
+function nodeNameOfHost(): string {
+  const name = hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]/g, '-');
+  return /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name) ? name : 'node';
+}
+
+const readyTimeoutMs = 30_000;
+const pollMs = 10;
+
+/** Starts `launcher server` detached and resolves when it is ready. Rejects with its last words when it ends instead. */
+export async function startInBackground(
+  dir: StateDir,
+  flags: GivenSettings & { readonly apiOnly?: boolean; readonly node: boolean; readonly logLevel: string },
+  launcher: string,
+): Promise<{ config: ClusterConfig; alreadyRunning: boolean }> {
+  const config = ensureConfig(dir, flags);
+  if (runningServer(dir)) return { config, alreadyRunning: true };
+  const logPath = join(dir.logs, 'server.log');
+  const log = openSync(logPath, 'a', 0o600);
+  const logStart = readFileSync(logPath).length;
+  const args = ['server', '--name', dir.name, '--root', dir.root, '--log-level', flags.logLevel];
+  if (flags.apiOnly) args.push('--api-only');
+  if (!flags.node) args.push('--no-node');
+  const program = process.env['KOBUNE_LAUNCHER'] ?? launcher;
+  const child = spawn(process.execPath, [...process.execArgv, program, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    cwd: '/',
+  });
+  using _alive = keepProcessAlive();
+  const ended = new Promise<number | null>(resolve => child.once('exit', resolve));
+  let exit: number | null | undefined;
+  void ended.then(code => (exit = code));
+  const deadline = systemClock.monotonicMs() + readyTimeoutMs;
+  while (exit === undefined && systemClock.monotonicMs() < deadline) {
+    if (runningServer(dir)?.pid === child.pid) {
+      child.unref();
+      return { config, alreadyRunning: false };
+    }
+    await systemClock.sleep(pollMs);
+  }
+  const said = readFileSync(logPath, 'utf8').slice(logStart).trim().split('\n').at(-1) ?? '';
+  if (exit === undefined) child.kill('SIGTERM');
+  throw new UserError(
+    exit === undefined ? `The server was not ready after ${readyTimeoutMs / 1000} s.` : lastWords(said),
+    { remedy: `See: kobune logs --name ${dir.name}` },
+  );
+}
+
+function lastWords(line: string): string {
+  return line === '' ? 'The server ended without a word.' : line;
+}
+
+/** Asks the server to stop and waits until it is gone; false when none ran. */
+export async function stopServer(dir: StateDir): Promise<boolean> {
+  const server = runningServer(dir);
+  if (!server) return false;
+  using _alive = keepProcessAlive();
+  process.kill(server.pid, 'SIGTERM');
+  const deadline = systemClock.monotonicMs() + readyTimeoutMs;
+  while (isRunning(server)) {
+    if (systemClock.monotonicMs() > deadline) {
+      throw new UserError(`The server (process ${server.pid}) does not stop.`, { remedy: `kill -9 ${server.pid}` });
+    }
+    await systemClock.sleep(pollMs);
+  }
+  return true;
+}
+
+const isRunning = (server: ServerFile): boolean => processStartTicks(server.pid) === server.startTicks;
+
+/** How to reach the cluster as its administrator. Throws a UserError before the first start made the keys. */
+export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
+  const file = (name: string): string => {
+    const path = join(dir.pki, name);
+    if (!existsSync(path)) {
+      throw new UserError(`The cluster "${dir.name}" was never started.`, {
+        remedy: `Start it: kobune up --name ${dir.name}`,
+      });
+    }
+    return readFileSync(path, 'utf8');
+  };
+  return {
+    url: `https://${config.apiAddress}:${config.apiPort}`,
+    caPem: file('ca.crt'),
+    certPem: file('admin.crt'),
+    keyPem: file('admin.key'),
+  };
+}
+
+/** What `kobune status` shows of one cluster. */
+export interface ClusterStatus {
+  readonly name: string;
+  readonly state: 'absent' | 'stopped' | 'ready';
+  /** Label and value, in order. */
+  readonly details: ReadonlyArray<readonly [string, string]>;
+}
+
+/** Looks at files and processes only; never starts anything. */
+export function clusterStatus(dir: StateDir): ClusterStatus {
+  const config = readConfig(dir);
+  if (!config) return { name: dir.name, state: 'absent', details: [] };
+  const server = runningServer(dir);
+  const common: Array<readonly [string, string]> = [
+    ['data', `${dir.path} (${(directorySizeBytes(dir.store) / 1e6).toFixed(1)} MB stored)`],
+    ['services', config.serviceCidr],
+    ['pods', config.clusterCidr],
+  ];
+  if (!server) return { name: dir.name, state: 'stopped', details: common };
+  return {
+    name: dir.name,
+    state: 'ready',
+    details: [
+      ['API', server.url],
+      ['process', `${server.pid}, since ${server.startedAt}`],
+      ...(server.nodeAddress ? [['node', `${config.nodeName} at ${server.nodeAddress}`] as const] : []),
+      ...common,
+    ],
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * The composition root: one list of components in the order in which they start, each ready before the next. The only
+ * place that makes in-process transports and binds each to an identity.
+ */
+import { type ApiServer, createApiServer, serviceAccountUser, type UserInfo, user } from '#apiserver';
+import {
+  type Activity,
+  type Clock,
+  type Component,
+  type FaultPlan,
+  type Logger,
+  MetricsRegistry,
+  type Random,
+  type Running,
+  startAll,
+} from '#base';
+import { type Client, createClient } from '#client';
+import { apiControllers, controllers, startControllers } from '#controllers';
+import type { TokenKeys } from '#pki';
+import { startScheduler } from '#scheduler';
+import type { Store } from '#storage';
+
+/** The edges of the world, and what the cluster is made on. */
+export interface ClusterDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly faults: FaultPlan;
+  readonly activity: Activity;
+  readonly tokenKeys: TokenKeys;
+  readonly rootCaPem: string;
+}
+
+export interface ControlPlaneOptions {
+  readonly serviceCidr: string;
+  /** Only the API with the controllers that it needs. */
+  readonly apiOnly: boolean;
+  /** Host and port by which clients and pods reach the API. */
+  readonly externalAddress?: { readonly host: string; readonly port: number };
+}
+
+/** A control plane that runs in this process. Disposing stops it in the reverse order of its start. */
+export interface ControlPlane extends AsyncDisposable {
+  readonly apiServer: ApiServer;
+  readonly metrics: MetricsRegistry;
+  /** A client that acts as `who` (default: a cluster administrator), without a network. */
+  client(who?: UserInfo): Client;
+  /** Milliseconds that each component took to be ready. */
+  readonly startedMs: Running['startedMs'];
+}
+
+const serviceAccountPrefix = 'system:serviceaccount:';
+
+/** The identity that a name stands for: a ServiceAccount with its groups, or a plain system user. */
+function identity(name: string): UserInfo {
+  if (!name.startsWith(serviceAccountPrefix)) return user(name, []);
+  const [namespace = '', account = ''] = name.slice(serviceAccountPrefix.length).split(':');
+  return serviceAccountUser(namespace, account);
+}
+
+/** Starts API server, controllers and scheduler. Resolves when all are ready. */
+export async function startControlPlane(
+  deps: ClusterDeps,
+  options: ControlPlaneOptions,
+  signal: AbortSignal,
+): Promise<ControlPlane> {
+  const metrics = new MetricsRegistry();
+  const { clock, logger } = deps;
+  let apiServer: ApiServer | undefined;
+  const clientFor = (name: string): Client =>
+    createClient(apiServer!.transport(identity(name), name), { fieldManager: managerName(name) });
+  const components: Component[] = [
+    {
+      name: 'kube-apiserver',
+      async start() {
+        apiServer = await createApiServer(
+          { ...deps, metrics },
+          {
+            serviceCidrs: [options.serviceCidr],
+            ...(options.externalAddress && { externalAddress: options.externalAddress }),
+          },
+        );
+        await apiServer.ready;
+        return apiServer;
+      },
+    },
+    {
+      name: 'kube-controller-manager',
+      start: stop => startControllers({ ...deps, clientFor }, options.apiOnly ? apiControllers : controllers, stop),
+    },
+  ];
+  if (!options.apiOnly) {
+    components.push({
+      name: 'kube-scheduler',
+      start: stop => startScheduler({ ...deps, metrics, client: clientFor('system:kube-scheduler') }, {}, stop),
+    });
+  }
+  const running = await startAll(components, { clock, logger, signal });
+  return {
+    apiServer: apiServer!,
+    metrics,
+    startedMs: running.startedMs,
+    client: (who = user('kubernetes-admin', ['system:masters'])) => createClient(apiServer!.transport(who)),
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
+}
+
+/** Field manager of a component's writes: the last part of its name, as upstream's user agents begin. */
+function managerName(name: string): string {
+  return name.startsWith(serviceAccountPrefix) ? 'kube-controller-manager' : name.split(':').at(-1)!;
+}

@@ -1,0 +1,25 @@
+/** The cluster layer's face: the composition root and everything that the command line does with a cluster. */
+export { type AdminImage, adminClient, type ImageAdmin } from './admin-socket.ts';
+export {
+  adminAccess,
+  type ClusterStatus,
+  clusterStatus,
+  ensureConfig,
+  type GivenSettings,
+  startInBackground,
+  stopServer,
+} from './background.ts';
+export { type ClusterDeps, type ControlPlane, type ControlPlaneOptions, startControlPlane } from './cluster.ts';
+export { type ClusterConfig, defaultConfig, readConfig } from './config.ts';
+export {
+  type Access,
+  contextName,
+  kubeconfigText,
+  mergeKubeconfig,
+  removeFromKubeconfig,
+  userKubeconfigPath,
+} from './kubeconfig.ts';
+export { removeCluster } from './remove.ts';
+export { runServer, type ServerOptions } from './server.ts';
+export { clusterNames, defaultRoot, type StateDir, stateDir } from './state-dir.ts';
+export { kubernetesVersion, version } from './version.ts';

@@ -1,0 +1,176 @@
+/**
+ * A cluster's server process: keys, store, control plane, and on Linux the node; in the foreground until a signal.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { user } from '#apiserver';
+import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
+import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#storage';
+import { startAdminSocket } from './admin-socket.ts';
+import { type ControlPlane, startControlPlane } from './cluster.ts';
+import type { ClusterConfig } from './config.ts';
+import { ensurePki } from './pki-files.ts';
+import {
+  createStateDir,
+  processStartTicks,
+  runningServer,
+  type ServerFile,
+  type StateDir,
+  writeFileAtomically,
+} from './state-dir.ts';
+
+export interface ServerOptions {
+  readonly dir: StateDir;
+  readonly config: ClusterConfig;
+  readonly logger: Logger;
+  /** Only the API with the controllers that it needs; no node either. */
+  readonly apiOnly: boolean;
+  /** False: a control plane without a node. */
+  readonly node: boolean;
+}
+
+const loopbackNames = ['localhost', '127.0.0.1', '::1'];
+
+/** Runs the server until SIGINT or SIGTERM. Rejects with a UserError for what its user can mend. */
+export async function runServer(options: ServerOptions): Promise<void> {
+  const stop = Promise.withResolvers<void>();
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.resolve());
+  const other = runningServer(options.dir);
+  if (other) {
+    throw new UserError(`A server of "${options.dir.name}" runs already (process ${other.pid}).`, {
+      remedy: `Stop it: kobune down --name ${options.dir.name}`,
+    });
+  }
+  const begin = systemClock.monotonicMs();
+  const stack = new AsyncDisposableStack();
+  const alive = keepProcessAlive();
+  try {
+    void stop.promise.then(
+      () => abort.abort(new Error('the server stops')),
+      () => {},
+    );
+    const started = start(options, stack, abort.signal, error => stop.reject(error));
+    const { url, nodeAddress } = await Promise.race([started, rejectOnStop(stop.promise)]);
+    const readyMs = Math.round(systemClock.monotonicMs() - begin);
+    options.logger.info('ready', { url, readyMs });
+    writeServerFile(options.dir, url, nodeAddress);
+    await stop.promise;
+    options.logger.info('stopping');
+  } finally {
+    rmSync(options.dir.serverFile, { force: true });
+    abort.abort(new Error('the server stops'));
+    await stack.disposeAsync();
+    alive[Symbol.dispose]();
+  }
+}
+
+/** A signal during the start ends it. */
+async function rejectOnStop(stopped: Promise<void>): Promise<never> {
+  await stopped;
+  throw new UserError('The server was stopped before it was ready.');
+}
+
+/** Starts everything; what was started is in `stack`. */
+async function start(
+  options: ServerOptions,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+  onFatal: (error: Error) => void,
+): Promise<{ url: string; nodeAddress: string | undefined }> {
+  const { dir, config, logger, apiOnly } = options;
+  createStateDir(dir);
+  const apiServiceAddress = config.serviceCidr.replace(/\.\d+\/\d+$/, '.1');
+  const nodeModule = apiOnly || !options.node ? undefined : await import('./node.ts');
+  const nodeAddress = nodeModule?.nodeAddress(config);
+  const apiNames = [
+    ...loopbackNames,
+    config.apiAddress,
+    apiServiceAddress,
+    ...(nodeAddress ? [nodeAddress] : []),
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    `kubernetes.default.svc.${config.clusterDomain}`,
+  ];
+  const names = {
+    apiServerNames: [...new Set(apiNames)],
+    kubeletNames: [config.nodeName, ...(nodeAddress ? [nodeAddress] : []), ...loopbackNames],
+    nodeName: config.nodeName,
+  };
+  const [store, pki] = await Promise.all([openStore(options, onFatal), ensurePki(dir.pki, names, systemClock.now())]);
+  stack.defer(() => store.close());
+  const node = await nodeModule?.prepareNode({ dir, config, logger }, stack);
+  const controlPlane = await startControlPlane(
+    {
+      store,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      faults: noFaults,
+      activity: createActivity(),
+      tokenKeys: pki.tokenKeys,
+      rootCaPem: pki.authority.certPem,
+    },
+    {
+      serviceCidr: config.serviceCidr,
+      apiOnly,
+      ...(nodeAddress && { externalAddress: { host: nodeAddress, port: config.apiPort } }),
+    },
+    signal,
+  );
+  stack.use(controlPlane);
+  const tls = { ...pki.apiServer, clientCaPem: pki.authority.certPem };
+  const listener = await listenOn(controlPlane, config.apiAddress, config.apiPort, tls);
+  if (nodeAddress) await listenOn(controlPlane, nodeAddress, config.apiPort, tls);
+  if (node) {
+    await node.start({ controlPlane, pki, nodeUser: user(`system:node:${config.nodeName}`, ['system:nodes']) }, signal);
+    stack.use(await startAdminSocket(dir, node.images, logger));
+  }
+  return { url: listener.url, nodeAddress };
+}
+
+async function openStore({ dir, config }: ServerOptions, onFatal: (error: Error) => void): Promise<Store> {
+  if (config.store === 'memory') return openMemoryStore({ clock: systemClock });
+  const path = join(dir.store, 'store.db');
+  try {
+    return await openSqliteStore({ path, clock: systemClock, onFatal });
+  } catch (cause) {
+    if (!(cause instanceof StorageError)) throw cause;
+    const remedies: Partial<Record<StorageError['code'], string>> = {
+      locked: `Another server uses it; stop that one: kobune down --name ${dir.name}`,
+      damaged: `Nothing was changed. Look at it with: sqlite3 ${path} "pragma integrity_check"`,
+      newer: 'Use the newer program that wrote it.',
+    };
+    const remedy = remedies[cause.code];
+    throw new UserError(`The store ${path} cannot be opened: ${cause.message}.`, { ...(remedy && { remedy }), cause });
+  }
+}
+
+async function listenOn(
+  controlPlane: ControlPlane,
+  host: string,
+  port: number,
+  tls: Parameters<ControlPlane['apiServer']['listen']>[0]['tls'],
+): Promise<{ url: string }> {
+  try {
+    return await controlPlane.apiServer.listen({ host, port, tls });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new UserError(`Port ${port} on ${host} is in use.`, {
+      remedy: 'Choose another: kobune up --port PORT',
+      cause,
+    });
+  }
+}
+
+function writeServerFile(dir: StateDir, url: string, nodeAddress: string | undefined): void {
+  const file: ServerFile = {
+    pid: process.pid,
+    startTicks: processStartTicks(process.pid) ?? '',
+    url,
+    startedAt: new Date(systemClock.now()).toISOString(),
+    ...(nodeAddress && { nodeAddress }),
+  };
+  writeFileAtomically(dir.serverFile, JSON.stringify(file));
+}
