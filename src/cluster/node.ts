@@ -78,7 +78,10 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
       // It also does what an installer does elsewhere: it makes the cluster's DNS Service.
       const networkUser = user('system:kobune:network', ['system:masters']);
       const host = detectHost({ nodeDir: dir.node, runDir: dir.run, cgroupPrefix: cgroupPrefix(dir) });
-      const following = network.follow(createClient(controlPlane.apiServer.transport(networkUser, 'kobune-network')), signal);
+      const following = network.follow(
+        createClient(controlPlane.apiServer.transport(networkUser, 'kobune-network')),
+        signal,
+      );
       const kubelet = await startKubelet(
         {
           transport,
