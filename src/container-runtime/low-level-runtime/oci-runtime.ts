@@ -2,7 +2,8 @@
  * OCI runtimes by their command line (opencontainers/runtime-spec, runc's man pages): crun, runc, runsc and others, by
  * RuntimeClass handler. Probed once; a create goes through the monitor, which must be the container's parent.
  */
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CriError } from '#cri';
 import type { Host } from '../host.ts';
@@ -18,6 +19,8 @@ export interface OciRuntime {
   readonly stateDir: string;
   /** True when it must not see the v2 hierarchy. */
   readonly hideUnified: boolean;
+  /** True when a byte on `exec.fifo` in a container's state is all that its `start` does. */
+  readonly startsByFifo: boolean;
   /** Arguments before the command; errors go to `logFile` as JSON lines. */
   globals(logFile: string): readonly string[];
 }
@@ -55,6 +58,7 @@ function describe(host: Host, handler: string, program: string, versionText: str
     version: /version\s+(\S+)/.exec(versionText)?.[1] ?? versionText.split('\n')[0]!.trim(),
     stateDir,
     hideUnified: name === 'crun' && host.unifiedHoldsControllers,
+    startsByFifo: name === 'crun',
     globals: logFile => ['--root', stateDir, '--log', logFile, '--log-format', 'json'],
   };
 }
@@ -69,6 +73,7 @@ export class RuntimeCommands {
 
   /** Lets a created container run its process. Rejects with `startFailed`. */
   async start(runtime: OciRuntime, id: string, logFile: string): Promise<void> {
+    if (runtime.startsByFifo && (await startByFifo(join(runtime.stateDir, id, 'exec.fifo')))) return;
     const outcome = await this.#run(runtime, logFile, ['start', id]);
     if (outcome.status !== 0) throw await startError(outcome, logFile, '');
   }
@@ -88,6 +93,24 @@ export class RuntimeCommands {
     return runtime.hideUnified
       ? this.#launcher.runHidden(runtime.program, all)
       : this.#launcher.run(runtime.program, all);
+  }
+}
+
+/**
+ * Does what `crun start` does (crun src/libcrun/status.c, libcrun_status_write_exec_fifo) without the 5 ms of starting
+ * it; false when nobody reads the FIFO, so that the runtime itself can say why.
+ */
+async function startByFifo(path: string): Promise<boolean> {
+  let fifo: FileHandle | undefined;
+  try {
+    fifo = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    await rm(path); // by this crun tells a running container from a created one
+    await fifo.write(Buffer.alloc(1));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await fifo?.close();
   }
 }
 
