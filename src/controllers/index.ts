@@ -10,6 +10,7 @@ import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { namespaceController } from './namespace/namespace.ts';
+import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { replicaSetController } from './replica-set/replica-set.ts';
 import { rootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { serviceAccountController } from './service-account/service-account.ts';
@@ -31,6 +32,7 @@ export const controllers: readonly ControllerDefinition[] = [
   replicaSetController,
   endpointSliceController,
   endpointsController,
+  nodeLifecycleController,
 ];
 
 export interface ControllersDeps {
