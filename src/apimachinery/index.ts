@@ -16,6 +16,7 @@ export * from './resource-version.ts';
 export * from './schema/build.ts';
 export * from './schema/type-node.ts';
 export * from './status.ts';
+export * from './table.ts';
 export * from './time.ts';
 export * from './validation/index.ts';
 export * from './yaml/index.ts';

@@ -1,0 +1,17 @@
+/** Schemas of custom resources: the face `#apimachinery/schema`, loaded when the first CRD is. */
+export { type CoerceOptions, type CoerceResult, coerceMetadata, validateEmbedded } from './embedded-meta.ts';
+export { formatCheck } from './formats.ts';
+export {
+  compileStructural,
+  type JsonSchema,
+  memberSchema,
+  type Structural,
+  type ValidationRule,
+} from './json-schema.ts';
+export { validateListTypes } from './list-types.ts';
+export { applyDefaults, type PruneResult, pruneNulls, pruneUnknown } from './prune.ts';
+export { compileRegex, type Regex, regexFault } from './regex.ts';
+export { type SchemaCheckOptions, validateOpenAPIV3Schema } from './schema-check.ts';
+export { validateStructural } from './structural-check.ts';
+export { resourceNode } from './to-type-node.ts';
+export { SchemaValidator, type ValidateValueOptions } from './validate-value.ts';
