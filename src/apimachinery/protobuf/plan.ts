@@ -43,6 +43,8 @@ const scalarCodes: Readonly<Record<ScalarType, number>> = {
 /** How a single value is coded: a field's, or that of an element of a list or map. */
 export interface ValuePlan {
   readonly code: number;
+  /** 0 varint, 1 eight bytes, 2 with a length. */
+  readonly wireType: number;
   readonly node: TypeNode;
   /** The plan of a struct; made when it is first needed, because messages contain themselves. */
   struct(): MessagePlan;
@@ -111,9 +113,14 @@ function noStruct(): never {
   throw new TypeError('not a struct');
 }
 
+function wireTypeOf(code: number): number {
+  if (code === codes.double) return 1;
+  return code >= codes.boolean && code <= codes.int64 ? 0 : 2;
+}
+
 function structPlan(node: StructNode): ValuePlan {
   let plan: MessagePlan | undefined;
-  return { code: codes.struct, node, struct: () => (plan ??= planOf(node)) };
+  return { code: codes.struct, wireType: 2, node, struct: () => (plan ??= planOf(node)) };
 }
 
 /** How a value of the node is coded where it is not a field's list or map. Throws a TypeError for what protobuf cannot carry. */
@@ -122,12 +129,12 @@ export function valuePlan(node: TypeNode): ValuePlan {
     case 'struct':
       return structPlan(node);
     case 'scalar':
-      return { code: scalarCodes[node.type], node, struct: noStruct };
+      return { code: scalarCodes[node.type], wireType: wireTypeOf(scalarCodes[node.type]), node, struct: noStruct };
     case 'list':
-      if (node.wrapped) return { code: codes.wrapped, node, struct: noStruct };
+      if (node.wrapped) return { code: codes.wrapped, wireType: 2, node, struct: noStruct };
       throw new TypeError('protobuf has no list of lists');
     case 'any':
-      if (node.union) return { code: codes.union, node, struct: structPlan(node.union.schema).struct };
+      if (node.union) return { code: codes.union, wireType: 2, node, struct: structPlan(node.union.schema).struct };
       throw new TypeError('protobuf cannot carry a value without a type');
     case 'map':
       throw new TypeError('protobuf has no list or map of maps');

@@ -91,6 +91,15 @@ test('times, durations, numbers or names, raw JSON', () => {
   assert.deepEqual(roundTrip({ metadata: {}, data, revision: 1 }, revision), { metadata: {}, data, revision: 1 });
 });
 
+test('every date comes back', () => {
+  const node = meta('Condition');
+  for (let day = -719_161; day < 2_932_896; day += 9973) {
+    const lastTransitionTime = `${new Date(day * 86_400_000 + 45_296_000).toISOString().slice(0, 19)}Z`;
+    const back = roundTrip({ lastTransitionTime }, node) as { lastTransitionTime: string };
+    assert.equal(back.lastTransitionTime, lastTransitionTime);
+  }
+});
+
 test('schemas hold a schema, a list, a truth or strings', () => {
   const node = apiextensions('JSONSchemaProps');
   const schema = {
