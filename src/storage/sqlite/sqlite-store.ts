@@ -27,6 +27,7 @@ import {
   type Outcome,
   type RowMessage,
 } from './protocol.ts';
+import { RecentValues } from './recent-values.ts';
 import { errorOf, runInWorker, WorkerLink } from './worker-link.ts';
 
 export interface SqliteStoreOptions {
@@ -53,6 +54,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+const recentBytes = 4 << 20;
 const maxMessagesUnderWay = 2;
 const maxOps = idsPerRevision;
 /** A store that is out of space tries one write so often, to see whether there is space again. */
@@ -72,6 +74,7 @@ class Sqlite implements SqliteStore {
   readonly #options: SqliteStoreOptions;
   readonly #faults: FaultPlan;
   readonly #ttl: TtlQueue;
+  readonly #recent = new RecentValues(recentBytes);
   #link!: WorkerLink;
   #hub!: WatchHub;
   #compacted = 0;
@@ -132,6 +135,8 @@ class Sqlite implements SqliteStore {
   }
 
   async get(key: string): Promise<{ kv: KeyValue | null; revision: number }> {
+    const recent = this.#closing ? undefined : this.#recent.get(key);
+    if (recent) return { kv: recent, revision: this.#hub.revision };
     const { kvs, revision } = await this.range({ start: key });
     return { kv: kvs[0] ?? null, revision };
   }
@@ -240,7 +245,7 @@ class Sqlite implements SqliteStore {
     const txns = this.#underWay.splice(0, messages).flat();
     if (failure) this.#failed(txns, errorOf(failure));
     else {
-      this.#full = undefined;
+      if (outcomes.some(each => each.ok && each.changes.length > 0)) this.#full = undefined;
       const events: StorageEvent[] = [];
       outcomes.forEach((outcome, at) => this.#eventsOf(txns[at]!, outcome, events));
       if (revision > this.#hub.revision) this.#hub.publish(revision, events);
@@ -281,8 +286,12 @@ class Sqlite implements SqliteStore {
       if (op.type === 'put') {
         const kv = { key, value: op.value, createRevision, modRevision: revision };
         events.push({ type: 'put', key, revision, kv, prev });
+        this.#recent.put(kv);
         if (txn.expiresMs[at]! > 0) this.#ttl.add(key, revision, txn.expiresMs[at]!);
-      } else events.push({ type: 'delete', key, revision, kv: null, prev });
+      } else {
+        events.push({ type: 'delete', key, revision, kv: null, prev });
+        this.#recent.delete(key);
+      }
     }
   }
 
