@@ -3,5 +3,6 @@ export type { TokenAuthenticator } from './authentication/authenticator.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';
+export { OpenapiDocuments } from './openapi/openapi.ts';
 export { kubernetesVersion } from './server/version.ts';
 export { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts';

@@ -25,7 +25,9 @@ import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
+import { OpenapiDocuments } from './openapi/openapi.ts';
 import { Caches } from './registry/caches.ts';
+import { FieldManagers } from './registry/field-managers.ts';
 import { registryHooks } from './registry/hooks/hooks.ts';
 import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
@@ -45,6 +47,8 @@ export interface ApiServerDeps {
   readonly activity: Activity;
   /** Signs and checks ServiceAccount tokens; absent: there are none. */
   readonly tokenKeys?: TokenKeys | undefined;
+  /** The built-in OpenAPI documents, when several servers share them. */
+  readonly openapi?: OpenapiDocuments;
   /** Further ways to recognise a bearer token, asked first. */
   readonly tokenAuthenticators?: readonly TokenAuthenticator[];
 }
@@ -95,6 +99,7 @@ export async function createApiServer(
     registry,
     caches,
     admission: new AdmissionChain(admissionPlugins({ lookup, random })),
+    fieldManagers: new FieldManagers(scheme),
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };
@@ -110,6 +115,7 @@ export async function createApiServer(
     authorizer,
     dispatch: dispatchDeps,
     discovery,
+    openapi: deps.openapi ?? new OpenapiDocuments(),
     checks,
   });
   const listeners: Listener[] = [];

@@ -11,9 +11,19 @@ const surrogate = /[\ud800-\udfff]/;
 
 /** UTF-8 byte order; differs from `<` only where a surrogate pair meets a code unit above it. */
 export function compareKeys(a: string, b: string): number {
-  if (a === b) return 0;
-  if (surrogate.test(a) || surrogate.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return a < b ? -1 : 1;
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const x = a.charCodeAt(at);
+    const y = b.charCodeAt(at);
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+/** Code units in the order of the code points that they stand for: surrogates come last. */
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
 
 const plainBefore = (a: string, b: string): boolean => a < b;

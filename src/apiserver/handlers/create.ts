@@ -2,6 +2,7 @@
 import { badRequest, type Draft, invalid, type KubeObject, StatusError, validateWriteOptions } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
+import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
 import { type ServedResource, toStorage } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
@@ -37,8 +38,12 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
   wipeSystemFields(object);
   settleNamespace(object, resource, namespace);
   resource.rules.defaults?.(object);
-  const draft = toStorage(resource, object);
-  dedupOwnerReferences(draft, scope.warn, false);
+  dedupOwnerReferences(object, scope.warn, false);
+  const manager = managerOf(request, options.fieldManager);
+  const managed = deps.fieldManagers
+    .of(resource, '')
+    .update(null, object as KubeObject, { manager, nowMs: deps.clock.now() });
+  const draft = toStorage(resource, managed as Draft<KubeObject>);
   const dryRun = isDryRun(options);
   const attributes = {
     operation: 'CREATE' as const,

@@ -34,7 +34,7 @@ import { applyObject } from './apply.ts';
 import { settleNamespace } from './create.ts';
 import { isDryRun, patchOptions } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
-import { checkName, writeContext } from './update.ts';
+import { checkName, managed, writeContext } from './update.ts';
 
 export const applyType = 'application/apply-patch+yaml';
 const strategicType = 'application/strategic-merge-patch+json';
@@ -74,7 +74,7 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
     resource,
     async existing => {
       const old = existing!.decoded();
-      const draft = patched(scope, mechanism, old, validation);
+      const draft = patched(scope, mechanism, old, validation, options.fieldManager);
       await admitUpdate(draft, old);
       return draft;
     },
@@ -89,6 +89,7 @@ export function patched(
   mechanism: Mechanism,
   old: KubeObject,
   validation: FieldValidation,
+  fieldManager: string | undefined,
 ): Draft<KubeObject> {
   const { resource, name, namespace, about } = scope;
   const made = translated(() => mechanism(fromStorage(resource, old), resource.struct));
@@ -107,7 +108,7 @@ export function patched(
   settleNamespace(object, resource, namespace);
   checkName(object, name, namespace);
   resource.rules.defaults?.(object);
-  return toStorage(resource, object);
+  return toStorage(resource, managed(scope, object, old, fieldManager));
 }
 
 function report({ strictErrors, shown }: Patched, validation: FieldValidation, warn: (text: string) => void): void {

@@ -5,6 +5,7 @@ import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import type { Caches } from '../registry/caches.ts';
+import type { FieldManagers } from '../registry/field-managers.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
@@ -18,6 +19,7 @@ export interface HandlerDeps {
   readonly registry: Registry;
   readonly caches: Caches;
   readonly admission: AdmissionChain;
+  readonly fieldManagers: FieldManagers;
 }
 
 export interface Scope {

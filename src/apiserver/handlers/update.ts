@@ -2,8 +2,9 @@
 import { badRequest, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
+import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
-import { toStorage } from '../scheme/resource.ts';
+import { fromStorage, toStorage } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -40,16 +41,17 @@ export async function updateObject(scope: Scope): Promise<ServerResponse> {
   checkName(object, name, namespace);
   settleNamespace(object, resource, namespace);
   resource.rules.defaults?.(object);
-  const draft = toStorage(resource, object);
-  dedupOwnerReferences(draft, scope.warn, false);
+  dedupOwnerReferences(object, scope.warn, false);
   const dryRun = isDryRun(options);
   const { context, admitUpdate } = writeContext(scope, dryRun, { ...options });
   const { object: stored, created } = await deps.registry.update(
     resource,
     async existing => {
-      const next = structuredClone(draft);
-      if (!existing) wipeSystemFields(next);
-      await admitUpdate(next, existing?.decoded() ?? null);
+      const old = existing?.decoded() ?? null;
+      const own = structuredClone(object);
+      if (!old) wipeSystemFields(own);
+      const next = toStorage(resource, managed(scope, own, old, options.fieldManager));
+      await admitUpdate(next, old);
       return next;
     },
     context,
@@ -57,6 +59,20 @@ export async function updateObject(scope: Scope): Promise<ServerResponse> {
   );
   const status = created ? 201 : 200;
   return respondObject(stored, { request, resource, output, nowMs: deps.clock.now(), status });
+}
+
+/** The draft with its field owners brought up to date. Both are what the request's version shows; `old` is as stored. */
+export function managed(
+  scope: Scope,
+  draft: Draft<KubeObject>,
+  old: KubeObject | null,
+  fieldManager: string | undefined,
+): Draft<KubeObject> {
+  const { deps, resource, request, info } = scope;
+  const live = old && fromStorage(resource, old);
+  const options = { manager: managerOf(request, fieldManager), nowMs: deps.clock.now() };
+  const tracked = deps.fieldManagers.of(resource, info.subresource).update(live, draft as KubeObject, options);
+  return tracked as Draft<KubeObject>;
 }
 
 export interface UpdateHooks {

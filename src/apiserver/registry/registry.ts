@@ -11,6 +11,7 @@ import {
   type DeleteOptions,
   type Draft,
   deepFreeze,
+  ignoreManagedFieldsTimestamps,
   type KubeObject,
   notFound,
   StatusError,
@@ -172,10 +173,11 @@ export class Registry {
           const old = existing.decoded();
           if (options.uid && options.uid !== old.metadata.uid)
             throw uidConflict(requestResource, name, options.uid, old.metadata.uid);
-          const draft = await transform(existing);
+          let draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           beforeUpdate(storage, draft, old, rules, context.warn);
+          draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
           await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
           last = draft;
           if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {

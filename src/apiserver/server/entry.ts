@@ -20,6 +20,7 @@ import {
   statusResponse,
   textResponse,
 } from '../http/message.ts';
+import { type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
 import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
 import { versionInfo } from './version.ts';
@@ -32,6 +33,7 @@ export interface EntryDeps {
   readonly authorizer: Authorizer;
   readonly dispatch: DispatchDeps;
   readonly discovery: Discovery;
+  readonly openapi: OpenapiDocuments;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -85,10 +87,13 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/version' || path === '/version/') return jsonResponse(200, versionInfo);
   if (path === '/metrics') return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8');
+  const described = openapi(request, deps.openapi, deps.dispatch.clock);
+  if (described) return described;
   const discovered = deps.discovery.respond(request);
   if (discovered) {
     if (!isRead) throw noSuchMethod();
     return discovered;
   }
-  throw noSuchPath();
+  if (path.startsWith('/api/') || path.startsWith('/apis/')) throw noSuchPath();
+  return textResponse(404, '404 page not found\n');
 }

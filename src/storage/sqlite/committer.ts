@@ -100,9 +100,9 @@ export class Committer {
     if (!this.#db.isTransaction) this.#begin.run();
     const deleted = op.at < 0 ? 1 : 0;
     this.#insert.run(id, key, createRevision, before?.id ?? 0, deleted, op.expiresMs, crc32(value), value);
-    this.walBytes += value.length + pageBytes;
-    if (deleted) this.#head.delete(key);
-    else this.#head.set({ key, id, createRevision });
+    this.walBytes += value.length + 64;
+    if (deleted) this.#head.delete(key, id);
+    else this.#head.put({ key, id, createRevision });
     const prevValue = before && message.prev ? this.#value(before.id) : null;
     return { op: at, createRevision, prevRevision: before ? revisionOf(before.id) : 0, prevValue };
   }

@@ -17,8 +17,9 @@ const keptFreeShare = 0.25;
 export function markCompacted(db: DatabaseSync, head: Head, revision: number): boolean {
   if (revision > head.durable)
     throw new StorageError('futureRevision', `revision ${revision} is newer than the store's ${head.durable}`);
-  if (revision <= readMeta(db).compacted) return false;
+  if (revision <= head.compacted) return false;
   db.prepare("UPDATE meta SET value = ? WHERE name = 'compacted'").run(revision);
+  head.forget(revision);
   return true;
 }
 

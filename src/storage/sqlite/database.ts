@@ -31,8 +31,6 @@ const schema = `
     sum INTEGER NOT NULL,
     value BLOB NOT NULL
   );
-  CREATE INDEX history_by_key ON history (key, id, deleted, create_rev);
-  CREATE INDEX history_expiring ON history (id) WHERE expires > 0;
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO meta VALUES ('compacted', 0), ('swept', 0);
 `;

@@ -115,7 +115,7 @@ test('sqlite: a full disk fails the batch, then refuses writes with a reason unt
   const { clock, open } = await place(t);
   const store = await open();
   const first = await create(store, '/a', 'x'.repeat(2000));
-  await store.limitPages(12);
+  await store.limitPages(8);
   const value = bytes('x'.repeat(60_000));
   await using watch = reader(store, { ...under('/'), afterRevision: first });
   const batch = [

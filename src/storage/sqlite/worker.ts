@@ -9,7 +9,7 @@ import { StorageError } from '../contract.ts';
 import { Committer, type Incoming } from './committer.ts';
 import { markCompacted, sweep } from './compaction.ts';
 import { limitPages, lockStore, openDatabase, openReader, resultCode, sqliteFull } from './database.ts';
-import { Head, readMeta } from './head.ts';
+import { Head } from './head.ts';
 import { runJob } from './jobs.ts';
 import {
   type Failure,
@@ -21,7 +21,7 @@ import {
   type ToWorker,
   type WorkerSettings,
 } from './protocol.ts';
-import { readChanges, readRange } from './reads.ts';
+import { RowReader, readChanges, readRange } from './reads.ts';
 
 /** The log is copied back into the file after about so many bytes; the hard limit is four times as much. */
 const checkpointBytes = 16 << 20;
@@ -35,6 +35,7 @@ class StoreWorker {
   readonly #db: DatabaseSync;
   readonly #reader: DatabaseSync;
   readonly #head: Head;
+  readonly #rows: RowReader;
   readonly #committer: Committer;
   readonly #tasks: Task[] = [];
   #sweeping = false;
@@ -46,20 +47,13 @@ class StoreWorker {
     this.#lock = lockStore(settings.path);
     this.#db = openDatabase(settings.path, settings.maxPages);
     this.#reader = openReader(settings.path);
-    this.#head = Head.load(this.#reader);
-    this.#committer = new Committer(this.#db, this.#head);
-    this.#post(this.#ready());
+    const { head, expiring } = Head.load(this.#reader);
+    this.#head = head;
+    this.#rows = new RowReader(this.#reader);
+    this.#committer = new Committer(this.#db, head);
+    this.#post(ready(head, expiring));
     this.#sweep();
     port.on('message', (message: ToWorker) => this.#serve(message));
-  }
-
-  #ready(): Ready {
-    const rows = this.#reader.prepare('SELECT id, key, expires FROM history WHERE expires > 0').all();
-    const expiring = rows
-      .map(row => ({ key: row['key'] as string, id: row['id'] as number, expiresMs: row['expires'] as number }))
-      .filter(({ key, id }) => this.#head.get(key)?.id === id)
-      .map(({ key, id, expiresMs }) => ({ key, revision: revisionOf(id), expiresMs }));
-    return { type: 'ready', revision: this.#head.durable, compacted: readMeta(this.#db).compacted, expiring };
   }
 
   /** Takes `first` and all that arrived after it, then one step of long work. */
@@ -132,7 +126,7 @@ class StoreWorker {
   }
 
   *#range(id: number, range: Parameters<typeof readRange>[2]): Generator<void, void> {
-    const steps = readRange(this.#reader, this.#head, range);
+    const steps = readRange(this.#rows, this.#head, range);
     for (let step = steps.next(); ; step = steps.next()) {
       if (step.done) return this.#done(id, step.value);
       this.#postRows({ type: 'rows', id, rows: step.value }, step.value);
@@ -141,7 +135,7 @@ class StoreWorker {
   }
 
   *#changes(id: number, options: Parameters<typeof readChanges>[2]): Generator<void, void> {
-    for (const changes of readChanges(this.#reader, this.#head, options)) {
+    for (const changes of readChanges(this.#rows, this.#head, options)) {
       this.#post({ type: 'changes', id, changes });
       yield;
     }
@@ -227,6 +221,16 @@ class StoreWorker {
   #postRows(message: FromWorker, rows: readonly RowMessage[]): void {
     this.#port.postMessage(message, [...new Set(rows.map(row => row.value.buffer as ArrayBuffer))].filter(owned));
   }
+}
+
+function ready(head: Head, expiring: ReturnType<typeof Head.load>['expiring']): Ready {
+  const live = [...expiring].filter(([key, { id }]) => head.get(key)?.id === id);
+  return {
+    type: 'ready',
+    revision: head.durable,
+    compacted: head.compacted,
+    expiring: live.map(([key, { id, expiresMs }]) => ({ key, revision: revisionOf(id), expiresMs })),
+  };
 }
 
 function owned(buffer: ArrayBuffer): boolean {

@@ -1,0 +1,129 @@
+/**
+ * /openapi/v2 and /openapi/v3: the documents of what is served, built when first asked for, with hashes that let
+ * clients keep them for ever. Upstream: kube-openapi pkg/handler/handler.go, pkg/handler3/handler.go.
+ */
+import { createHash } from 'node:crypto';
+import { encodeOpenapiV2, openapiV2, openapiV3, openapiV3Names } from '#api/openapi';
+import type { Clock } from '#base';
+import { header, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
+import { parseAccept } from '../serialization/negotiation.ts';
+import { kubernetesVersion } from '../server/version.ts';
+
+interface Document {
+  readonly bytes: Uint8Array;
+  readonly etag: string;
+}
+
+/** What the built-in documents are is decided by the program; clusters of a process may share one of these. */
+export class OpenapiDocuments {
+  readonly #documents = new Map<string, Document>();
+  #names: readonly string[] | undefined;
+
+  /** Names in the index. */
+  get names(): readonly string[] {
+    return (this.#names ??= openapiV3Names());
+  }
+
+  /** A name's hash, without building its document. */
+  hash(name: string): string {
+    return createHash('sha512').update(`${kubernetesVersion}/${name}`).digest('hex').toUpperCase();
+  }
+
+  v3(name: string): Document | undefined {
+    return this.#kept(`v3/${name}`, () => {
+      const document = openapiV3(name, kubernetesVersion);
+      return document && { bytes: Buffer.from(JSON.stringify(document)), etag: `"${this.hash(name)}"` };
+    });
+  }
+
+  v2(form: 'json' | 'protobuf'): Document {
+    return this.#kept(`v2/${form}`, () => {
+      const document = openapiV2({ serverVersion: kubernetesVersion });
+      const bytes = form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV2(document);
+      return { bytes, etag: `"${this.hash(`v2/${form}`)}"` };
+    })!;
+  }
+
+  #kept(key: string, make: () => Document | undefined): Document | undefined {
+    let document = this.#documents.get(key);
+    if (!document) {
+      document = make();
+      if (document) this.#documents.set(key, document);
+    }
+    return document;
+  }
+}
+
+const yearMs = 365 * 24 * 3600 * 1000;
+const v2Protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+/** The answer for an OpenAPI path, or undefined when it is none. */
+export function openapi(request: ServerRequest, documents: OpenapiDocuments, clock: Clock): ServerResponse | undefined {
+  const { path } = request;
+  if (path === '/openapi/v2') return version2(request, documents);
+  if (path === '/openapi/v3') return index(documents);
+  if (path.startsWith('/openapi/v3/')) return version3(request, documents, clock);
+  return undefined;
+}
+
+/** Upstream's OpenAPI handlers refuse without a word. */
+function bare(status: number): ServerResponse {
+  return { status, headers: {}, body: { kind: 'empty' } };
+}
+
+function index(documents: OpenapiDocuments): ServerResponse {
+  const paths = documents.names.map(name => [
+    name,
+    { serverRelativeURL: `/openapi/v3/${name}?hash=${documents.hash(name)}` },
+  ]);
+  return textResponse(200, JSON.stringify({ paths: Object.fromEntries(paths) }));
+}
+
+/** Which form of v2 the client takes: the first clause that names one. */
+function version2Form(request: ServerRequest): 'json' | 'protobuf' | undefined {
+  const accept = header(request, 'accept');
+  if (!accept) return 'json';
+  for (const { type, subtype } of parseAccept(accept)) {
+    if (type !== 'application' && type !== '*') continue;
+    if (subtype === 'json' || subtype === '*') return 'json';
+    if (/^com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf$/.test(subtype)) return 'protobuf';
+    if (subtype === 'com.github.googleapis.gnostic.OpenAPIv2') return 'protobuf';
+  }
+  return undefined;
+}
+
+function version2(request: ServerRequest, documents: OpenapiDocuments): ServerResponse {
+  const form = version2Form(request);
+  if (!form) return bare(406);
+  const { bytes, etag } = documents.v2(form);
+  const headers = {
+    'content-type': form === 'json' ? 'application/json' : v2Protobuf,
+    etag,
+    vary: 'Accept-Encoding, Accept',
+  };
+  if (header(request, 'if-none-match') === etag) return { status: 304, headers, body: { kind: 'empty' } };
+  return { status: 200, headers, body: { kind: 'bytes', bytes } };
+}
+
+function version3(request: ServerRequest, documents: OpenapiDocuments, clock: Clock): ServerResponse {
+  const name = request.path.slice('/openapi/v3/'.length);
+  const document = documents.v3(name);
+  if (!document) return bare(404);
+  const accepts = parseAccept(header(request, 'accept') ?? '*/*');
+  if (!accepts.some(({ type, subtype }) => (type === 'application' && subtype === 'json') || subtype === '*')) {
+    return bare(406);
+  }
+  const hash = documents.hash(name);
+  const asked = request.query.get('hash');
+  if (asked && asked !== hash) {
+    const location = `/openapi/v3/${name}?hash=${hash}`;
+    return { status: 301, headers: { location }, body: { kind: 'empty' } };
+  }
+  const headers: Record<string, string> = { 'content-type': 'application/json', etag: document.etag, vary: 'Accept' };
+  if (asked) {
+    headers['cache-control'] = 'public, immutable';
+    headers['expires'] = new Date(clock.now() + yearMs).toUTCString();
+  }
+  if (header(request, 'if-none-match') === document.etag) return { status: 304, headers, body: { kind: 'empty' } };
+  return { status: 200, headers, body: { kind: 'bytes', bytes: document.bytes } };
+}

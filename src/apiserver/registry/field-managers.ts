@@ -1,0 +1,82 @@
+/**
+ * Who owns which fields, for every endpoint that writes: one field manager a resource and subresource, made when first
+ * needed. Upstream: apiserver pkg/endpoints/handlers/fieldmanager, the strategies' GetResetFields.
+ */
+import {
+  type Draft,
+  FieldManager,
+  type FieldSet,
+  type KubeObject,
+  managerOrUserAgent,
+  setOfFields,
+} from '#apimachinery';
+import { header, type ServerRequest } from '../http/message.ts';
+import { apiVersionText, fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
+import type { Scheme } from '../scheme/scheme.ts';
+
+/** Groups whose status strategies also keep the labels. */
+const labelsKept = new Set(['apps', 'batch', 'autoscaling', 'networking.k8s.io', 'policy']);
+
+function resetFields(resource: ServedResource, subresource: string): FieldSet | undefined {
+  const hasStatus = resource.subresources.some(each => each.name === 'status');
+  if (subresource === '') return hasStatus ? setOfFields('status') : undefined;
+  if (subresource !== 'status') return undefined;
+  if (resource.storage.group === '' && resource.storage.resource === 'pods') {
+    return setOfFields('spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences');
+  }
+  return labelsKept.has(resource.storage.group) ? setOfFields('spec', 'metadata.labels') : setOfFields('spec');
+}
+
+export class FieldManagers {
+  readonly #scheme: Scheme;
+  readonly #managers = new WeakMap<ServedResource, Map<string, FieldManager>>();
+
+  constructor(scheme: Scheme) {
+    this.#scheme = scheme;
+  }
+
+  of(resource: ServedResource, subresource: string): FieldManager {
+    let own = this.#managers.get(resource);
+    if (!own) this.#managers.set(resource, (own = new Map()));
+    let manager = own.get(subresource);
+    if (!manager) own.set(subresource, (manager = this.#make(resource, subresource)));
+    return manager;
+  }
+
+  #make(resource: ServedResource, subresource: string): FieldManager {
+    const apiVersion = apiVersionText(resource);
+    const reset = resetFields(resource, subresource);
+    return new FieldManager({
+      node: resource.struct,
+      apiVersion,
+      kind: resource.kind,
+      subresource,
+      builtin: !resource.custom,
+      ...(reset && { resetFields: { [apiVersion]: reset } }),
+      convert: (object, to) => {
+        const from = this.#sibling(resource, object.apiVersion);
+        const target = this.#sibling(resource, to);
+        if (!from || !target) return undefined;
+        if (from === target) return { object, node: target.struct };
+        const hub = toStorage(from, structuredClone(object) as Draft<KubeObject>) as KubeObject;
+        return { object: fromStorage(target, hub), node: target.struct };
+      },
+    });
+  }
+
+  /** The same kind in another of its versions. */
+  #sibling(resource: ServedResource, apiVersion: string): ServedResource | undefined {
+    if (apiVersion === apiVersionText(resource)) return resource;
+    for (const each of this.#scheme.all()) {
+      if (each.storage === resource.storage && each.kind === resource.kind && apiVersionText(each) === apiVersion) {
+        return each;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** The manager's name of a request. */
+export function managerOf(request: ServerRequest, fieldManager: string | undefined): string {
+  return managerOrUserAgent(fieldManager ?? '', header(request, 'user-agent') ?? '');
+}
