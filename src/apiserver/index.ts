@@ -2,6 +2,7 @@
 export type { TokenAuthenticator } from './authentication/authenticator.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
+export type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';
 export { OpenapiDocuments } from './openapi/openapi.ts';
 export { kubernetesVersion } from './server/version.ts';

@@ -23,6 +23,7 @@ import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
+import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
 import { OpenapiDocuments } from './openapi/openapi.ts';
@@ -47,6 +48,8 @@ export interface ApiServerDeps {
   readonly activity: Activity;
   /** Signs and checks ServiceAccount tokens; absent: there are none. */
   readonly tokenKeys?: TokenKeys | undefined;
+  /** As whom to reach kubelets for logs, exec and the like. */
+  readonly kubeletClient?: KubeletClient;
   /** The built-in OpenAPI documents, when several servers share them. */
   readonly openapi?: OpenapiDocuments;
   /** Further ways to recognise a bearer token, asked first. */
@@ -92,6 +95,7 @@ export async function createApiServer(
     tokens: tokens.any,
     serviceAccountTokens: tokens.serviceAccounts,
     apiAudiences: config.apiAudiences,
+    kubeletClient: deps.kubeletClient,
   };
   const dispatchDeps: DispatchDeps = {
     clock,

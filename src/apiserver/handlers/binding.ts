@@ -3,14 +3,15 @@
 import { builtinTypes } from '#api/tables';
 import type { Binding, Pod } from '#api/types';
 import {
+  aggregateText,
   badRequest,
   conflict,
   type Draft,
   FieldPath,
   formatTime,
-  invalid,
   notSupported,
   required,
+  StatusError,
 } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
@@ -38,7 +39,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   const binding = object as unknown as Draft<Binding>;
   const name = scope.info.subresource === 'binding' ? scope.name : (binding.metadata.name ?? '');
   if (binding.metadata.name && binding.metadata.name !== name) {
-    throw badRequest(`name in URL does not match name in Binding object`);
+    throw badRequest('name in URL does not match name in Binding object');
   }
   refuseWrong(binding);
   const dryRun = isDryRun(options);
@@ -67,7 +68,16 @@ function refuseWrong(binding: Draft<Binding>): void {
     errors.push(notSupported(path.child('kind'), targetKind, ['Node', '<empty>']));
   }
   if (name === '') errors.push(required(path.child('name')));
-  if (errors.length > 0) throw invalid(kind, binding.metadata.name ?? '', errors);
+  if (errors.length === 0) return;
+  // Upstream answers with the errors alone, as those of no Status.
+  throw new StatusError({ code: 500, message: aggregateText(errors) });
+}
+
+/** Upstream shows its store's own error here. */
+function preconditionFailed(pod: Draft<Pod>, why: string): StatusError {
+  const { namespace, name = '' } = pod.metadata;
+  const text = `StorageError: invalid object, Code: 4, Key: /registry/pods/${namespace}/${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${why}`;
+  return conflict({ group: '', resource: 'pods' }, name, text);
 }
 
 /** Upstream: setPodHostAndAnnotations. */
@@ -77,11 +87,12 @@ function assign(pod: Draft<Pod>, binding: Draft<Binding>, name: string, nowMs: n
   };
   const { uid, resourceVersion } = binding.metadata;
   if (uid && uid !== pod.metadata.uid) {
-    refuse(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+    throw preconditionFailed(pod, `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
   }
   if (resourceVersion && resourceVersion !== pod.metadata.resourceVersion) {
-    refuse(
-      `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${pod.metadata.resourceVersion}`,
+    throw preconditionFailed(
+      pod,
+      `ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${pod.metadata.resourceVersion}`,
     );
   }
   if (pod.metadata.deletionTimestamp) refuse(`pod ${name} is being deleted, cannot be assigned to a host`);

@@ -12,8 +12,10 @@ import {
   tokenReview,
 } from '../handlers/access-reviews.ts';
 import { bindPod } from '../handlers/binding.ts';
+import { nodeProxy, podLog, podPortForward, podProxy, podStreams, serviceProxy } from '../handlers/connect.ts';
 import { evictPod } from '../handlers/eviction.ts';
 import { getObject } from '../handlers/get.ts';
+import type { KubeletClient } from '../handlers/kubelet-tunnel.ts';
 import { patchObject } from '../handlers/patch.ts';
 import { selfSubjectReview } from '../handlers/reviews.ts';
 import { getScale, patchScale, updateScale } from '../handlers/scale.ts';
@@ -30,19 +32,41 @@ export interface SubresourceDeps {
   readonly tokens: readonly TokenAuthenticator[];
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly apiAudiences: readonly string[];
+  readonly kubeletClient: KubeletClient | undefined;
 }
+
+/** Every verb that a proxied request can have. */
+const anyVerb = (handler: Handler): Readonly<Record<string, Handler>> => ({
+  get: handler,
+  create: handler,
+  update: handler,
+  patch: handler,
+  delete: handler,
+});
 
 const whole: Readonly<Record<string, Handler>> = { get: getObject, update: updateObject, patch: patchObject };
 
 /** By `group/resource/subresource`, then by verb. */
 export function subresourceHandlers(deps: SubresourceDeps): SubresourceHandlers {
   const { lookup, serviceAccountTokens } = deps;
+  const stream = (kind: 'exec' | 'attach') => {
+    const handler = podStreams(kind, deps);
+    return { get: handler, create: handler };
+  };
+  const forward = podPortForward(deps);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>([
     ['*/*/status', whole],
     ['*/*/scale', { get: getScale, update: updateScale, patch: patchScale }],
     ['/namespaces/finalize', { update: updateObject }],
     ['/pods/binding', { create: bindPod }],
     ['/pods/eviction', { create: evictPod(lookup) }],
+    ['/pods/log', { get: podLog(deps) }],
+    ['/pods/exec', stream('exec')],
+    ['/pods/attach', stream('attach')],
+    ['/pods/portforward', { get: forward, create: forward }],
+    ['/pods/proxy', anyVerb(podProxy(deps))],
+    ['/nodes/proxy', anyVerb(nodeProxy(deps))],
+    ['/services/proxy', anyVerb(serviceProxy(deps))],
     ['/pods/ephemeralcontainers', whole],
     ['/pods/resize', whole],
     ['certificates.k8s.io/certificatesigningrequests/approval', whole],
