@@ -5,7 +5,7 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { type Clock, type Random, seededRandom, type Timer } from '#base';
+import { type Activity, type Clock, noActivity, type Random, seededRandom, type Timer } from '#base';
 import {
   type ContainerConfig,
   type ContainerEngine,
@@ -26,6 +26,8 @@ import { type ContainerScript, defaultExec, type ExecAnswer, type ScriptChooser 
 export interface FakeEngineOptions {
   readonly clock: Clock;
   readonly random?: Random;
+  /** What the engine does counts here, but not its waiting for the clock. */
+  readonly activity?: Activity;
   /** Default: every container runs until it is stopped. */
   readonly script?: ScriptChooser;
   /** Images that are there from the start. */
@@ -333,9 +335,11 @@ class Fake implements FakeEngine {
     }
     status.state = 'RUNNING';
     status.startedAtMs = clock.now();
+    const done = (this.#options.activity ?? noActivity).begin();
     await this.#openLog(container);
     await this.#writeLog(container, 'stdout', script.output ?? []);
     await this.#writeLog(container, 'stderr', script.errors ?? []);
+    done();
     this.#emit('STARTED', this.#sandbox(status.podSandboxId), id);
     const { exitAfterMs } = script;
     if (exitAfterMs === undefined) return;
@@ -372,7 +376,10 @@ class Fake implements FakeEngine {
     const path = status.annotations['io.kubernetes.container.terminationMessagePath'];
     const mount = status.mounts.find(each => each.containerPath === path);
     if (script.terminationMessage === undefined || !mount) finish();
-    else void writeFile(mount.hostPath, script.terminationMessage).then(finish, finish);
+    else {
+      const done = (this.#options.activity ?? noActivity).begin();
+      void writeFile(mount.hostPath, script.terminationMessage).then(finish, finish).finally(done);
+    }
   }
 
   async #stop(id: string, timeoutMs: number): Promise<void> {

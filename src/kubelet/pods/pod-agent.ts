@@ -47,7 +47,7 @@ import { referencedNames } from '../volumes/payload.ts';
 import { MountError, VolumeManager } from '../volumes/volume-manager.ts';
 import { admitPod } from './admission.ts';
 import type { EngineListener } from './engine-follower.ts';
-import { type PodSyncer, PodWorkers, type StatusOverride, type SyncOutcome } from './pod-workers.ts';
+import { type Ending, type PodSyncer, PodWorkers, type Step, type SyncOutcome } from './pod-workers.ts';
 
 export interface PodAgentDeps extends KubeletDeps {
   readonly config: KubeletConfig;
@@ -291,7 +291,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
   // ---- the engine
 
   engineChanged(uid: string): void {
-    this.#workers.poke(uid);
+    this.#workers.poke(uid, 'engine');
   }
 
   engineListed(uids: ReadonlySet<string>): void {
@@ -313,7 +313,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
 
   // ---- one pod's steps
 
-  async syncPod(pod: Pod, status: PodRuntimeStatus, signal: AbortSignal): Promise<SyncOutcome> {
+  async syncPod(pod: Pod, status: PodRuntimeStatus, { signal, busy }: Step): Promise<SyncOutcome> {
     const uid = pod.metadata.uid ?? '';
     const api = this.#apiStatus(pod, status, false);
     this.#status.set(pod, api);
@@ -357,25 +357,20 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
         startup: id => this.#probes.result('Startup', `${this.#deps.runtimeName}://${id}`),
         resizeNeedsRestart: () => false,
       },
-      signal,
+      { signal, busy },
     );
     if (result.error && !this.#workers.isTerminationRequested(uid)) await this.#refresh(pod);
     const retryAtMs = earliest(result.retryAtMs, deadline?.atMs);
     return { terminal: false, again: result.acted && !result.error, error: result.error, retryAtMs };
   }
 
-  async syncTerminating(
-    pod: Pod,
-    status: PodRuntimeStatus,
-    graceSeconds: number,
-    override: StatusOverride | undefined,
-  ): Promise<void> {
+  async syncTerminating(pod: Pod, status: PodRuntimeStatus, { graceSeconds, override, busy }: Ending): Promise<void> {
     const uid = pod.metadata.uid ?? '';
     const shown = this.#apiStatus(pod, status, false);
     this.#status.set(pod, override ? override(shown) : shown);
     this.#probes.stopLivenessAndStartup(uid);
     try {
-      await this.#runtime.killPod(pod, status, graceSeconds);
+      await busy.wait(this.#runtime.killPod(pod, status, graceSeconds));
     } catch (cause) {
       this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(cause)}`);
       throw cause;
@@ -567,7 +562,6 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
   async #killOrphan(uid: string): Promise<void> {
     if (this.#workers.has(uid) || this.#pods.has(uid)) return;
     const { engine, logger } = this.#deps;
-    const end = this.#deps.activity.begin();
     try {
       const status = await this.runtimeStatus(uid);
       const first = status.containers[0];
@@ -576,8 +570,6 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       await this.removed(uid);
     } catch (error) {
       logger.warn('orphaned pod was not removed', { uid, error });
-    } finally {
-      end();
     }
   }
 

@@ -6,19 +6,15 @@
  */
 import type { Activity, Clock, Logger, Random, Timer } from '#base';
 import type { Pod, PodStatus } from '../api-objects.ts';
+import { type Busy, beginBusy } from '../busy.ts';
 import { isTerminalPhase } from '../pod-helpers.ts';
 import { emptyRuntimeStatus, type PodRuntimeStatus } from '../runtime/pod-runtime-status.ts';
 
 export interface PodSyncer {
   /** One step of setting up. `terminal`: the pod ended by itself. */
-  syncPod(pod: Pod, status: PodRuntimeStatus, signal: AbortSignal): Promise<SyncOutcome>;
+  syncPod(pod: Pod, status: PodRuntimeStatus, step: Step): Promise<SyncOutcome>;
   /** Stops all containers; resolves when none runs. */
-  syncTerminating(
-    pod: Pod,
-    status: PodRuntimeStatus,
-    graceSeconds: number,
-    override: StatusOverride | undefined,
-  ): Promise<void>;
+  syncTerminating(pod: Pod, status: PodRuntimeStatus, ending: Ending): Promise<void>;
   /** Containers are told to hurry; called during {@link syncTerminating}. */
   shortenGrace(pod: Pod, graceSeconds: number): Promise<void>;
   /** Removes what is left but for containers, which keep their logs. */
@@ -26,6 +22,19 @@ export interface PodSyncer {
   runtimeStatus(uid: string): Promise<PodRuntimeStatus>;
   /** The pod is gone from the API and has ended: nothing may remain. */
   removed(uid: string): Promise<void>;
+}
+
+/** One step of a worker. */
+export interface Step {
+  /** Aborts when the pod is to end. */
+  readonly signal: AbortSignal;
+  readonly busy: Busy;
+}
+
+export interface Ending {
+  readonly graceSeconds: number;
+  readonly override: StatusOverride | undefined;
+  readonly busy: Busy;
 }
 
 export interface SyncOutcome {
@@ -57,7 +66,8 @@ interface Worker {
   /** Seconds; undefined until termination is asked for. */
   grace: number | undefined;
   override: StatusOverride | undefined;
-  dirty: boolean;
+  /** Why to look again: `engine` can wait a little after a failure. */
+  dirty: false | 'engine' | 'now';
   running: boolean;
   everSynced: boolean;
   failures: number;
@@ -73,6 +83,7 @@ export interface KillOptions {
 
 const firstRetryMs = 500;
 const maxRetryMs = 20_000;
+const engineDelayMs = 1000;
 
 export class PodWorkers {
   readonly #deps: WorkerDeps;
@@ -141,10 +152,10 @@ export class PodWorkers {
     this.#wake(uid, worker);
   }
 
-  /** Another look, for instance after an event of the engine; not before a back-off ends unless `urgent`. */
-  poke(uid: string): void {
+  /** Another look. What the engine told may well be what the worker itself did. */
+  poke(uid: string, why: 'engine' | 'now' = 'now'): void {
     const worker = this.#workers.get(uid);
-    if (worker) this.#wake(uid, worker);
+    if (worker) this.#wake(uid, worker, why);
   }
 
   #create(pod: Pod): Worker {
@@ -179,30 +190,32 @@ export class PodWorkers {
     }
   }
 
-  #wake(uid: string, worker: Worker): void {
-    worker.dirty = true;
+  #wake(uid: string, worker: Worker, why: 'engine' | 'now' = 'now'): void {
+    if (worker.dirty !== 'now') worker.dirty = why;
+    if (worker.running && why === 'engine') return;
     worker.timer?.cancel();
     worker.timer = undefined;
     if (worker.running || this.#closed) return;
     worker.running = true;
-    const end = this.#deps.activity.begin();
-    void this.#run(uid, worker).finally(() => {
+    const busy = beginBusy(this.#deps.activity);
+    void this.#run(uid, worker, busy).finally(() => {
       worker.running = false;
-      end();
-      if (worker.dirty && this.#workers.get(uid) === worker && !this.#closed) this.#wake(uid, worker);
+      busy.end();
+      if (worker.dirty && this.#workers.get(uid) === worker && !this.#closed) this.#wake(uid, worker, worker.dirty);
     });
   }
 
-  async #run(uid: string, worker: Worker): Promise<void> {
+  async #run(uid: string, worker: Worker, busy: Busy): Promise<void> {
     while (worker.dirty && !this.#closed) {
       worker.dirty = false;
       try {
-        const delayMs = await this.#step(uid, worker);
+        const delayMs = await this.#step(uid, worker, busy);
         worker.failures = 0;
         if (delayMs !== undefined) this.#later(uid, worker, delayMs);
       } catch (error) {
-        if (worker.phase !== 'syncing' && worker.dirty) continue;
-        const delayMs = Math.min(firstRetryMs * 2 ** worker.failures++, maxRetryMs);
+        if (worker.phase !== 'syncing' && isUrgent(worker)) continue;
+        const backOffMs = Math.min(firstRetryMs * 2 ** worker.failures++, maxRetryMs);
+        const delayMs = this.#afterFailure(worker, backOffMs);
         this.#deps.logger.info('pod sync failed', { pod: worker.pod.metadata.name, retryInMs: delayMs, error });
         this.#later(uid, worker, delayMs);
       }
@@ -210,7 +223,7 @@ export class PodWorkers {
   }
 
   /** Answers after how long to look again; undefined: when something happens. */
-  async #step(uid: string, worker: Worker): Promise<number | undefined> {
+  async #step(uid: string, worker: Worker, busy: Busy): Promise<number | undefined> {
     const { syncer, clock, random, syncPeriodMs } = this.#deps;
     if (worker.phase === 'finished') {
       if (worker.deleted) await this.#forget(uid, worker);
@@ -219,24 +232,38 @@ export class PodWorkers {
     const status = await syncer.runtimeStatus(uid).catch(() => emptyRuntimeStatus(uid));
     if (worker.phase === 'syncing') {
       worker.everSynced = true;
-      const outcome = await syncer.syncPod(worker.pod, status, worker.abort.signal);
-      if (worker.phase !== 'syncing') worker.dirty = true;
+      const outcome = await syncer.syncPod(worker.pod, status, { signal: worker.abort.signal, busy });
+      if (worker.phase !== 'syncing') worker.dirty = 'now';
       else if (outcome.terminal) {
         this.#terminate(worker, effectiveGrace(worker.pod, undefined));
-        worker.dirty = true;
+        worker.dirty = 'now';
       } else if (outcome.error && outcome.retryAtMs === undefined) throw outcome.error;
-      if (outcome.again) worker.dirty = true;
-      if (outcome.retryAtMs !== undefined) return Math.min(Math.max(0, outcome.retryAtMs - clock.now()), syncPeriodMs);
+      if (outcome.again) worker.dirty = 'now';
+      if (outcome.retryAtMs !== undefined) {
+        const delayMs = Math.min(Math.max(0, outcome.retryAtMs - clock.now()), syncPeriodMs);
+        return outcome.error ? this.#afterFailure(worker, delayMs) : delayMs;
+      }
       return syncPeriodMs * (1 + random.float() / 2);
     }
     if (worker.phase === 'terminating') {
-      await syncer.syncTerminating(worker.pod, status, worker.grace ?? 1, worker.override);
+      await syncer.syncTerminating(worker.pod, status, {
+        graceSeconds: worker.grace ?? 1,
+        override: worker.override,
+        busy,
+      });
       worker.phase = 'terminated';
     }
     await syncer.syncTerminated(worker.pod, await syncer.runtimeStatus(uid));
     worker.phase = 'finished';
     if (worker.deleted) await this.#forget(uid, worker);
     return undefined;
+  }
+
+  /** What the engine told meanwhile is looked at soon, not at once: it was the failed step's own doing, most likely. */
+  #afterFailure(worker: Worker, delayMs: number): number {
+    if (worker.dirty !== 'engine') return delayMs;
+    worker.dirty = false;
+    return Math.min(delayMs, engineDelayMs);
   }
 
   async #forget(uid: string, worker: Worker): Promise<void> {
@@ -261,6 +288,10 @@ export class PodWorkers {
   get busy(): boolean {
     return [...this.#workers.values()].some(worker => worker.running);
   }
+}
+
+function isUrgent({ dirty }: Worker): boolean {
+  return dirty === 'now';
 }
 
 /** The shortest of what was asked for, at least one second. Upstream: calculateEffectiveGracePeriod. */

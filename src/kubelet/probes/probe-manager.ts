@@ -9,6 +9,7 @@ import { parseTimeMs } from '#apimachinery';
 import type { Activity, Clock, Logger, Timer } from '#base';
 import type { RuntimeService } from '#cri';
 import type { ApiContainerStatus, Container, Pod, PodStatus, Probe } from '../api-objects.ts';
+import { type Busy, beginBusy } from '../busy.ts';
 import { podRef, type Recorder } from '../events.ts';
 import { containerShouldRestart, findStatus, isRestartableInit, isTerminalPhase } from '../pod-helpers.ts';
 import type { ProbeOutcome } from '../runtime/pod-actions.ts';
@@ -179,15 +180,15 @@ export class ProbeManager {
     if (worker.stopped || worker.probing) return;
     worker.timer?.cancel();
     worker.probing = true;
-    const end = this.#deps.activity.begin();
-    void this.#look(key, worker)
+    const busy = beginBusy(this.#deps.activity);
+    void this.#look(key, worker, busy)
       .catch(error => {
         this.#deps.logger.error('probe worker failed', { container: worker.container.name, error });
         return (worker.probe.periodSeconds ?? 10) * 1000;
       })
       .then(delayMs => {
         worker.probing = false;
-        end();
+        busy.end();
         worker.timer = undefined;
         if (worker.stopped || delayMs === undefined) return;
         worker.timer = this.#deps.clock.setTimer(() => this.#tick(key, worker), delayMs);
@@ -195,7 +196,7 @@ export class ProbeManager {
   }
 
   /** Answers after how long to look again; undefined: when poked. */
-  async #look(key: string, worker: Worker): Promise<number | undefined> {
+  async #look(key: string, worker: Worker, busy: Busy): Promise<number | undefined> {
     const { pod, type, probe } = worker;
     const periodMs = (probe.periodSeconds ?? 10) * 1000;
     const status = this.#deps.status(pod.metadata.uid ?? '');
@@ -218,7 +219,7 @@ export class ProbeManager {
     const now = this.#deps.clock.now();
     if (now < dueMs) return dueMs - now;
     if (container.started ? type === 'Startup' : type !== 'Startup') return periodMs;
-    const result = await this.#probe(worker, status.podIP ?? '');
+    const result = await this.#probe(worker, status.podIP ?? '', busy);
     if (worker.stopped || result === undefined) return periodMs;
     this.#count(worker, result);
     return periodMs;
@@ -243,7 +244,7 @@ export class ProbeManager {
   }
 
   /** Undefined: the probe could not be run. */
-  async #probe(worker: Worker, podIp: string): Promise<'success' | 'failure' | undefined> {
+  async #probe(worker: Worker, podIp: string, busy: Busy): Promise<'success' | 'failure' | undefined> {
     const { pod, container, type, probe, containerId } = worker;
     const { runtime, clock, recorder } = this.#deps;
     const about = podRef(pod, container.name);
@@ -252,7 +253,9 @@ export class ProbeManager {
     let failure: unknown;
     for (let attempt = 0; attempt < attempts && !answer; attempt++) {
       try {
-        answer = await runProbe(probe, { container, containerId: id, podIp }, { runtime, clock });
+        const run = runProbe(probe, { container, containerId: id, podIp }, { runtime, clock });
+        // A command takes the clock's time, the network takes the machine's.
+        answer = await (probe.exec ? busy.wait(run) : run);
       } catch (error) {
         failure = error;
       }

@@ -8,6 +8,7 @@ import type { Clock } from '#base';
 import type { AuthConfig, ContainerEngine } from '#cri';
 import type { Pod, Secret } from '../api-objects.ts';
 import { BackOff } from '../back-off.ts';
+import type { Busy } from '../busy.ts';
 import type { ObjectRef, Recorder } from '../events.ts';
 import { formatDuration } from '../pod-helpers.ts';
 import { lookupCredentials, parseImageName } from './credentials.ts';
@@ -21,6 +22,7 @@ export interface EnsureImage {
   readonly secrets: readonly Secret[];
   readonly runtimeHandler: string;
   readonly signal?: AbortSignal;
+  readonly busy: Busy;
 }
 
 const firstBackOffMs = 10_000;
@@ -94,7 +96,7 @@ export class ImageManager {
     this.#recorder.event(about, 'Normal', 'Pulling', `Pulling image "${image}"`);
     const beganMs = this.#clock.monotonicMs();
     try {
-      const { id, pullMs } = await this.#pullWithAny(request, reference, repository);
+      const { id, pullMs } = await request.busy.wait(this.#pullWithAny(request, reference, repository));
       const waitedMs = Math.trunc(this.#clock.monotonicMs() - beganMs);
       const sizeBytes = (await this.#engine.images.imageStatus({ image: id }))?.sizeBytes ?? 0;
       const took = `${formatDuration(pullMs)} (${formatDuration(waitedMs)} including waiting)`;

@@ -9,6 +9,7 @@ import type { ContainerEngine, DnsConfig, LinuxResources, PodSandboxConfig } fro
 import { CriError } from '#cri';
 import type { Container, Pod, Secret } from '../api-objects.ts';
 import type { BackOff } from '../back-off.ts';
+import type { Busy } from '../busy.ts';
 import type { DownwardContext } from '../env/downward.ts';
 import { containerEnvironment, type EnvironmentSources } from '../env/environment.ts';
 import { type EventType, podRef, type Recorder } from '../events.ts';
@@ -53,6 +54,12 @@ export interface PodRuntimeDeps {
   started(pod: Pod): void;
 }
 
+/** See the worker's step. */
+interface Step {
+  readonly signal: AbortSignal;
+  readonly busy: Busy;
+}
+
 export interface SyncResult {
   /** Whether anything was started, stopped or failed. */
   readonly acted: boolean;
@@ -70,6 +77,7 @@ interface Attempt {
   readonly handler: string;
   readonly podIps: readonly string[];
   readonly signal: AbortSignal;
+  readonly busy: Busy;
   secrets: Promise<readonly Secret[]> | undefined;
   readonly errors: Error[];
 }
@@ -94,11 +102,11 @@ export class PodRuntime {
   }
 
   /** One step towards the spec; what it started needs another look. */
-  async sync(pod: Pod, status: PodRuntimeStatus, context: ActionContext, signal: AbortSignal): Promise<SyncResult> {
+  async sync(pod: Pod, status: PodRuntimeStatus, context: ActionContext, step: Step): Promise<SyncResult> {
     const actions = computePodActions(pod, status, context);
     const errors: Error[] = [];
     try {
-      if (!(await this.#stopUnwanted(pod, status, actions)))
+      if (!(await step.busy.wait(this.#stopUnwanted(pod, status, actions))))
         return { acted: true, error: undefined, retryAtMs: undefined };
       const nothing =
         !actions.createSandbox &&
@@ -106,7 +114,7 @@ export class PodRuntime {
         actions.containersToStart.length === 0 &&
         actions.ephemeralContainersToStart.length === 0;
       if (nothing) return { acted: actions.containersToKill.length > 0, error: undefined, retryAtMs: undefined };
-      const attempt = await this.#prepare(pod, status, actions, signal, errors);
+      const attempt = await this.#prepare(pod, status, actions, step, errors);
       if (attempt) await this.#startAll(attempt, actions);
     } catch (error) {
       errors.push(error as Error);
@@ -166,7 +174,7 @@ export class PodRuntime {
     pod: Pod,
     status: PodRuntimeStatus,
     actions: PodActions,
-    signal: AbortSignal,
+    { signal, busy }: Step,
     errors: Error[],
   ): Promise<Attempt | undefined> {
     const { settings, engine, recorder } = this.#deps;
@@ -190,7 +198,7 @@ export class PodRuntime {
       if (!pod.spec.hostNetwork) podIps = sortPodIps(ips, settings.nodeIps);
       this.#deps.started(pod);
     }
-    return { pod, status, sandboxId, sandbox, handler, podIps, signal, secrets: undefined, errors };
+    return { pod, status, sandboxId, sandbox, handler, podIps, signal, busy, secrets: undefined, errors };
   }
 
   async #dns(pod: Pod, tell: boolean): Promise<DnsConfig> {
@@ -252,7 +260,7 @@ export class PodRuntime {
 
   async #startOne(attempt: Attempt, container: Container): Promise<void> {
     const { engine, recorder, images } = this.#deps;
-    const { pod, sandboxId, sandbox, handler, signal } = attempt;
+    const { pod, sandboxId, sandbox, handler, signal, busy } = attempt;
     const about = podRef(pod, container.name);
     const event = (type: EventType, reason: string, message: string): void =>
       recorder.event(about, type, reason, message);
@@ -267,6 +275,7 @@ export class PodRuntime {
         secrets,
         runtimeHandler: handler,
         signal,
+        busy,
       })
       .catch(error => {
         if (error instanceof StartError) event('Warning', 'Failed', `Error: ${error.reason}`);
@@ -284,7 +293,7 @@ export class PodRuntime {
       throw new StartError('CreateContainerError', text, { cause });
     });
     event('Normal', 'Created', 'Container created');
-    await engine.runtime.startContainer(id).catch(cause => {
+    await busy.wait(engine.runtime.startContainer(id)).catch(cause => {
       const text = messageOf(cause);
       event('Warning', 'Failed', `Error: ${text}`);
       throw new StartError('RunContainerError', text, { cause });
@@ -334,13 +343,13 @@ export class PodRuntime {
     return Math.max(-1, ...counts.map(Number)) + 1;
   }
 
-  async #postStart({ pod, podIps }: Attempt, container: Container, id: string): Promise<void> {
+  async #postStart({ pod, podIps, busy }: Attempt, container: Container, id: string): Promise<void> {
     const handler = container.lifecycle?.postStart;
     if (!handler) return;
     const { engine, clock, recorder } = this.#deps;
     try {
       const target = { containerId: id, container, podIp: podIps[0] ?? '' };
-      await runHook(handler, target, { runtime: engine.runtime, clock });
+      await busy.wait(runHook(handler, target, { runtime: engine.runtime, clock }));
     } catch (cause) {
       recorder.event(podRef(pod, container.name), 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
       await killContainer(this.#killDeps(), {

@@ -43,7 +43,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   stack.defer(() => store.close());
   const api = await createApiServer({ ...common, store, metrics: new MetricsRegistry() });
   stack.use(api);
-  const engine = stack.use(createFakeEngine({ images: ['busybox:1'], ...options, clock }));
+  const engine = stack.use(createFakeEngine({ images: ['busybox:1'], ...options, clock, activity }));
   const client = createClient(api.transport(user('admin', ['system:masters'])));
   const accounts = { group: '', version: 'v1', resource: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true };
   await client
