@@ -152,26 +152,20 @@ function setUpDeployments(context: ControllerContext): ReturnType<ControllerDefi
     message: string,
   ): Promise<void> => {
     const revision = String(revisionOf(set));
-    const current = all.get(objectKey(deployment)) ?? deployment;
+    // Its role lets the controller update, not patch.
+    let current = all.get(objectKey(deployment)) ?? deployment;
     if (current.metadata.annotations?.[revisionAnnotation] !== revision) {
-      await client
+      const annotations = { ...current.metadata.annotations, [revisionAnnotation]: revision };
+      current = await client
         .resource(deployments)
-        .namespace(deployment.metadata.namespace!)
-        .patch(
-          deployment.metadata.name!,
-          { metadata: { annotations: { [revisionAnnotation]: revision } } },
-          { type: 'merge' },
-        );
+        .update({ ...current, metadata: { ...current.metadata, annotations } });
     }
     if (deployment.spec.progressDeadlineSeconds === undefined) return;
     const known = current.status?.conditions?.find(each => each.type === 'Progressing');
     if (known && reason === 'FoundNewReplicaSet') return;
     const condition = { type: 'Progressing', status: 'True', reason, message } as const;
     const conditions = withCondition(current.status?.conditions ?? [], condition, clock.now());
-    await client
-      .resource(deployments)
-      .namespace(deployment.metadata.namespace!)
-      .patch(deployment.metadata.name!, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+    await client.resource(deployments).updateStatus({ ...current, status: { ...current.status, conditions } });
   };
 
   const sync = async (deployment: Deployment, owned: ReplicaSet[]): Promise<ReplicaSet[]> => {
