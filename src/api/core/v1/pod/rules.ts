@@ -1,27 +1,56 @@
 /** Pods. Upstream: pkg/registry/core/pod/strategy.go, pkg/apis/core/validation. */
+import type { Draft } from '#apimachinery';
+import { semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { Pod } from '../../../types.ts';
+import { validatePodCreate, validatePodUpdate } from '../../../validation/pods.ts';
+import { qosClass } from '../../helpers.ts';
 import { podDefaults } from './defaults.ts';
-import { qosClass } from './qos.ts';
+import { applyAppArmorAnnotations, dropDisabledPodFields, mergeMatchLabelKeys } from './prepare.ts';
+import { validatePodStatus } from './status.ts';
+
+function keep<K extends 'spec' | 'status'>(draft: Draft<Pod>, old: Pod, field: K): void {
+  if (old[field] === undefined) delete draft[field];
+  else draft[field] = structuredClone(old[field]) as never;
+}
 
 export const podRules: KindRules<Pod> = {
   defaults: podDefaults,
   prepareCreate(draft) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft.spec as Pod['spec']) };
+    dropDisabledPodFields(draft.spec, undefined);
+    if (draft.spec.schedulingGates?.length) {
+      draft.status.conditions = [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          reason: 'SchedulingGated',
+          message: 'Scheduling is blocked due to non-empty scheduling gates',
+        },
+      ];
+    }
+    mergeMatchLabelKeys(draft);
+    applyAppArmorAnnotations(draft);
   },
   prepareUpdate(draft, old) {
-    if (old.status) draft.status = structuredClone(old.status) as typeof draft.status;
-    else delete draft.status;
+    keep(draft, old, 'status');
+    dropDisabledPodFields(draft.spec, old.spec);
   },
   prepareStatus(draft, old) {
-    draft.spec = structuredClone(old.spec) as typeof draft.spec;
+    keep(draft, old, 'spec');
     // The class is decided at creation.
-    if (draft.status && old.status?.qosClass) draft.status.qosClass = old.status.qosClass;
+    draft.status ??= {};
+    if (!draft.status.qosClass && old.status?.qosClass) draft.status.qosClass = old.status.qosClass;
+    if (!draft.status.observedGeneration && old.status?.observedGeneration) {
+      draft.status.observedGeneration = old.status.observedGeneration;
+    }
     if (old.metadata.ownerReferences)
       draft.metadata.ownerReferences = structuredClone(old.metadata.ownerReferences) as never;
     else delete draft.metadata.ownerReferences;
   },
-  generation: true,
+  validate: (pod, old, context) => (old ? validatePodUpdate(pod, old, context) : validatePodCreate(pod, context)),
+  validateStatus: validatePodStatus,
+  generation: { changed: (pod, old) => !semanticEqual(pod.spec, old.spec) },
   selectableFields: {
     names: [
       'spec.nodeName',
@@ -46,8 +75,9 @@ export const podRules: KindRules<Pod> = {
   },
   allowUnconditionalUpdate: true,
   gracePeriodSeconds(pod) {
-    if (pod.spec.nodeName === undefined || pod.spec.nodeName === '') return 0;
+    if (!pod.spec.nodeName) return 0;
     if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') return 0;
-    return pod.spec.terminationGracePeriodSeconds ?? 30;
+    const seconds = pod.spec.terminationGracePeriodSeconds ?? 0;
+    return seconds < 0 ? 1 : seconds;
   },
 };

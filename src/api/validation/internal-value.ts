@@ -1,0 +1,123 @@
+/**
+ * Values as upstream's error texts show them: marshalled from its internal types, which have no JSON names, so that
+ * every field appears under its Go name, absent ones as null or zero. Upstream: pkg/apis/<group>/types.go.
+ *
+ * Worked example: a SeccompProfile `{ type: 'RuntimeDefault', localhostProfile: 'x' }` is
+ * `{"Type":"RuntimeDefault","LocalhostProfile":"x"}`, and with nothing set `{"Type":"","LocalhostProfile":null}`.
+ */
+import { type FieldError, type FieldPath, goValue, invalidValue } from '#apimachinery';
+import { internalShapes } from './internal-shapes.gen.ts';
+
+interface InternalField {
+  /** Empty for an embedded struct, whose fields appear among those of the outer one. */
+  readonly name: string;
+  readonly json: string;
+  readonly code: string;
+}
+
+type Plain = { readonly [key: string]: unknown };
+
+const fieldsByType: ReadonlyMap<string, string> = new Map(
+  internalShapes
+    .trim()
+    .split('\n')
+    .map(line => {
+      const space = line.indexOf(' ');
+      return space < 0 ? [line, ''] : [line.slice(0, space), line.slice(space + 1)];
+    }),
+);
+
+function fieldsOf(type: string): InternalField[] {
+  const text = fieldsByType.get(type);
+  if (text === undefined) throw new RangeError(`unknown internal type: ${type}`);
+  if (text === '') return [];
+  return text.split(' ').map(cell => {
+    if (cell.startsWith('^')) return { name: '', json: '', code: cell.slice(1) };
+    const [name = '', json = '', code = ''] = cell.split(':');
+    return { name, json, code };
+  });
+}
+
+const metaFields = [
+  ...['name', 'generateName', 'namespace', 'selfLink', 'uid', 'resourceVersion', 'generation', 'creationTimestamp'],
+  ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'labels', 'annotations', 'ownerReferences', 'finalizers'],
+  'managedFields',
+];
+
+/** Host settings of a pod that the internal types keep in the security context. */
+const hostFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'];
+
+function internalSource(type: string, value: Plain): Plain {
+  if (type !== 'core.PodSpec') return value;
+  const host = Object.fromEntries(hostFields.filter(name => value[name] !== undefined).map(name => [name, value[name]]));
+  return { ...value, securityContext: { ...(value['securityContext'] as Plain | undefined), ...host } };
+}
+
+function structOf(type: string, value: Plain, into: Record<string, unknown>): Record<string, unknown> {
+  const source = internalSource(type, value);
+  for (const { name, json, code } of fieldsOf(type)) {
+    if (name !== '') into[name] = convert(code, source[json]);
+    else if (code === 'O') {
+      const meta = (source['metadata'] ?? {}) as Plain;
+      for (const field of metaFields) if (meta[field] !== undefined) into[field] = sortedMap(meta[field]);
+    } else structOf(code.slice(code.startsWith('*') ? 2 : 1), source, into);
+  }
+  return into;
+}
+
+function sortedMap(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function convert(code: string, value: unknown): unknown {
+  const rest = code.slice(1);
+  switch (code[0]) {
+    case '*':
+      return value === undefined || value === null ? null : convert(rest, value);
+    case '[':
+      return value === undefined || value === null ? null : (value as unknown[]).map(each => convert(rest, each));
+    case 'm':
+      if (value === undefined || value === null) return null;
+      return sortedMap(Object.fromEntries(Object.entries(value).map(([key, each]) => [key, convert(rest, each)])));
+    case 'S':
+      return structOf(rest, (value ?? {}) as Plain, {});
+    case 's':
+      return value ?? '';
+    case 'i':
+    case 'o':
+      return value ?? 0;
+    case 'b':
+      return value ?? false;
+    case 'q':
+      return value ?? '0';
+    case 'd':
+      return value ?? '0s';
+    default:
+      return value ?? null;
+  }
+}
+
+/** `value`, of the internal type (`core.PodSpec`), as Go would marshal it; null for an absent pointer. */
+export function internalValue(type: string, value: unknown): unknown {
+  return value === undefined || value === null ? null : structOf(type, value as Plain, {});
+}
+
+/** The same of a list. */
+export function internalList(type: string, values: readonly unknown[] | undefined): unknown {
+  return values === undefined ? null : values.map(value => structOf(type, value as Plain, {}));
+}
+
+/** {@link invalidValue} with a value of an internal type. */
+export function invalidInternal(path: FieldPath, type: string, value: unknown, detail: string): FieldError {
+  return invalidValue(path, internalValue(type, value), detail);
+}
+
+/** Lines of the value as Go indents it with one space, for differences. */
+export function internalText(type: string, value: unknown): string {
+  const text = JSON.stringify(internalValue(type, value), null, 1);
+  // An empty list or map stays on its line in both languages; only what Go escapes differs.
+  return text.replace(/[<>&\u2028\u2029]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+export { goValue };

@@ -1,0 +1,80 @@
+/**
+ * As much of admission and allocation as the oracle's rows show: the server proper has the whole of it. A pod gets its
+ * service account, token volume, tolerations and priority; a Service its address and ports.
+ */
+import type { KindRecord } from '#api/kind';
+import type { Draft, KubeObject } from '#apimachinery';
+import type { Outcome } from './pipeline.ts';
+
+const tokenVolume = 'kube-api-access-abcde';
+
+function podAdmission(pod: any): Outcome | undefined {
+  const { spec } = pod;
+  if (!spec) return undefined;
+  spec.serviceAccountName ||= spec.serviceAccount || 'default';
+  spec.serviceAccount = spec.serviceAccountName;
+  if (spec.serviceAccountName !== 'default') return { code: 403 };
+  for (const key of ['not-ready', 'unreachable']) {
+    const full = `node.kubernetes.io/${key}`;
+    const has = spec.tolerations?.some(
+      (t: any) => (t.key === full || !t.key) && (t.effect === 'NoExecute' || !t.effect),
+    );
+    if (has) continue;
+    spec.tolerations ??= [];
+    spec.tolerations.push({ key: full, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 });
+  }
+  if (!spec.priorityClassName) {
+    spec.priority ??= 0;
+    spec.preemptionPolicy ??= 'PreemptLowerPriority';
+  }
+  if (spec.automountServiceAccountToken === false) return undefined;
+  const sources = [
+    { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+    { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    {
+      downwardAPI: {
+        items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+      },
+    },
+  ];
+  const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+  let needed = false;
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
+    if (container.volumeMounts?.some((m: any) => m.mountPath === mountPath)) continue;
+    container.volumeMounts ??= [];
+    container.volumeMounts.push({ name: tokenVolume, readOnly: true, mountPath });
+    needed = true;
+  }
+  if (needed) (spec.volumes ??= []).push({ name: tokenVolume, projected: { sources, defaultMode: 420 } });
+  return undefined;
+}
+
+/** Changes the object as mutating admission does; answers a refusal, if any. */
+export function admit(record: KindRecord, object: Draft<KubeObject>, old: KubeObject | undefined): Outcome | undefined {
+  if (record.kind === 'Pod' && !old) return podAdmission(object);
+  return undefined;
+}
+
+let addresses = 0;
+let ports = 0;
+
+/** Gives a Service its addresses and ports as the registry does before validation. */
+export function allocate(record: KindRecord, object: Draft<KubeObject>, _old: KubeObject | undefined): Outcome | undefined {
+  if (record.kind !== 'Service') return undefined;
+  const spec = object['spec'] as any;
+  if (!spec || spec.type === 'ExternalName') return undefined;
+  const headless = spec.clusterIP === 'None';
+  if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = 'SingleStack';
+  if (!spec.ipFamilies) spec.ipFamilies = ['IPv4'];
+  if (!headless && !spec.clusterIP) {
+    spec.clusterIP = `10.96.1.${++addresses % 250}`;
+    spec.clusterIPs = [spec.clusterIP];
+  } else if (!spec.clusterIPs) spec.clusterIPs = [spec.clusterIP];
+  if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)) {
+    for (const port of spec.ports ?? []) if (!port.nodePort) port.nodePort = 30000 + (++ports % 2000);
+  }
+  if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && !spec.healthCheckNodePort) {
+    spec.healthCheckNodePort = 32000 + (++ports % 700);
+  }
+  return undefined;
+}

@@ -1,0 +1,185 @@
+/** What the API server does with one create or update, as far as the rules of a kind decide it. */
+import type { KindRecord, RuleContext } from '#api/kind';
+import { kindRecord } from '#api/rules';
+import { builtinTypes } from '#api/tables';
+import {
+  type Draft,
+  type FieldError,
+  FieldPath,
+  formatTime,
+  InputError,
+  type KubeObject,
+  nameIsDNSSubdomain,
+  readJson,
+  semanticEqual,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from '#apimachinery';
+import { admit, allocate } from './admission-model.ts';
+
+export interface Attempt {
+  readonly record: KindRecord;
+  readonly body: unknown;
+  readonly namespace: string;
+  readonly old?: KubeObject;
+  /** Name in the path of an update. */
+  readonly name?: string;
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly message?: string;
+  readonly causes?: unknown;
+  readonly object?: unknown;
+  readonly stored?: KubeObject;
+}
+
+const nowMs = Date.parse('2026-11-01T10:00:00Z');
+let counter = 0;
+
+export function contextFor(namespace: string): RuleContext {
+  return {
+    nowMs,
+    namespace,
+    subresource: '',
+    random: {
+      uuid: () => `00000000-0000-4000-8000-${String(++counter).padStart(12, '0')}`,
+      suffix: length => 'abcdefgh'.slice(0, length),
+    },
+    user: { name: 'admin', uid: '', groups: ['system:masters', 'system:authenticated'], extra: {} },
+    config: { allowPrivileged: true, serviceCidrs: ['10.96.0.0/16'], nodePortRange: [30000, 32767] },
+  };
+}
+
+function read(record: KindRecord, body: unknown): KubeObject {
+  return readJson(JSON.stringify(body), builtinTypes.struct(record.typeName)).value as KubeObject;
+}
+
+const metadataPath = FieldPath.of('metadata');
+
+function refused(errors: readonly FieldError[]): Outcome {
+  return {
+    code: 422,
+    causes: errors.map(({ type, field, body }) => ({ reason: type, message: body, field })),
+  };
+}
+
+const isEmpty = (value: unknown): boolean =>
+  value !== null && typeof value === 'object' && Object.keys(value).length === 0;
+
+export function run(attempt: Attempt): Outcome {
+  const { record, namespace } = attempt;
+  let object: Draft<KubeObject>;
+  try {
+    object = read(record, attempt.body) as Draft<KubeObject>;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return {
+      code: 400,
+      message: `${record.kind} in version "${record.version}" cannot be handled as a ${record.kind}: ${error.message}`,
+    };
+  }
+  object.apiVersion = record.group ? `${record.group}/${record.version}` : record.version;
+  object.kind = record.kind;
+  object.metadata ??= {};
+  record.rules.defaults?.(object as never);
+  const hub = kindRecord(record.storageGroup, record.storageVersion, record.kind) ?? record;
+  const converts = hub.version !== record.version || hub.group !== record.group;
+  const inHub = converts && record.rules.toHub ? (record.rules.toHub(object as KubeObject) as Draft<KubeObject>) : object;
+  if (attempt.old) return update(hub, record, inHub, attempt);
+  return create(hub, record, inHub, namespace);
+}
+
+function answer(code: number, record: KindRecord, hub: KindRecord, object: Draft<KubeObject>): Outcome {
+  const stored = structuredClone(object) as KubeObject;
+  const shown = hub !== record && record.rules.fromHub ? record.rules.fromHub(stored) : stored;
+  return { code, object: rewritten(record, shown), stored };
+}
+
+/** As it would be written and read again: empty structs that Go omits vanish. */
+function rewritten(record: KindRecord, object: KubeObject): unknown {
+  const text = JSON.stringify(object, (_k, v) => (typeof v === 'bigint' ? Number(v) : v));
+  return readJson(text, builtinTypes.struct(record.typeName)).value;
+}
+
+function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, namespace: string): Outcome {
+  const context = contextFor(namespace);
+  const { metadata } = object;
+  if (hub.namespaced) metadata.namespace = metadata.namespace || namespace;
+  if (hub.namespaced && metadata.namespace !== namespace) {
+    return { code: 400, message: 'the namespace of the provided object does not match the namespace sent on the request' };
+  }
+  for (const key of ['creationTimestamp', 'uid', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) delete metadata[key];
+  metadata.uid = context.random.uuid();
+  metadata.creationTimestamp = formatTime(nowMs);
+  if (metadata.generateName && !metadata.name) metadata.name = `${metadata.generateName.slice(0, 58)}abcde`;
+  const refusal = admit(hub, object, undefined);
+  if (refusal) return refusal;
+  if (!hub.namespaced) delete metadata.namespace;
+  if (hub.rules.generation) metadata.generation = 1;
+  else delete metadata.generation;
+  if (hub.rules.prepareCreate) hub.rules.prepareCreate(object as never, context);
+  else if (hub.subresources.some(each => each.name === 'status')) delete object['status'];
+  const allocated = allocate(hub, object, undefined);
+  if (allocated) return allocated;
+  const errors = [
+    ...validateObjectMeta(metadata, hub.namespaced, hub.rules.validateName ?? nameIsDNSSubdomain, metadataPath),
+    ...(hub.rules.validate?.(object as never, null, context) ?? []),
+  ];
+  if (errors.length > 0) return refused(errors);
+  hub.rules.canonicalize?.(object as never);
+  metadata.resourceVersion = String(1000 + ++counter);
+  return answer(201, record, hub, object);
+}
+
+function update(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, attempt: Attempt): Outcome {
+  const context = contextFor(attempt.namespace);
+  const old = structuredClone(attempt.old!);
+  const { metadata } = object;
+  if (!metadata.name) {
+    return { code: 400, message: `the name of the object (${attempt.name} based on URL) was undeterminable: name must be provided` };
+  }
+  if (metadata.name !== attempt.name) {
+    return { code: 400, message: `the name of the object (${metadata.name}) does not match the name on the URL (${attempt.name})` };
+  }
+  if (hub.namespaced) metadata.namespace = metadata.namespace || attempt.namespace;
+  if (hub.namespaced && metadata.namespace !== attempt.namespace) {
+    return { code: 400, message: 'the namespace of the provided object does not match the namespace sent on the request' };
+  }
+  if (metadata.uid && metadata.uid !== old.metadata.uid) return { code: 409 };
+  metadata.resourceVersion = old.metadata.resourceVersion!;
+  const refusal = admit(hub, object, old);
+  if (refusal) return refusal;
+  if (!hub.namespaced) delete metadata.namespace;
+  if (old.metadata.generation === undefined) delete metadata.generation;
+  else metadata.generation = old.metadata.generation;
+  metadata.uid ||= old.metadata.uid!;
+  if (hub.rules.prepareUpdate) hub.rules.prepareUpdate(object as never, old as never, context);
+  else if (hub.subresources.some(each => each.name === 'status')) {
+    if (old['status'] === undefined) delete object['status'];
+    else object['status'] = structuredClone(old['status']);
+  }
+  if (hub.rules.generation && rises(hub, object as KubeObject, old)) {
+    metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+  for (const key of ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    if (old.metadata[key] !== undefined && old.metadata[key] !== null) metadata[key] = old.metadata[key] as never;
+    else delete metadata[key];
+  }
+  const allocated = allocate(hub, object, old);
+  if (allocated) return allocated;
+  const errors: FieldError[] = [
+    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+    ...(hub.rules.validate?.(object as never, old as never, context) ?? []),
+  ];
+  if (errors.length > 0) return refused(errors);
+  hub.rules.canonicalize?.(object as never);
+  return answer(200, record, hub, object);
+}
+
+function rises(record: KindRecord, object: KubeObject, old: KubeObject): boolean {
+  if (typeof record.rules.generation === 'object') return record.rules.generation.changed(object, old);
+  const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
+  const keys = [...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key));
+  return keys.some(key => !semanticEqual(object[key], old[key]) && !(isEmpty(object[key]) && isEmpty(old[key])));
+}
