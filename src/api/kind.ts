@@ -57,6 +57,8 @@ export interface RuleContext {
   readonly namespace: string;
   /** Empty for the main resource. */
   readonly subresource: string;
+  /** Group and version of the request (`events.k8s.io/v1`), where rules depend on it; absent is the hub's. */
+  readonly groupVersion?: string;
   readonly random: { uuid(): string; suffix(length: number): string };
   /** Name of the requesting user (certificate requests, token reviews). */
   readonly user: {

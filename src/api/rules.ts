@@ -2,23 +2,43 @@
  * The `#api/rules` face, for the API server alone: which rules each served kind has, in one list. A kind that is not
  * listed has upstream's generic rules and nothing of its own.
  */
+import { controllerRevisionRules } from './apps/v1/controller-revision/rules.ts';
+import { daemonSetRules } from './apps/v1/daemon-set/rules.ts';
 import { deploymentRules } from './apps/v1/deployment/rules.ts';
 import { replicaSetRules } from './apps/v1/replica-set/rules.ts';
+import { statefulSetRules } from './apps/v1/stateful-set/rules.ts';
+import { configMapRules } from './core/v1/config-map/rules.ts';
 import { endpointsRules } from './core/v1/endpoints/rules.ts';
 import { eventRules } from './core/v1/event/rules.ts';
+import { limitRangeRules } from './core/v1/limit-range/rules.ts';
 import { namespaceRules } from './core/v1/namespace/rules.ts';
 import { nodeRules } from './core/v1/node/rules.ts';
 import { persistentVolumeRules } from './core/v1/persistent-volume/rules.ts';
 import { persistentVolumeClaimRules } from './core/v1/persistent-volume-claim/rules.ts';
 import { podRules } from './core/v1/pod/rules.ts';
+import { podTemplateRules } from './core/v1/pod-template/rules.ts';
 import { replicationControllerRules } from './core/v1/replication-controller/rules.ts';
+import { resourceQuotaRules } from './core/v1/resource-quota/rules.ts';
 import { secretRules } from './core/v1/secret/rules.ts';
 import { serviceRules } from './core/v1/service/rules.ts';
+import { serviceAccountRules } from './core/v1/service-account/rules.ts';
+import { fillStructs } from './defaulting.ts';
+import { eventsEventRules } from './events/v1/event/rules.ts';
 import type { KindRecord, KindRules, ResourceFacts } from './kind.ts';
 import { resources } from './resources.gen.ts';
+import { builtinTypes } from './tables.ts';
 
 /** By `group/version/Kind`, in the order of discovery. */
 const rules: Readonly<Record<string, KindRules<any>>> = {
+  '/v1/ConfigMap': configMapRules,
+  '/v1/LimitRange': limitRangeRules,
+  '/v1/PodTemplate': podTemplateRules,
+  '/v1/ResourceQuota': resourceQuotaRules,
+  '/v1/ServiceAccount': serviceAccountRules,
+  'apps/v1/ControllerRevision': controllerRevisionRules,
+  'apps/v1/DaemonSet': daemonSetRules,
+  'apps/v1/StatefulSet': statefulSetRules,
+  'events.k8s.io/v1/Event': eventsEventRules,
   '/v1/Endpoints': endpointsRules,
   '/v1/Event': eventRules,
   '/v1/Namespace': namespaceRules,
@@ -33,11 +53,20 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
   'apps/v1/ReplicaSet': replicaSetRules,
 };
 
-const none: KindRules = {};
+/** The rules with the structs filled in that Go always has, so that defaults may read through them. */
+function complete(facts: Pick<ResourceFacts, 'typeName'>, own: KindRules<any>): KindRules {
+  return {
+    ...own,
+    defaults(draft) {
+      fillStructs(draft, builtinTypes.struct(facts.typeName));
+      own.defaults?.(draft);
+    },
+  };
+}
 
-/** The rules of a served kind; empty where it has none of its own. */
-export function rulesOf(facts: Pick<ResourceFacts, 'group' | 'version' | 'kind'>): KindRules {
-  return rules[`${facts.group}/${facts.version}/${facts.kind}`] ?? none;
+/** The rules of a served kind; those of every kind where it has none of its own. */
+export function rulesOf(facts: Pick<ResourceFacts, 'group' | 'version' | 'kind' | 'typeName'>): KindRules {
+  return complete(facts, rules[`${facts.group}/${facts.version}/${facts.kind}`] ?? {});
 }
 
 /** Facts and rules of every served resource, in the order of discovery. */

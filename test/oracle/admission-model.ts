@@ -59,7 +59,11 @@ let addresses = 0;
 let ports = 0;
 
 /** Gives a Service its addresses and ports as the registry does before validation. */
-export function allocate(record: KindRecord, object: Draft<KubeObject>, _old: KubeObject | undefined): Outcome | undefined {
+export function allocate(
+  record: KindRecord,
+  object: Draft<KubeObject>,
+  _old: KubeObject | undefined,
+): Outcome | undefined {
   if (record.kind !== 'Service') return undefined;
   const spec = object['spec'] as any;
   if (!spec || spec.type === 'ExternalName') return undefined;

@@ -14,7 +14,7 @@ import { gunzipSync } from 'node:zlib';
 import type { KindRecord } from '#api/kind';
 import { kindRecords } from '#api/rules';
 import { referenceFolder } from '../reference.ts';
-import { run, type Outcome } from './pipeline.ts';
+import { type Outcome, run } from './pipeline.ts';
 
 interface Base {
   readonly path: string;
@@ -51,7 +51,10 @@ const records = kindRecords();
 
 function rowsOf(area: string): Row[] {
   const text = gunzipSync(readFileSync(join(oracle, `${area}.jsonl.gz`))).toString();
-  return text.split('\n').filter(Boolean).map(line => JSON.parse(line) as Row);
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map(line => JSON.parse(line) as Row);
 }
 
 export const namespace = 'oracle-ns';
@@ -80,7 +83,10 @@ function target(path: string): Target {
 
 function mutate(base: Base, row: Row): Record<string, unknown> {
   const object = structuredClone(base.object);
-  const keys = row.at!.split('/').slice(1).map(k => k.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const keys = row
+    .at!.split('/')
+    .slice(1)
+    .map(k => k.replaceAll('~1', '/').replaceAll('~0', '~'));
   const last = keys.pop()!;
   const owner = keys.reduce((v: any, k) => v[k], object);
   if ('set' in row) owner[last] = row.set;
@@ -101,7 +107,9 @@ function normalise(value: unknown, given: Set<unknown>): unknown {
   const str = (text: string): string => {
     let s = text.split(namespace).join('${ns}');
     s = s.replace(/\bkube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-<random>');
-    s = s.replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, u => (given.has(u) ? u : name('uid', u)));
+    s = s.replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, u =>
+      given.has(u) ? u : name('uid', u),
+    );
     if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(s)) {
       return given.has(s) ? s : /\.\d{6}Z$/.test(s) ? '<microtime>' : '<time>';
     }
@@ -227,9 +235,17 @@ function verdict(row: Row, want: any, got: any): Verdict {
 
 function differences(want: any, got: any, at = '', out: string[] = []): string[] {
   if (isDeepStrictEqual(want, got)) return out;
-  if (want && got && typeof want === 'object' && typeof got === 'object' && Array.isArray(want) === Array.isArray(got)) {
-    for (const k of new Set([...Object.keys(want), ...Object.keys(got)])) differences(want[k], got[k], `${at}/${k}`, out);
-  } else out.push(`${at}: want ${JSON.stringify(want)?.slice(0, 500)}\n      got  ${JSON.stringify(got)?.slice(0, 500)}`);
+  if (
+    want &&
+    got &&
+    typeof want === 'object' &&
+    typeof got === 'object' &&
+    Array.isArray(want) === Array.isArray(got)
+  ) {
+    for (const k of new Set([...Object.keys(want), ...Object.keys(got)]))
+      differences(want[k], got[k], `${at}/${k}`, out);
+  } else
+    out.push(`${at}: want ${JSON.stringify(want)?.slice(0, 500)}\n      got  ${JSON.stringify(got)?.slice(0, 500)}`);
   return out;
 }
 
@@ -249,7 +265,9 @@ for (const area of values.area.split(',')) {
   }
   const equal = verdicts.filter(v => v.equal).length;
   const outside = verdicts.filter(v => v.outside).length;
-  console.log(`${area}: ${equal} of ${rows.length} equal, ${outside} outside, ${rows.length - equal - outside} different`);
+  console.log(
+    `${area}: ${equal} of ${rows.length} equal, ${outside} outside, ${rows.length - equal - outside} different`,
+  );
   const failed = verdicts.filter(v => !v.equal && !v.outside);
   if (values.groups) {
     const counts = new Map<string, number>();
@@ -265,6 +283,10 @@ for (const area of values.area.split(',')) {
     if (values.field && !JSON.stringify([v.want, v.got]).includes(values.field)) continue;
     shown++;
     console.log(`- ${v.row.id} at ${v.row.at} set ${JSON.stringify(v.row.set)?.slice(0, 120)}`);
-    for (const line of differences(JSON.parse(JSON.stringify(v.want ?? null)), JSON.parse(JSON.stringify(v.got ?? null))).slice(0, 6)) console.log(`    ${line}`);
+    for (const line of differences(
+      JSON.parse(JSON.stringify(v.want ?? null)),
+      JSON.parse(JSON.stringify(v.got ?? null)),
+    ).slice(0, 6))
+      console.log(`    ${line}`);
   }
 }

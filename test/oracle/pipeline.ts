@@ -14,6 +14,7 @@ import {
   semanticEqual,
   validateObjectMeta,
   validateObjectMetaUpdate,
+  writeJson,
 } from '#apimachinery';
 import { admit, allocate } from './admission-model.ts';
 
@@ -37,11 +38,12 @@ export interface Outcome {
 const nowMs = Date.parse('2026-11-01T10:00:00Z');
 let counter = 0;
 
-export function contextFor(namespace: string): RuleContext {
+export function contextFor(namespace: string, record: KindRecord): RuleContext {
   return {
     nowMs,
     namespace,
     subresource: '',
+    groupVersion: record.group ? `${record.group}/${record.version}` : record.version,
     random: {
       uuid: () => `00000000-0000-4000-8000-${String(++counter).padStart(12, '0')}`,
       suffix: length => 'abcdefgh'.slice(0, length),
@@ -85,7 +87,8 @@ export function run(attempt: Attempt): Outcome {
   record.rules.defaults?.(object as never);
   const hub = kindRecord(record.storageGroup, record.storageVersion, record.kind) ?? record;
   const converts = hub.version !== record.version || hub.group !== record.group;
-  const inHub = converts && record.rules.toHub ? (record.rules.toHub(object as KubeObject) as Draft<KubeObject>) : object;
+  const inHub =
+    converts && record.rules.toHub ? (record.rules.toHub(object as KubeObject) as Draft<KubeObject>) : object;
   if (attempt.old) return update(hub, record, inHub, attempt);
   return create(hub, record, inHub, namespace);
 }
@@ -96,20 +99,23 @@ function answer(code: number, record: KindRecord, hub: KindRecord, object: Draft
   return { code, object: rewritten(record, shown), stored };
 }
 
-/** As it would be written and read again: empty structs that Go omits vanish. */
+/** As it would be written: with the zero values that Go does not omit. */
 function rewritten(record: KindRecord, object: KubeObject): unknown {
-  const text = JSON.stringify(object, (_k, v) => (typeof v === 'bigint' ? Number(v) : v));
-  return readJson(text, builtinTypes.struct(record.typeName)).value;
+  return JSON.parse(writeJson(object, builtinTypes.struct(record.typeName)));
 }
 
 function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, namespace: string): Outcome {
-  const context = contextFor(namespace);
+  const context = contextFor(namespace, record);
   const { metadata } = object;
   if (hub.namespaced) metadata.namespace = metadata.namespace || namespace;
   if (hub.namespaced && metadata.namespace !== namespace) {
-    return { code: 400, message: 'the namespace of the provided object does not match the namespace sent on the request' };
+    return {
+      code: 400,
+      message: 'the namespace of the provided object does not match the namespace sent on the request',
+    };
   }
-  for (const key of ['creationTimestamp', 'uid', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) delete metadata[key];
+  for (const key of ['creationTimestamp', 'uid', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const)
+    delete metadata[key];
   metadata.uid = context.random.uuid();
   metadata.creationTimestamp = formatTime(nowMs);
   if (metadata.generateName && !metadata.name) metadata.name = `${metadata.generateName.slice(0, 58)}abcde`;
@@ -133,18 +139,27 @@ function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
 }
 
 function update(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, attempt: Attempt): Outcome {
-  const context = contextFor(attempt.namespace);
+  const context = contextFor(attempt.namespace, record);
   const old = structuredClone(attempt.old!);
   const { metadata } = object;
   if (!metadata.name) {
-    return { code: 400, message: `the name of the object (${attempt.name} based on URL) was undeterminable: name must be provided` };
+    return {
+      code: 400,
+      message: `the name of the object (${attempt.name} based on URL) was undeterminable: name must be provided`,
+    };
   }
   if (metadata.name !== attempt.name) {
-    return { code: 400, message: `the name of the object (${metadata.name}) does not match the name on the URL (${attempt.name})` };
+    return {
+      code: 400,
+      message: `the name of the object (${metadata.name}) does not match the name on the URL (${attempt.name})`,
+    };
   }
   if (hub.namespaced) metadata.namespace = metadata.namespace || attempt.namespace;
   if (hub.namespaced && metadata.namespace !== attempt.namespace) {
-    return { code: 400, message: 'the namespace of the provided object does not match the namespace sent on the request' };
+    return {
+      code: 400,
+      message: 'the namespace of the provided object does not match the namespace sent on the request',
+    };
   }
   if (metadata.uid && metadata.uid !== old.metadata.uid) return { code: 409 };
   metadata.resourceVersion = old.metadata.resourceVersion!;

@@ -64,12 +64,7 @@ function checkPorts(errors: Errors, path: FieldPath, ports: readonly ContainerPo
   });
 }
 
-function checkMounts(
-  errors: Errors,
-  path: FieldPath,
-  container: AnyContainer,
-  context: ContainerContext,
-): void {
+function checkMounts(errors: Errors, path: FieldPath, container: AnyContainer, context: ContainerContext): void {
   const paths = new Set<string>();
   const devices = container.volumeDevices ?? [];
   container.volumeMounts?.forEach((mount, i) => {

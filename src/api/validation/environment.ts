@@ -1,11 +1,5 @@
 /** Environments of containers. Upstream: pkg/apis/core/validation (ValidateEnv, ValidateEnvFrom). */
-import {
-  type FieldPath,
-  invalidValue,
-  isConfigMapKey,
-  isRelaxedEnvVarName,
-  nameIsDNSSubdomain,
-} from '#apimachinery';
+import { type FieldPath, invalidValue, isConfigMapKey, isRelaxedEnvVarName, nameIsDNSSubdomain } from '#apimachinery';
 import type { EnvFromSource, EnvVar, FileKeySelector } from '../types.ts';
 import { checkDNSLabel, checkNoBacksteps, type Errors, refuseEach, requireText } from './common.ts';
 import { checkObjectField, checkResourceField, envFields } from './field-references.ts';

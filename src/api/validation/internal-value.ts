@@ -49,7 +49,9 @@ const hostFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace'
 
 function internalSource(type: string, value: Plain): Plain {
   if (type !== 'core.PodSpec') return value;
-  const host = Object.fromEntries(hostFields.filter(name => value[name] !== undefined).map(name => [name, value[name]]));
+  const host = Object.fromEntries(
+    hostFields.filter(name => value[name] !== undefined).map(name => [name, value[name]]),
+  );
   return { ...value, securityContext: { ...(value['securityContext'] as Plain | undefined), ...host } };
 }
 

@@ -3,24 +3,24 @@
  * (GetValidationOptionsFromPodSpecAndMeta: what an old pod already has may stay).
  */
 import {
+  byteLength,
+  duplicate,
   type FieldPath,
-  FieldPath as Path,
   forbiddenField,
   inclusiveRangeError,
   invalidValue,
+  isDNS1123SubdomainWithUnderscore,
   isLabelValue,
   isValidIPForLegacyField,
-  isDNS1123SubdomainWithUnderscore,
   nameIsDNSSubdomain,
   notFoundValue,
+  FieldPath as Path,
   parseQuantity,
   required,
   selectorHasInvalidLabelValue,
-  byteLength,
   tooLong,
-  validateLabels,
   validateLabelSelector,
-  duplicate,
+  validateLabels,
 } from '#apimachinery';
 import { aggregateLimits, aggregateRequests } from '../core/helpers.ts';
 import type {
@@ -44,12 +44,7 @@ import {
   requireText,
   sortedKeys,
 } from './common.ts';
-import {
-  checkContainers,
-  checkEphemeralContainers,
-  checkInitContainers,
-  type ContainerContext,
-} from './containers.ts';
+import { type ContainerContext, checkContainers, checkEphemeralContainers, checkInitContainers } from './containers.ts';
 import { invalidInternal } from './internal-value.ts';
 import { checkOperatingSystem, checkWindowsHostProcess } from './pod-os.ts';
 import { checkContainerResources, checkPodLevelResources, isHugePage } from './resources.ts';
@@ -107,7 +102,9 @@ export function hasInvalidTermValues(terms: readonly NodeSelectorTerm[] = []): b
 function climbs(volume: Volume): boolean {
   return (volume.projected?.sources ?? []).some(({ serviceAccountToken: token }) => {
     const target = token?.path ?? '';
-    return token !== undefined && (target.startsWith('/') || target.split('/').includes('..') || /^\.\.[^/]/.test(target));
+    return (
+      token !== undefined && (target.startsWith('/') || target.split('/').includes('..') || /^\.\.[^/]/.test(target))
+    );
   });
 }
 
@@ -329,7 +326,8 @@ function checkNames(errors: Errors, path: FieldPath, spec: PodSpec): void {
   });
   if (spec.priorityClassName) checkObjectName(errors, path.child('priorityClassName'), spec.priorityClassName);
   const runtime = spec.runtimeClassName;
-  if (runtime !== undefined) refuseEach(errors, path.child('runtimeClassName'), runtime, nameIsDNSSubdomain(runtime, false));
+  if (runtime !== undefined)
+    refuseEach(errors, path.child('runtimeClassName'), runtime, nameIsDNSSubdomain(runtime, false));
   if (spec.preemptionPolicy !== undefined) {
     checkChoice(errors, path.child('preemptionPolicy'), spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   }

@@ -41,7 +41,9 @@ function checkTolerationsAnnotation(errors: Errors, path: FieldPath, text: strin
   try {
     tolerations = JSON.parse(text) as Toleration[];
   } catch {
-    errors.push(invalidValue(path, tolerationsKey, `invalid character ${goQuote(text[0] ?? '')} looking for beginning of value`));
+    errors.push(
+      invalidValue(path, tolerationsKey, `invalid character ${goQuote(text[0] ?? '')} looking for beginning of value`),
+    );
     return;
   }
   checkTolerations(errors, path.child(tolerationsKey), tolerations);
@@ -63,8 +65,10 @@ export function checkPodAnnotations(errors: Errors, path: FieldPath, annotations
   const seccomp = annotations[seccompPod];
   if (seccomp !== undefined) checkSeccompText(errors, path.child(seccompPod), seccomp);
   const keys = Object.keys(annotations).sort();
-  for (const key of keys) if (key.startsWith(seccompPrefix)) checkSeccompText(errors, path.child(key), annotations[key]!);
-  for (const key of keys) if (key.startsWith(appArmorPrefix)) checkAppArmorText(errors, path, key, annotations[key]!, spec);
+  for (const key of keys)
+    if (key.startsWith(seccompPrefix)) checkSeccompText(errors, path.child(key), annotations[key]!);
+  for (const key of keys)
+    if (key.startsWith(appArmorPrefix)) checkAppArmorText(errors, path, key, annotations[key]!, spec);
 }
 
 function checkAppArmorText(errors: Errors, path: FieldPath, key: string, profile: string, spec: PodSpec): void {

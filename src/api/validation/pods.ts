@@ -5,8 +5,8 @@ import {
   forbiddenField,
   inclusiveRangeError,
   invalidValue,
-  semanticEqual,
   required,
+  semanticEqual,
 } from '#apimachinery';
 import type { RuleContext } from '../kind.ts';
 import type { Container, NodeAffinity, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../types.ts';
@@ -140,11 +140,7 @@ function onlyAdds(now: NodeSelectorTerm, before: NodeSelectorTerm): boolean {
 
 const hard = 'requiredDuringSchedulingIgnoredDuringExecution';
 
-function checkAffinityOfGated(
-  errors: Errors,
-  now: NodeAffinity | undefined,
-  before: NodeAffinity | undefined,
-): void {
+function checkAffinityOfGated(errors: Errors, now: NodeAffinity | undefined, before: NodeAffinity | undefined): void {
   const had = before?.[hard]?.nodeSelectorTerms;
   if (!had) return;
   const has = now?.[hard]?.nodeSelectorTerms ?? [];

@@ -1,6 +1,14 @@
 /** Probes and lifecycle hooks. Upstream: pkg/apis/core/validation (validateProbe, validateHandler, validateLifecycle). */
 import { type FieldPath, forbiddenField, invalidValue, isHTTPHeaderName, notSupported, required } from '#apimachinery';
-import type { ExecAction, GRPCAction, HTTPGetAction, Lifecycle, Probe, SleepAction, TCPSocketAction } from '../types.ts';
+import type {
+  ExecAction,
+  GRPCAction,
+  HTTPGetAction,
+  Lifecycle,
+  Probe,
+  SleepAction,
+  TCPSocketAction,
+} from '../types.ts';
 import { checkNonnegative, checkPortNumOrName, checkSupported, type Errors, refuseEach } from './common.ts';
 
 interface Handler {

@@ -4,10 +4,10 @@ import {
   forbiddenField,
   invalidValue,
   isDomainPrefixedKey,
+  nameIsDNSSubdomain,
   notSupported,
   required,
   validateLabelSelector,
-  nameIsDNSSubdomain,
 } from '#apimachinery';
 import type {
   ClusterTrustBundleProjection,
@@ -70,12 +70,7 @@ function checkToken(
   else if (!allowNonLocal) checkLocalNonReservedPath(errors, volumePath.child('path'), token.path);
 }
 
-function checkTrustBundle(
-  errors: Errors,
-  path: FieldPath,
-  source: ClusterTrustBundleProjection,
-  paths: Paths,
-): void {
+function checkTrustBundle(errors: Errors, path: FieldPath, source: ClusterTrustBundleProjection, paths: Paths): void {
   const { name, signerName } = source;
   if (name !== undefined && signerName !== undefined) {
     const text = 'only one of name and signerName may be used';
@@ -83,7 +78,12 @@ function checkTrustBundle(
   } else if (name !== undefined) {
     if (name === '') errors.push(required(path.child('name'), 'must be a valid object name'));
     const texts = nameIsDNSSubdomain(name.slice(name.lastIndexOf(':') + 1), false);
-    refuseEach(errors, path.child('name'), name, texts.map(text => `not a valid clustertrustbundlename: ${text}`));
+    refuseEach(
+      errors,
+      path.child('name'),
+      name,
+      texts.map(text => `not a valid clustertrustbundlename: ${text}`),
+    );
     if (source.labelSelector) {
       const text = 'labelSelector must be unset if name is specified';
       errors.push(invalidValue(path.child('labelSelector'), source.labelSelector, text));

@@ -3,6 +3,7 @@
  * pkg/apis/core/helper/helpers.go.
  */
 import {
+  duplicate,
   type FieldError,
   type FieldPath,
   forbiddenField,
@@ -11,10 +12,9 @@ import {
   notFoundValue,
   notSupported,
   parseQuantity,
-  duplicate,
   required,
 } from '#apimachinery';
-import type { ResourceClaim, ResourceRequirements } from '../types.ts';
+import type { CoreV1ResourceClaim, ResourceRequirements } from '../types.ts';
 import { checkDNSLabel, type Errors, isNegativeText, isNotPositiveText, refuseEach, sortedKeys } from './common.ts';
 
 export type ResourceList = Readonly<Record<string, string>>;
@@ -123,7 +123,9 @@ function hugePagesRefusal(name: string, text: string): string | undefined {
   try {
     const page = parseQuantity(name.slice(hugePages.length));
     divisible =
-      page.sign > 0 && page.scaledValue(-3) % 1000n === 0n && parseQuantity(text).scaledValue(0) % page.scaledValue(0) === 0n;
+      page.sign > 0 &&
+      page.scaledValue(-3) % 1000n === 0n &&
+      parseQuantity(text).scaledValue(0) % page.scaledValue(0) === 0n;
   } catch {
     // A name without a size has nothing that it could be a multiple of.
   }
@@ -202,7 +204,7 @@ function checkAgainstLimit(
 function checkClaimNames(
   errors: Errors,
   path: FieldPath,
-  claims: readonly ResourceClaim[],
+  claims: readonly CoreV1ResourceClaim[],
   podClaims: ReadonlySet<string>,
 ): void {
   const seen = new Set<string>();

@@ -1,5 +1,14 @@
 /** Names of certificate signers, `<domain>/<path>`. Upstream: pkg/apis/core/validation/names.go. */
-import { byteLength, type FieldPath, goQuote, invalidValue, isDNS1123Label, isDNS1123Subdomain, required, tooLong } from '#apimachinery';
+import {
+  byteLength,
+  type FieldPath,
+  goQuote,
+  invalidValue,
+  isDNS1123Label,
+  isDNS1123Subdomain,
+  required,
+  tooLong,
+} from '#apimachinery';
 import { type Errors, refuseEach } from './common.ts';
 
 const maxDomain = 253;
@@ -15,7 +24,12 @@ function checkLabels(errors: Errors, path: FieldPath, whole: string, check: (lab
   for (const label of whole.split('.')) {
     const texts = check(label);
     if (texts.length === 0) continue;
-    refuseEach(errors, path, whole, texts.map(text => `validating label ${goQuote(label)}: ${text}`));
+    refuseEach(
+      errors,
+      path,
+      whole,
+      texts.map(text => `validating label ${goQuote(label)}: ${text}`),
+    );
     return;
   }
 }

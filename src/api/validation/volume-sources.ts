@@ -9,8 +9,8 @@ import {
   inclusiveRangeError,
   invalidValue,
   isDNS1123Subdomain,
-  notSupported,
   nameIsDNSLabel,
+  notSupported,
   required,
   tooLong,
 } from '#apimachinery';
@@ -36,14 +36,7 @@ import type {
   StorageOSPersistentVolumeSource,
   StorageOSVolumeSource,
 } from '../types.ts';
-import {
-  checkDNSLabel,
-  checkDNSSubdomain,
-  checkNoBacksteps,
-  type Errors,
-  refuseEach,
-  requireText,
-} from './common.ts';
+import { checkDNSLabel, checkDNSSubdomain, checkNoBacksteps, type Errors, refuseEach, requireText } from './common.ts';
 
 const hostPathTypes = [
   ...['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'],
@@ -272,8 +265,7 @@ export function checkPersistentAzureFile(
   if (source.secretNamespace === '') errors.push(required(path.child('secretNamespace')));
 }
 
-const managedUri =
-  '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
+const managedUri = '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
 const blobUri = 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd';
 
 export function checkAzureDisk(errors: Errors, path: FieldPath, source: AzureDiskVolumeSource): void {

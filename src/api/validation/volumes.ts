@@ -8,11 +8,11 @@ import {
   goQuote,
   invalidValue,
   nameIsDNSSubdomain,
+  type ObjectMeta,
   parseQuantity,
   required,
   validateAnnotations,
   validateLabels,
-  type ObjectMeta,
 } from '#apimachinery';
 import type { CSIVolumeSource, EphemeralVolumeSource, KeyToPath, Volume } from '../types.ts';
 import {

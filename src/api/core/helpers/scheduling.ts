@@ -1,7 +1,15 @@
 /**
  * Taints, tolerations, node selectors. Upstream: k8s.io/component-helpers/scheduling/corev1.
  */
-import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration } from '../../types.ts';
+import type {
+  Node,
+  NodeSelector,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  PodSpec,
+  Taint,
+  Toleration,
+} from '../../types.ts';
 
 /** Whether the toleration accepts the taint: same effect and key (an absent one accepts all), same value or Exists. */
 export function toleratesTaint(toleration: Toleration, taint: Taint): boolean {

@@ -22,7 +22,10 @@ export function isHeadless(spec: ServiceSpec): boolean {
 }
 
 /** The number of the pod's port that a service port targets; undefined when no container names it. */
-export function findPort(pod: Pick<Pod, 'spec'>, port: Pick<ServicePort, 'targetPort' | 'protocol' | 'port'>): number | undefined {
+export function findPort(
+  pod: Pick<Pod, 'spec'>,
+  port: Pick<ServicePort, 'targetPort' | 'protocol' | 'port'>,
+): number | undefined {
   const target = port.targetPort ?? port.port;
   if (typeof target === 'number') return target;
   const sidecars = (pod.spec.initContainers ?? []).filter(container => container.restartPolicy === 'Always');

@@ -1,8 +1,91 @@
-/** Deployments. Upstream: pkg/apis/apps/v1/defaults.go, pkg/registry/apps/deployment/strategy.go. */
-
+/** Deployments. Upstream: pkg/apis/apps/{v1/defaults.go,validation}, pkg/registry/apps/deployment/strategy.go. */
+import {
+  type FieldError,
+  FieldPath,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+  semanticEqual,
+} from '#apimachinery';
 import { podSpecDefaults } from '../../../core/v1/pod/defaults.ts';
-import type { KindRules } from '../../../kind.ts';
-import type { Deployment } from '../../../types.ts';
+import { dropDisabledPodFields } from '../../../core/v1/pod/prepare.ts';
+import type { KindRules, RuleContext } from '../../../kind.ts';
+import { dropStatus, keepField, keepSpec, keepStatus } from '../../../strategies.ts';
+import type { Deployment, DeploymentStrategy } from '../../../types.ts';
+import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
+import { internalValue } from '../../../validation/internal-value.ts';
+import {
+  checkAtMostAll,
+  checkIntOrPercent,
+  checkRequiredSelector,
+  checkRunsForever,
+  checkSelectorMatches,
+  checkTemplate,
+  collisionCountFalls,
+  intOrPercentValue,
+  parseSelector,
+  statusBounds,
+  statusCounts,
+} from '../../../validation/workloads.ts';
+
+const spec = FieldPath.of('spec');
+
+function checkStrategy(errors: Errors, path: FieldPath, strategy: DeploymentStrategy): void {
+  const rolling = strategy.rollingUpdate;
+  const at = path.child('rollingUpdate');
+  if (strategy.type === 'Recreate') {
+    if (rolling) errors.push(forbiddenField(at, "may not be specified when strategy `type` is 'Recreate'"));
+  } else if (strategy.type === 'RollingUpdate') {
+    if (!rolling) {
+      errors.push(required(at, 'this should be defaulted and never be nil'));
+      return;
+    }
+    const { maxUnavailable = 0, maxSurge = 0 } = rolling;
+    checkIntOrPercent(errors, at.child('maxUnavailable'), maxUnavailable);
+    checkIntOrPercent(errors, at.child('maxSurge'), maxSurge);
+    if (intOrPercentValue(maxUnavailable) === 0 && intOrPercentValue(maxSurge) === 0) {
+      const text = 'may not be 0 when `maxSurge` is 0';
+      errors.push(invalidValue(at.child('maxUnavailable'), maxUnavailable, text));
+    }
+    checkAtMostAll(errors, at.child('maxUnavailable'), maxUnavailable);
+  } else {
+    const shown = internalValue('apps.DeploymentStrategy', strategy);
+    errors.push(notSupported(path, shown, ['Recreate', 'RollingUpdate']));
+  }
+}
+
+function validate(deployment: Deployment, old: Deployment | null, context: RuleContext): FieldError[] {
+  const errors: Errors = [];
+  const own = deployment.spec;
+  checkNonnegative(errors, spec.child('replicas'), own.replicas);
+  checkRequiredSelector(errors, spec.child('selector'), own.selector, 'deployment');
+  const selector = parseSelector(own.selector);
+  const template = spec.child('template');
+  if (selector) {
+    if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
+    checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
+    checkRunsForever(errors, template, own.template, 'ReplicaSet');
+  } else errors.push(invalidValue(spec.child('selector'), own.selector, 'invalid label selector'));
+  checkStrategy(errors, spec.child('strategy'), own.strategy ?? {});
+  checkNonnegative(errors, spec.child('minReadySeconds'), own.minReadySeconds);
+  checkNonnegative(errors, spec.child('revisionHistoryLimit'), own.revisionHistoryLimit);
+  const deadline = own.progressDeadlineSeconds;
+  if (deadline !== undefined) {
+    const at = spec.child('progressDeadlineSeconds');
+    checkNonnegative(errors, at, deadline);
+    if (deadline <= (own.minReadySeconds ?? 0)) {
+      errors.push(invalidValue(at, deadline, 'must be greater than minReadySeconds'));
+    }
+  }
+  if (old) checkImmutable(errors, spec.child('selector'), own.selector, old.spec.selector);
+  return errors;
+}
+
+const counts = [
+  ...['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas'],
+  ...['unavailableReplicas', 'terminatingReplicas', 'collisionCount'],
+];
 
 export const deploymentRules: KindRules<Deployment> = {
   defaults({ spec }) {
@@ -18,7 +101,33 @@ export const deploymentRules: KindRules<Deployment> = {
     spec.progressDeadlineSeconds ??= 600;
     podSpecDefaults(spec.template.spec!);
   },
-  prepareCreate: draft => void (draft.status = {}),
-  generation: true,
+  prepareCreate(draft) {
+    dropStatus(draft);
+    dropDisabledPodFields(draft.spec.template.spec, undefined);
+  },
+  prepareUpdate(draft, old) {
+    keepStatus(draft, old);
+    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec);
+  },
+  prepareStatus(draft, old) {
+    keepSpec(draft, old);
+    keepField(draft.metadata, old.metadata, 'labels');
+  },
+  validate,
+  validateStatus: ({ status }, old) => [
+    ...statusCounts(status, counts),
+    ...statusBounds(
+      status,
+      ['updatedReplicas', 'readyReplicas', 'availableReplicas'],
+      'replicas',
+      'cannot be greater than status.replicas',
+    ),
+    ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
+    ...collisionCountFalls(status, old.status),
+  ],
+  generation: {
+    changed: (now, old) =>
+      !semanticEqual(now.spec, old.spec) || !semanticEqual(now.metadata.annotations, old.metadata.annotations),
+  },
   allowUnconditionalUpdate: true,
 };

@@ -1,15 +1,69 @@
-/** ReplicaSets. Upstream: pkg/apis/apps/v1/defaults.go, pkg/registry/apps/replicaset/strategy.go. */
-
+/** ReplicaSets. Upstream: pkg/apis/apps/{v1/defaults.go,validation}, pkg/registry/apps/replicaset/strategy.go. */
+import { type FieldError, FieldPath, invalidValue } from '#apimachinery';
 import { podSpecDefaults } from '../../../core/v1/pod/defaults.ts';
-import type { KindRules } from '../../../kind.ts';
+import { dropDisabledPodFields } from '../../../core/v1/pod/prepare.ts';
+import type { KindRules, RuleContext } from '../../../kind.ts';
+import { keepStatus } from '../../../strategies.ts';
 import type { ReplicaSet } from '../../../types.ts';
+import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
+import {
+  checkRequiredSelector,
+  checkRunsForever,
+  checkSelectorMatches,
+  checkTemplate,
+  parseSelector,
+  statusBounds,
+  statusCounts,
+} from '../../../validation/workloads.ts';
+
+const spec = FieldPath.of('spec');
+
+function validate(set: ReplicaSet, old: ReplicaSet | null, context: RuleContext): FieldError[] {
+  const errors: Errors = [];
+  const own = set.spec;
+  checkNonnegative(errors, spec.child('replicas'), own.replicas);
+  checkNonnegative(errors, spec.child('minReadySeconds'), own.minReadySeconds);
+  checkRequiredSelector(errors, spec.child('selector'), own.selector, 'deployment');
+  const selector = parseSelector(own.selector);
+  const template = spec.child('template');
+  if (selector) {
+    if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
+    checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
+    checkRunsForever(errors, template, own.template, 'ReplicaSet');
+  } else errors.push(invalidValue(spec.child('selector'), own.selector, 'invalid label selector'));
+  if (old) checkImmutable(errors, spec.child('selector'), own.selector, old.spec.selector);
+  return errors;
+}
+
+export const replicaCounts: readonly string[] = [
+  ...['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+  'terminatingReplicas',
+];
 
 export const replicaSetRules: KindRules<ReplicaSet> = {
   defaults({ spec }) {
     spec.replicas ??= 1;
     if (spec.template?.spec) podSpecDefaults(spec.template.spec);
   },
-  prepareCreate: draft => void (draft.status = { replicas: 0 }),
+  prepareCreate(draft) {
+    draft.status = { replicas: 0 };
+    dropDisabledPodFields(draft.spec.template?.spec, undefined);
+  },
+  prepareUpdate(draft, old) {
+    keepStatus(draft, old);
+    dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec);
+  },
+  validate,
+  validateStatus: ({ status }) => [
+    ...statusCounts(status, replicaCounts),
+    ...statusBounds(
+      status,
+      ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+      'replicas',
+      'cannot be greater than status.replicas',
+    ),
+    ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
+  ],
   generation: true,
   selectableFields: {
     names: ['status.replicas'],

@@ -3,16 +3,27 @@
  * Upstream: pkg/apis/core/v1/defaults.go, zz_generated.defaults.go (SetObjectDefaults_Pod).
  */
 import type { Draft } from '#apimachinery';
-import { ensure, setDefault } from '../../../defaulting.ts';
+import { ensure, roundResources, setDefault } from '../../../defaulting.ts';
 import type { Container, EphemeralContainer, Lifecycle, Pod, PodSpec, Probe, Volume } from '../../../types.ts';
+import { aggregateLimits, aggregateRequests } from '../../helpers.ts';
 
 type AnyContainer = Draft<Container> | Draft<EphemeralContainer>;
 
-/** Name that stands for the latest of an image: its pull policy is Always. */
+const reference =
+  /^(?:([a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?|\[[a-fA-F0-9:]+\](?::[0-9]+)?)\/)?[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*)*(?::([\w][\w.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$/;
+const maxNameLength = 255;
+
+/**
+ * Whether an image is the latest of its name, so that its pull policy is Always: it has that tag, or neither tag nor
+ * digest. What is no image reference at all is not. Upstream: pkg/util/parsers/parsers.go.
+ */
 function isLatest(image: string): boolean {
-  if (image.includes('@')) return false;
-  const last = image.slice(image.lastIndexOf('/') + 1);
-  return !last.includes(':') || last.endsWith(':latest');
+  // No reference is longer; the bound keeps the pattern's work small.
+  if (image.length > 2 * maxNameLength) return false;
+  const match = reference.exec(image);
+  if (!match || image.replace(/[:@][^/]*$/, '').length > maxNameLength || /^[a-f0-9]{64}$/.test(image)) return false;
+  const [, , tag, digest] = match;
+  return tag === 'latest' || (tag === undefined && digest === undefined);
 }
 
 function probeDefaults(probe: Draft<Probe> | undefined): void {
@@ -56,10 +67,8 @@ function containerDefaults(container: AnyContainer): void {
     if (divided) setDefault(divided, 'divisor', '0');
   }
   const resources = ensure(container as { resources?: Draft<Container>['resources'] }, 'resources');
-  for (const [name, limit] of Object.entries(resources?.limits ?? {})) {
-    const requests = ensure(resources as { requests?: Record<string, string> }, 'requests');
-    requests[name] ??= limit as string;
-  }
+  roundResources(resources?.limits);
+  roundResources(resources?.requests);
   probeDefaults(container.livenessProbe);
   probeDefaults(container.readinessProbe);
   probeDefaults(container.startupProbe);
@@ -83,6 +92,8 @@ function volumeDefaults(volume: Draft<Volume>): void {
       if (source.serviceAccountToken) setDefault(source.serviceAccountToken, 'expirationSeconds', 3600);
     }
   }
+  const { image } = volume;
+  if (image && !image.pullPolicy) image.pullPolicy = isLatest(image.reference ?? '') ? 'Always' : 'IfNotPresent';
   const { iscsi, rbd, azureDisk, scaleIO, ephemeral } = volume;
   if (iscsi && !iscsi.iscsiInterface) iscsi.iscsiInterface = 'default';
   if (rbd) {
@@ -123,7 +134,9 @@ export function podSpecDefaults(spec: Draft<PodSpec>): void {
   for (const container of spec.initContainers ?? []) containerDefaults(container);
   for (const container of spec.containers ?? []) containerDefaults(container);
   for (const container of spec.ephemeralContainers ?? []) containerDefaults(container);
-  if (spec.hostNetwork) hostPorts(spec);
+  roundResources(spec.overhead);
+  roundResources(spec.resources?.limits);
+  roundResources(spec.resources?.requests);
 }
 
 /** On the host's network a container port is a host port. */
@@ -133,18 +146,50 @@ function hostPorts(spec: Draft<PodSpec>): void {
   }
 }
 
+type Amounts = Record<string, string> | undefined;
+
+/** Limits that have no request are the request. */
+function requestsFromLimits(owner: { resources?: Draft<Container>['resources'] }): void {
+  const limits = owner.resources?.limits;
+  if (!limits) return;
+  const requests = ensure(owner.resources as { requests?: Record<string, string> }, 'requests');
+  for (const [name, limit] of Object.entries(limits)) requests[name] ??= limit as string;
+}
+
 /** Defaults of a Pod itself: those of templates and what only a Pod has. */
 export function podDefaults(pod: Draft<Pod>): void {
   podSpecDefaults(pod.spec);
   const { spec } = pod;
-  setDefault(spec, 'enableServiceLinks', true);
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) requestsFromLimits(container);
+  podLevelLimits(spec);
   podLevelRequests(spec);
+  setDefault(spec, 'enableServiceLinks', true);
+  if (spec.hostNetwork) hostPorts(spec);
 }
 
-/** Pod-level limits are the pod-level requests' default. Upstream: defaultPodRequests. */
+/** Huge pages that the containers limit and the pod does not. Upstream: defaultHugePagePodLimits. */
+function podLevelLimits(spec: Draft<PodSpec>): void {
+  const own = spec.resources as { requests?: Amounts; limits?: Amounts } | undefined;
+  if (!own || (isEmpty(own.limits) && isEmpty(own.requests))) return;
+  for (const [name, amount] of aggregateLimits(spec as PodSpec)) {
+    if (!name.startsWith('hugepages-') || own.requests?.[name] !== undefined) continue;
+    own.limits ??= {};
+    own.limits[name] ??= amount.toString();
+  }
+}
+
+const isEmpty = (list: Amounts): boolean => Object.keys(list ?? {}).length === 0;
+
+/** What the containers ask for, and then the limits, are the pod's requests. Upstream: defaultPodRequests. */
 function podLevelRequests(spec: Draft<PodSpec>): void {
-  const limits = spec.resources?.limits;
-  if (!limits) return;
-  const requests = ensure(spec.resources as { requests?: Record<string, string> }, 'requests');
-  for (const [name, limit] of Object.entries(limits)) requests[name] ??= limit as string;
+  const own = spec.resources as { requests?: Amounts; limits?: Amounts } | undefined;
+  if (!own || isEmpty(own.limits)) return;
+  const requests: Record<string, string> = { ...own.requests };
+  for (const [name, amount] of aggregateRequests(spec as PodSpec)) {
+    if (name === 'cpu' || name === 'memory') requests[name] ??= amount.toString();
+  }
+  for (const [name, limit] of Object.entries(own.limits!)) {
+    if (name === 'cpu' || name === 'memory' || name.startsWith('hugepages-')) requests[name] ??= limit;
+  }
+  if (!isEmpty(requests)) own.requests = requests;
 }

@@ -1,7 +1,42 @@
-/** ReplicationControllers. Upstream: pkg/apis/core/v1/defaults.go, pkg/registry/core/replicationcontroller/strategy.go. */
-import type { KindRules } from '../../../kind.ts';
+/** ReplicationControllers. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/replicationcontroller. */
+import { type FieldError, FieldPath, required, selectorFromSet } from '#apimachinery';
+import { replicaCounts } from '../../../apps/v1/replica-set/rules.ts';
+import type { KindRules, RuleContext } from '../../../kind.ts';
+import { keepStatus } from '../../../strategies.ts';
 import type { ReplicationController } from '../../../types.ts';
+import { checkNonnegative, type Errors } from '../../../validation/common.ts';
+import {
+  checkRunsForever,
+  checkSelectorMatches,
+  checkTemplate,
+  statusBounds,
+  statusCounts,
+} from '../../../validation/workloads.ts';
 import { podSpecDefaults } from '../pod/defaults.ts';
+import { dropDisabledPodFields } from '../pod/prepare.ts';
+
+const path = FieldPath.of('spec');
+
+function validate(
+  controller: ReplicationController,
+  old: ReplicationController | null,
+  context: RuleContext,
+): FieldError[] {
+  const errors: Errors = [];
+  const { spec } = controller;
+  checkNonnegative(errors, path.child('minReadySeconds'), spec.minReadySeconds);
+  const selector = selectorFromSet(spec.selector);
+  if (selector.isEmpty) errors.push(required(path.child('selector')));
+  checkNonnegative(errors, path.child('replicas'), spec.replicas);
+  const at = path.child('template');
+  if (!spec.template) errors.push(required(at));
+  else {
+    if (!selector.isEmpty) checkSelectorMatches(errors, at, selector, spec.template);
+    checkTemplate(errors, at, spec.template, { old: old?.spec.template, context });
+    checkRunsForever(errors, at, spec.template, 'ReplicationController');
+  }
+  return errors;
+}
 
 export const replicationControllerRules: KindRules<ReplicationController> = {
   defaults(draft) {
@@ -12,9 +47,27 @@ export const replicationControllerRules: KindRules<ReplicationController> = {
       if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
     }
     spec.replicas ??= 1;
-    if (spec.template?.spec) podSpecDefaults(spec.template.spec);
+    if (spec.template) podSpecDefaults((spec.template.spec ??= { containers: [] }));
   },
-  prepareCreate: draft => void (draft.status = { replicas: 0 }),
+  prepareCreate(draft) {
+    draft.status = { replicas: 0 };
+    dropDisabledPodFields(draft.spec.template?.spec, undefined);
+  },
+  prepareUpdate(draft, old) {
+    keepStatus(draft, old);
+    dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec);
+  },
+  validate,
+  validateStatus: ({ status }) => [
+    ...statusCounts(status, replicaCounts),
+    ...statusBounds(
+      status,
+      ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+      'replicas',
+      'cannot be greater than status.replicas',
+    ),
+    ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
+  ],
   generation: true,
   selectableFields: {
     names: ['status.replicas'],

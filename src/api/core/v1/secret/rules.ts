@@ -1,6 +1,90 @@
-/** Secrets. Upstream: pkg/apis/core/v1/{defaults,conversion}.go, pkg/registry/core/secret/strategy.go. */
+/** Secrets. Upstream: pkg/apis/core/{v1,validation}, pkg/registry/core/secret/strategy.go. */
+import { type FieldError, FieldPath, goQuote, invalidValue, isConfigMapKey, required, tooLong } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { Secret } from '../../../types.ts';
+import { checkImmutable, type Errors, refuseEach, sortedKeys } from '../../../validation/common.ts';
+import { base64Length, immutableData, maxDataBytes } from '../config-map/rules.ts';
+
+const dataPath = FieldPath.of('data');
+const accountKey = 'kubernetes.io/service-account.name';
+
+/** Go's complaint about what is no JSON object; undefined when it is one. */
+function jsonRefusal(text: string): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    if (text.trim() === '') return 'unexpected end of JSON input';
+    const open = /^\s*[[{"]/.test(text);
+    return open
+      ? 'unexpected end of JSON input'
+      : `invalid character ${singleQuote(text.trim())} looking for beginning of value`;
+  }
+  if (value === null || (typeof value === 'object' && !Array.isArray(value))) return undefined;
+  const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
+}
+
+const singleQuote = (text: string): string => `'${goQuote([...text][0] ?? '').slice(1, -1)}'`;
+
+function checkConfig(errors: Errors, secret: Secret, key: string): void {
+  const text = secret.data?.[key];
+  const at = dataPath.key(key);
+  if (text === undefined) {
+    errors.push(required(at));
+    return;
+  }
+  const refusal = jsonRefusal(Buffer.from(text, 'base64').toString());
+  if (refusal) errors.push(invalidValue(at, '<secret contents redacted>', refusal));
+}
+
+function checkType(errors: Errors, secret: Secret): void {
+  const { data = {} } = secret;
+  const need = (key: string): void => {
+    if (data[key] === undefined) errors.push(required(dataPath.key(key)));
+  };
+  switch (secret.type) {
+    case 'kubernetes.io/service-account-token':
+      if (!secret.metadata.annotations?.[accountKey]) {
+        errors.push(required(FieldPath.of('metadata', 'annotations').key(accountKey)));
+      }
+      break;
+    case 'kubernetes.io/dockercfg':
+      checkConfig(errors, secret, '.dockercfg');
+      break;
+    case 'kubernetes.io/dockerconfigjson':
+      checkConfig(errors, secret, '.dockerconfigjson');
+      break;
+    case 'kubernetes.io/basic-auth':
+      if (data['username'] === undefined && data['password'] === undefined) {
+        need('username');
+        need('password');
+      }
+      break;
+    case 'kubernetes.io/ssh-auth':
+      if (!data['ssh-privatekey']) errors.push(required(dataPath.key('ssh-privatekey')));
+      break;
+    case 'kubernetes.io/tls':
+      need('tls.crt');
+      need('tls.key');
+      break;
+    default:
+  }
+}
+
+function validate(secret: Secret, old: Secret | null): FieldError[] {
+  const errors: Errors = [];
+  if (old) checkImmutable(errors, FieldPath.of('type'), secret.type ?? '', old.type ?? '');
+  errors.push(...immutableData(secret, old));
+  let size = 0;
+  for (const key of sortedKeys(secret.data)) {
+    refuseEach(errors, dataPath.key(key), key, isConfigMapKey(key));
+    size += base64Length(secret.data![key]!);
+  }
+  if (size > maxDataBytes) errors.push(tooLong(dataPath, maxDataBytes));
+  checkType(errors, secret);
+  return errors;
+}
 
 export const secretRules: KindRules<Secret> = {
   defaults(draft) {
@@ -14,6 +98,7 @@ export const secretRules: KindRules<Secret> = {
   prepareUpdate(draft, old) {
     if (!draft.type && old.type) draft.type = old.type;
   },
+  validate,
   selectableFields: { names: ['type'], read: secret => ({ type: secret.type ?? '' }) },
   allowUnconditionalUpdate: true,
 };
