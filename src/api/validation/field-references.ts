@@ -5,7 +5,7 @@
 import { type FieldPath, goQuote, invalidValue, notSupported, parseQuantity, required } from '#apimachinery';
 import type { DownwardAPIVolumeFile, ObjectFieldSelector, ResourceFieldSelector } from '../types.ts';
 import { checkLocalNonReservedPath, checkQualifiedName, type Errors, requireText } from './common.ts';
-import { checkFileMode } from './volumes.ts';
+import { checkFileMode } from './files.ts';
 
 const volumeFields = ['metadata.annotations', 'metadata.labels', 'metadata.name', 'metadata.namespace', 'metadata.uid'];
 export const envFields: readonly string[] = [

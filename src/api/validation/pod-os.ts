@@ -2,7 +2,7 @@
 import { type FieldPath, forbiddenField, invalidValue, notSupported, required } from '#apimachinery';
 import type { PodSpec } from '../types.ts';
 import type { Errors } from './common.ts';
-import { visitContainers } from './pod-specs.ts';
+import { visitContainers } from './visit-containers.ts';
 
 const notOnWindows = 'cannot be set for a windows pod';
 const notOnLinux = 'windows options cannot be set for a linux pod';

@@ -50,6 +50,7 @@ import { checkOperatingSystem, checkWindowsHostProcess } from './pod-os.ts';
 import { checkContainerResources, checkPodLevelResources, isHugePage } from './resources.ts';
 import { checkAffinity, checkTolerations, checkTopologySpread } from './scheduling.ts';
 import { checkPodSecurityContext } from './security-contexts.ts';
+import { visitContainers } from './visit-containers.ts';
 import { checkVolumes } from './volumes.ts';
 
 /** What the place and the old object allow. */
@@ -67,21 +68,6 @@ export interface PodSpecOptions {
   readonly allowAnySELinuxPolicy?: boolean;
   readonly allowRestartOnResize?: boolean;
   readonly allowBlockDevicesInUserNamespace?: boolean;
-}
-
-interface VisitedContainer {
-  readonly container: Container;
-  readonly path: FieldPath;
-}
-
-/** All containers with their paths, in upstream's order of visiting: init, regular, ephemeral. */
-export function visitContainers(spec: PodSpec, path: FieldPath): VisitedContainer[] {
-  return (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap(field =>
-    (spec[field] ?? []).map((container, i) => ({
-      container: container as Container,
-      path: path.child(field).index(i),
-    })),
-  );
 }
 
 const hard = 'requiredDuringSchedulingIgnoredDuringExecution';

@@ -13,8 +13,9 @@ import {
 } from '#apimachinery';
 import type { PodSpec, PodTemplateSpec, SeccompProfile, Toleration } from '../types.ts';
 import { checkLocalDescendingPath, type Errors } from './common.ts';
-import { checkPodSpec, type PodSpecOptions, visitContainers } from './pod-specs.ts';
+import { checkPodSpec, type PodSpecOptions } from './pod-specs.ts';
 import { checkTolerations } from './scheduling.ts';
+import { visitContainers } from './visit-containers.ts';
 
 type Annotations = Readonly<Record<string, string>>;
 

@@ -19,9 +19,9 @@ import type {
 } from '../types.ts';
 import { checkLocalNonReservedPath, type Errors, refuseEach, requireText } from './common.ts';
 import { checkDownwardAPIFile } from './field-references.ts';
+import { checkFileMode, checkKeyToPath } from './files.ts';
 import { invalidInternal } from './internal-value.ts';
 import { checkSignerName, isKubernetesSigner } from './signer-names.ts';
-import { checkFileMode, checkKeyToPath } from './volumes.ts';
 
 const conflicting = 'conflicting duplicate paths';
 

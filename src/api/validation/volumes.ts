@@ -25,12 +25,10 @@ import {
   requireText,
 } from './common.ts';
 import { checkDownwardAPIFile } from './field-references.ts';
+import { checkFileMode, checkKeyToPath } from './files.ts';
 import { checkClaimSpec } from './persistent-volume-claims.ts';
 import { checkProjected } from './projected-volumes.ts';
 import * as sources from './volume-sources.ts';
-
-export const fileModeText = 'must be a number between 0 and 0777 (octal), both inclusive';
-const maxFileMode = 0o777;
 
 export interface VolumeContext {
   /** Name of the pod; empty in templates. */
@@ -39,17 +37,6 @@ export interface VolumeContext {
   readonly allowNonLocalTokenPath?: boolean;
   /** Templates may leave out an image's reference. */
   readonly isPod: boolean;
-}
-
-export function checkFileMode(errors: Errors, path: FieldPath, mode: number | undefined): void {
-  if (mode !== undefined && (mode > maxFileMode || mode < 0)) errors.push(invalidValue(path, mode, fileModeText));
-}
-
-export function checkKeyToPath(errors: Errors, path: FieldPath, item: KeyToPath): void {
-  requireText(errors, path.child('key'), item.key);
-  requireText(errors, path.child('path'), item.path);
-  checkLocalNonReservedPath(errors, path.child('path'), item.path ?? '');
-  checkFileMode(errors, path.child('mode'), item.mode);
 }
 
 interface FileSource {
