@@ -23,15 +23,7 @@ import {
   validateLabels,
 } from '#apimachinery';
 import { aggregateLimits, aggregateRequests } from '../core/helpers.ts';
-import type {
-  Container,
-  NodeSelectorTerm,
-  PodAffinityTerm,
-  PodDNSConfig,
-  PodResourceClaim,
-  PodSpec,
-  Volume,
-} from '../types.ts';
+import type { NodeSelectorTerm, PodAffinityTerm, PodDNSConfig, PodResourceClaim, PodSpec, Volume } from '../types.ts';
 import {
   checkChoice,
   checkDNSLabel,

@@ -19,7 +19,6 @@ import {
   checkChoice,
   checkDNSLabel,
   checkLocalDescendingPath,
-  checkLocalNonReservedPath,
   type Errors,
   refuseEach,
   requireText,
