@@ -87,7 +87,7 @@ export class FieldManager {
    */
   update<T extends KubeObject>(live: KubeObject | null, next: T, options: UpdateOptions): T {
     const bare = withManagers(next, undefined);
-    if (live !== null && this.#keepsManagers(live, next) && equalValues(withManagers(live, undefined), bare)) {
+    if (live !== null && this.#keepsManagers(live, next) && isUnchanged(withManagers(live, undefined), bare)) {
       return withManagers(bare, live.metadata.managedFields);
     }
     const managers = this.#managersOfUpdate(live, next);
@@ -261,6 +261,13 @@ export class FieldManager {
     const { object, node } = converted;
     return { value: builtin ? withZeros(object, node) : object, node, apiVersion };
   }
+}
+
+/** Compares first what writes change most, so that a change is seen early. */
+function isUnchanged(live: KubeObject, next: KubeObject): boolean {
+  return (
+    equalValues(live['status'], next['status']) && equalValues(live['spec'], next['spec']) && equalValues(live, next)
+  );
 }
 
 function failed(message: string): InputError {

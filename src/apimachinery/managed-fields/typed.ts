@@ -100,12 +100,18 @@ export function equalValues(a: unknown, b: unknown): boolean {
     return true;
   }
   if (Array.isArray(b)) return false;
-  const [left, right] = [a as JsonMap, b as JsonMap];
+  const left = a as JsonMap;
+  const right = b as JsonMap;
   let count = 0;
   for (const name in left) {
-    if (left[name] === undefined) continue;
+    const value = left[name];
+    if (value === undefined) continue;
     count++;
-    if (!Object.hasOwn(right, name) || !equalValues(left[name], right[name])) return false;
+    const other = right[name];
+    if (value === other) continue;
+    // What is inherited is never equal to JSON, but for the prototype itself.
+    if (other === undefined || (name === '__proto__' && !Object.hasOwn(right, name))) return false;
+    if (!equalValues(value, other)) return false;
   }
   for (const name in right) if (right[name] !== undefined) count--;
   return count === 0;
