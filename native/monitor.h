@@ -27,7 +27,7 @@ enum frame_type {
   FRAME_STDIN = 16,
   FRAME_STDIN_CLOSE = 17,
   FRAME_RESIZE = 18,     /* data: columns:2, rows:2, big endian */
-  FRAME_SUBSCRIBE = 19,  /* data: one byte, 1 for stdout + 2 for stderr; nothing is sent before it */
+  FRAME_SUBSCRIBE = 19,  /* data: one byte, 1 for stdout + 2 for stderr + 4 for stdin */
   FRAME_REOPEN_LOG = 20,
 };
 
@@ -37,7 +37,7 @@ struct session {
   int in;                /* writable end of the process's stdin, or -1 */
   int out, err;          /* readable ends; with a terminal `out` is the terminal and `err` is -1 */
   bool tty;
-  bool stdin_once;       /* stdin is closed when the first client that wrote to it leaves */
+  bool stdin_once;       /* stdin is closed when the first client that asked for it leaves */
   bool kill_on_leave;    /* exec: the process is killed when its client leaves */
   const char *log_path;  /* log in CRI format, or NULL */
   const char *oom_file;  /* file of the cgroup that counts OOM kills, or NULL */

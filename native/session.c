@@ -31,8 +31,7 @@ enum {
 
 struct client {
   int fd;
-  int mask;                 /* 1: stdout, 2: stderr */
-  bool wrote_stdin;
+  int mask;                 /* 1: stdout, 2: stderr, 4: stdin */
   char *waiting;            /* bytes to send */
   size_t waiting_length, waiting_room;
   int64_t stalled_since_ms; /* 0 when it took something lately */
@@ -116,7 +115,7 @@ static void log_flush(void) {
 
 static void client_drop(struct session *session, int index) {
   struct client *client = clients[index];
-  if (session->stdin_once && client->wrote_stdin) stdin_closing = true;
+  if (session->stdin_once && (client->mask & 4)) stdin_closing = true;
   if (session->kill_on_leave && session->pid > 0) kill(session->pid, SIGKILL);
   close(client->fd);
   free(client->waiting);
@@ -191,7 +190,6 @@ static void client_command(struct session *session, struct client *client, int t
                            size_t length) {
   switch (type) {
     case FRAME_STDIN:
-      client->wrote_stdin = true;
       if (session->in < 0 || length == 0) return;
       memcpy(stdin_waiting, data, length);
       stdin_length = length;
@@ -216,22 +214,42 @@ static void client_command(struct session *session, struct client *client, int t
   }
 }
 
-/* Carries out the complete frames that came; stops while input for the process waits. */
+/* Length of the first frame's data when it has come completely; -1 otherwise, -2 when it is longer than allowed. */
+static long client_frame_length(const struct client *client) {
+  const unsigned char *head = client->input;
+  if (client->input_length < 5) return -1;
+  size_t length = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
+  if (length > CHUNK) return -2;
+  return client->input_length < 5 + length ? -1 : (long)length;
+}
+
+/* Carries out the frames that came; stops while input for the process waits. Answers false when one makes no sense. */
+static bool client_obey(struct session *session, struct client *client) {
+  while (stdin_length == 0) {
+    long length = client_frame_length(client);
+    if (length == -2) return false;
+    if (length < 0) break;
+    client_command(session, client, client->input[0], client->input + 5, (size_t)length);
+    client->input_length -= 5 + (size_t)length;
+    memmove(client->input, client->input + 5 + length, client->input_length);
+  }
+  return true;
+}
+
+/* Answers false when the client is gone or out of its mind. */
 static bool client_read(struct session *session, struct client *client) {
   ssize_t got = recv(client->fd, client->input + client->input_length, sizeof client->input - client->input_length,
                      MSG_DONTWAIT);
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return false;
   if (got > 0) client->input_length += (size_t)got;
-  while (client->input_length >= 5 && stdin_length == 0) {
-    const unsigned char *head = client->input;
-    size_t length = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
-    if (length > CHUNK) return false;
-    if (client->input_length < 5 + length) break;
-    client_command(session, client, head[0], head + 5, length);
-    client->input_length -= 5 + length;
-    memmove(client->input, client->input + 5 + length, client->input_length);
-  }
-  return true;
+  return client_obey(session, client);
+}
+
+/* True when a complete frame waits for its turn, which nothing outside will tell us. */
+static bool clients_pending(void) {
+  for (int i = 0; stdin_length == 0 && i < client_count; i++)
+    if (client_frame_length(clients[i]) != -1) return true;
+  return false;
 }
 
 /* ---- the process ---- */
@@ -298,8 +316,12 @@ static bool reap(struct session *session, struct session_end *end) {
 
 static void poll_clients(struct session *session, struct pollfd *polls, int count, bool accepting) {
   for (int i = count - 1; i >= 0; i--) {
-    bool more = clients[i]->input_length >= 5 && stdin_length == 0;
-    if ((polls[i].revents || more) && stdin_length == 0 && !client_read(session, clients[i])) client_drop(session, i);
+    if (stdin_length > 0) { /* everybody's turn comes when the process has taken it */
+      if (session->kill_on_leave && (polls[i].revents & (POLLHUP | POLLERR))) client_drop(session, i);
+      continue;
+    }
+    bool fine = polls[i].revents ? client_read(session, clients[i]) : client_obey(session, clients[i]);
+    if (!fine) client_drop(session, i);
   }
   if (accepting) client_accept(session);
 }
@@ -321,9 +343,11 @@ struct session_end session_serve(struct session *session) {
     int count = client_count;
     for (int i = 0; i < count; i++) {
       short wanted = (stdin_length == 0 ? POLLIN : 0) | (clients[i]->waiting_length > 0 ? POLLOUT : 0);
-      polls[5 + i] = (struct pollfd){clients[i]->fd, wanted, 0};
+      /* While input waits, an exec's client is watched for leaving; another's hang-up would only wake us in vain. */
+      bool watched = wanted != 0 || session->kill_on_leave;
+      polls[5 + i] = (struct pollfd){watched ? clients[i]->fd : -1, wanted, 0};
     }
-    int ready = poll(polls, 5 + (nfds_t)count, ended || held ? 50 : -1);
+    int ready = poll(polls, 5 + (nfds_t)count, clients_pending() ? 0 : ended || held ? 50 : -1);
     if (ready < 0 && errno != EINTR) break;
     if (ready < 0) continue;
     bool output = false;

@@ -165,7 +165,7 @@ async function assemble(
       await Promise.all(sandboxes.list().map(({ id }) => runtime.removePodSandbox(id)));
       await Promise.all(containers.list().map(({ record }) => runtime.removeContainer(record.id)));
       await waitForMonitors(host, clock);
-      cgroups.remove(host.cgroupPrefix);
+      cgroups.removeAll();
       for (const name of ['m', 'x', 'ns', 'runtime'])
         await rm(join(host.runDir, name), { recursive: true, force: true });
       if (alsoImages) await rm(host.nodeDir, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 /** The container engine with real containers: CRI's suite, then what only a real engine can show. Needs root and crun or runc. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -216,9 +217,10 @@ realTest('closing an exec session kills its process', async target => {
   await withPod(target, 'exec-close', async (sandbox, pod) => {
     const { runtime } = target.engine;
     const id = await runContainer(target, sandbox, pod, shell('while :; do sleep 1000; done'));
-    const streams = { stdin: false, stdout: true, stderr: false, tty: false };
+    const streams = { stdin: true, stdout: true, stderr: false, tty: false };
     const command = shell('echo begun; exec sleep 4321');
     const session = await runtime.openExec({ containerId: id, command, ...streams });
+    session.stdin!.write('input that nobody reads '.repeat(20_000));
     await new Promise(resolve => session.stdout!.once('data', resolve));
     session.close();
     const find = shell('for d in /proc/[0-9]*; do tr "\\0" " " < $d/cmdline; echo; done');
@@ -227,6 +229,36 @@ realTest('closing an exec session kills its process', async target => {
       await systemClock.sleep(20);
     }
     assert.fail('the process still runs');
+  });
+});
+
+realTest('input reaches a program that writes nothing until its end, however it is cut', async target => {
+  await withPod(target, 'input', async (sandbox, pod) => {
+    const { runtime } = target.engine;
+    const id = await runContainer(target, sandbox, pod, shell('while :; do sleep 1000; done'));
+    const streams = { stdin: true, stdout: true, stderr: false, tty: false };
+    const session = await runtime.openExec({ containerId: id, command: shell('sleep 0.1; md5sum'), ...streams });
+    const hash = createHash('md5');
+    for (let at = 0; at < 500; at++) {
+      const piece = `${at} `.repeat(at);
+      hash.update(piece);
+      session.stdin!.write(piece);
+    }
+    session.stdin!.end();
+    assert.equal((await text(session.stdout!)).slice(0, 32), hash.digest('hex'));
+  });
+});
+
+realTest('with stdinOnce the input ends when the attached client goes, even without a word', async target => {
+  await withPod(target, 'stdin-once', async (sandbox, pod) => {
+    const change = { stdin: true, stdinOnce: true };
+    const id = await runContainer(target, sandbox, pod, shell('cat; exit 9'), change);
+    const streams = { stdin: true, stdout: true, stderr: true, tty: false };
+    const session = await target.engine.runtime.openAttach({ containerId: id, ...streams });
+    session.resize(1, 1);
+    await target.engine.runtime.execSync(id, ['true'], 5000);
+    session.close();
+    assert.equal((await untilExited(target.engine, id)).exitCode, 9);
   });
 });
 

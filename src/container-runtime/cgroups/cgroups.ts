@@ -3,7 +3,7 @@
  * container's group; this reads its figures, kills what is in it, and removes groups that nobody else removes.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Host } from '../host.ts';
 
 /** What a group has used. Working set: memory that cannot be taken back at once. */
@@ -68,6 +68,21 @@ export class Cgroups {
   /** Removes the group and those below in every hierarchy. A group that still has processes stays. */
   remove(path: string): void {
     for (const hierarchy of this.#hierarchies()) removeTree(join(hierarchy, path));
+  }
+
+  /** Removes everything of the engine, and the group above when nobody else uses it. */
+  removeAll(): void {
+    const { cgroupPrefix } = this.#host;
+    this.remove(cgroupPrefix);
+    for (const hierarchy of this.#hierarchies()) {
+      const above = join(hierarchy, dirname(cgroupPrefix));
+      if (above === hierarchy || !existsSync(above)) continue;
+      try {
+        rmdirSync(above);
+      } catch {
+        // Another engine's groups are in it.
+      }
+    }
   }
 
   /** Makes a group for processes of the engine itself and answers the files that take them in. */

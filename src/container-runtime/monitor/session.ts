@@ -78,7 +78,7 @@ export async function openSession(
   );
   socket.on('error', () => {});
   socket.on('close', () => finish(() => reject(new CriError('unavailable', 'the connection to the process was lost'))));
-  const mask = (streams.stdout ? 1 : 0) + (streams.stderr ? 2 : 0);
+  const mask = (streams.stdout ? 1 : 0) + (streams.stderr ? 2 : 0) + (streams.stdin ? 4 : 0);
   socket.write(encodeFrame(frame.subscribe, Buffer.from([mask])));
   return {
     ...(streams.stdin ? { stdin: inputOf(socket) } : {}),
