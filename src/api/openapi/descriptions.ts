@@ -79,10 +79,26 @@ const usualTexts: Readonly<Record<string, string>> = {
   'io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta': `Standard list metadata. More info: ${conventions}#types-kinds`,
 };
 
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
+
+/** Definitions that are no models there, in words of our own. */
+const scalarTexts: Readonly<Record<string, string>> = {
+  'io.k8s.apimachinery.pkg.api.resource.Quantity':
+    'Quantity is a number that may have a decimal (m, k, M, G …) or a binary (Ki, Mi, Gi …) suffix or an exponent.',
+  'io.k8s.apimachinery.pkg.runtime.RawExtension': 'RawExtension is an object of any kind.',
+  [`${meta}Duration`]: 'Duration is a length of time, as 1h30m.',
+  [`${meta}FieldsV1`]: 'FieldsV1 is a set of fields: a tree whose keys name fields, items of lists and values.',
+  [`${meta}MicroTime`]: 'MicroTime is an instant with microseconds, in RFC 3339.',
+  [`${meta}Patch`]: 'Patch is the body of a PATCH request.',
+  [`${meta}Time`]: 'Time is an instant with seconds, in RFC 3339.',
+};
+const intOrString = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
+
 /** The description of a definition, or of one of its fields; empty when it is not known. */
 export function describe(definition: string, field = ''): string {
+  if (field === '' && definition === intOrString) return describe('io.k8s.api.core.v1.ServicePort', 'targetPort');
   const text = source.of(definition).get(field);
-  if (text || field === '' || !builtinTypes.has(definition)) return text ?? '';
+  if (text || field === '' || !builtinTypes.has(definition)) return text ?? scalarTexts[definition] ?? '';
   const node = builtinTypes.struct(definition).fields.get(field)?.node;
   if (node?.kind !== 'struct') return '';
   return usualTexts[node.name] ?? describe(node.name);
