@@ -8,7 +8,7 @@ import { rulesOf } from '#api/rules';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
 import type { Transport } from '#client';
 import type { TokenKeys } from '#pki';
-import { type Store, startWatchCache } from '#storage';
+import { type Store, startCompactor, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
 import { cacheLookup, type Lookup } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
@@ -79,6 +79,7 @@ export async function createApiServer(
   const stopping = new AbortController();
   const scheme = new Scheme(config.keyPrefix, rulesOf as (facts: ResourceFacts) => KindRules);
   const watchCache = await startWatchCache(deps, { prefix: `${config.keyPrefix}/` });
+  const compactor = startCompactor(deps);
   const caches = new Caches(watchCache);
   const { clock, random } = deps;
   const objects = new ObjectStore(deps.store);
@@ -127,6 +128,7 @@ export async function createApiServer(
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('the API server stops'));
+    compactor[Symbol.dispose]();
     for (const transport of transports) await transport[Symbol.asyncDispose]();
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
     await watchCache[Symbol.asyncDispose]();

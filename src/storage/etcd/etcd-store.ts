@@ -60,6 +60,8 @@ class Etcd implements Store {
   readonly #closed = new AbortController();
   readonly #watches = new Set<EtcdWatch>();
   #askingProgress: 'no' | 'yes' | 'again' = 'no';
+  #asked: Promise<number> | undefined;
+  #askedNext: Promise<number> | undefined;
   /** The newest revision that any answer showed. */
   #seen = 0;
   readOnlyReason: string | null = null;
@@ -146,9 +148,21 @@ class Etcd implements Store {
     void this.#askProgress();
   }
 
-  async currentRevision(): Promise<number> {
-    const { revision } = await this.range({ start: '\0', countOnly: true });
-    return revision;
+  /** One question under way and one to follow serve all who ask meanwhile: an answer must not be older than its call. */
+  currentRevision(): Promise<number> {
+    if (!this.#asked) {
+      this.#asked = this.#askRevision().finally(() => {
+        this.#asked = undefined;
+      });
+      return this.#asked;
+    }
+    this.#askedNext ??= this.#asked
+      .catch(() => {})
+      .then(() => {
+        this.#askedNext = undefined;
+        return this.currentRevision();
+      });
+    return this.#askedNext;
   }
 
   async compact(revision: number): Promise<void> {
@@ -252,6 +266,11 @@ class Etcd implements Store {
       if (pauseMs > 0) await this.#options.clock.sleep(pauseMs);
     }
     this.#askingProgress = 'no';
+  }
+
+  async #askRevision(): Promise<number> {
+    const { revision } = await this.range({ start: '\0', countOnly: true });
+    return revision;
   }
 
   async #requestOf(op: StorageOp): Promise<Message> {

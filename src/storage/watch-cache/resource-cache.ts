@@ -215,7 +215,11 @@ export class ResourceCache<T> {
       this.reset();
       const generation = this.#generation;
       this.#waiting = [];
-      const revision = await this.#read();
+      const revision = await this.#read().catch(error => {
+        if (error instanceof StorageError && error.code === 'compacted') return undefined;
+        throw error;
+      });
+      if (revision === undefined) continue; // compaction overtook the pages; a new read begins after it
       if (this.#closed) return this.reset();
       if (generation !== this.#generation) continue;
       this.#filledAt = revision;

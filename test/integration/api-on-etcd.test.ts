@@ -1,0 +1,113 @@
+/** Two API servers on one etcd serve one truth: reads, watches, optimistic updates, allocations. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Json } from '#apimachinery';
+import { type ApiServer, createApiServer, user } from '#apiserver';
+import { createActivity, MetricsRegistry, noFaults, silentLogger, systemClock, systemRandom } from '#base';
+import type { Transport } from '#client';
+import { openEtcdStore, type Store } from '#storage';
+import { etcdMissing, startEtcd } from '../support/etcd.ts';
+
+interface ConfigMap {
+  readonly metadata: { readonly name: string; readonly resourceVersion: string };
+  readonly data: Readonly<Record<string, string>>;
+}
+
+interface Server extends AsyncDisposable {
+  readonly store: Store;
+  readonly client: Transport;
+}
+
+async function startServer(endpoints: readonly string[]): Promise<Server> {
+  const store = await openEtcdStore({ endpoints, clock: systemClock });
+  const server: ApiServer = await createApiServer({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    metrics: new MetricsRegistry(),
+    faults: noFaults,
+    activity: createActivity(),
+  });
+  const dispose = async () => {
+    await server[Symbol.asyncDispose]();
+    await store.close();
+  };
+  return { store, client: server.transport(user('admin', ['system:masters'])), [Symbol.asyncDispose]: dispose };
+}
+
+const maps = '/api/v1/namespaces/default/configmaps';
+const get = async (client: Transport, path: string): Promise<Json> =>
+  (await client.request({ method: 'GET', path })).json();
+
+function configMap(name: string, data: Record<string, string>): object {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data };
+}
+
+/** Adds one to a counter by reading and replacing, again when another was quicker. */
+async function increment(client: Transport): Promise<void> {
+  for (;;) {
+    const current = (await get(client, `${maps}/counter`)) as unknown as ConfigMap;
+    const body = { ...current, data: { n: String(Number(current.data['n']) + 1) } };
+    try {
+      await client.request({ method: 'PUT', path: `${maps}/counter`, body });
+      return;
+    } catch (error) {
+      assert.match(String(error), /the object has been modified/);
+    }
+  }
+}
+
+const missing = etcdMissing();
+test('two API servers on one etcd serve one truth', missing ? { skip: missing } : {}, async () => {
+  await using etcd = await startEtcd(1, 21_430);
+  await using a = await startServer(etcd.endpoints);
+  await using b = await startServer(etcd.endpoints);
+  const abort = new AbortController();
+  const watch = await b.client.request({ method: 'GET', path: maps, query: [['watch', 'true']], signal: abort.signal });
+  const seen: string[] = [];
+  const watching = (async () => {
+    for await (const { type, object } of watch.events())
+      seen.push(`${type} ${(object as unknown as ConfigMap).metadata.name}`);
+  })().catch(() => {});
+
+  for (let at = 0; at < 40; at++) {
+    const [writer, reader] = at % 2 ? [a, b] : [b, a];
+    await writer.client.request({ method: 'POST', path: maps, body: configMap(`m${at}`, { at: String(at) }) });
+    const list = (await get(reader.client, maps)) as unknown as { items: ConfigMap[] };
+    assert.ok(
+      list.items.some(item => item.metadata.name === `m${at}`),
+      `m${at} is not in the other server's list`,
+    );
+  }
+  await a.client.request({ method: 'POST', path: maps, body: configMap('counter', { n: '0' }) });
+  await Promise.all(
+    [a, b].map(async ({ client }) => {
+      for (let at = 0; at < 25; at++) await increment(client);
+    }),
+  );
+  assert.equal(((await get(b.client, `${maps}/counter`)) as unknown as ConfigMap).data['n'], '50');
+
+  const services = '/api/v1/namespaces/default/services';
+  const created = await Promise.all(
+    Array.from({ length: 40 }, async (_, at) => {
+      const spec = { ports: [{ port: 80 }], type: 'NodePort' };
+      const body = { apiVersion: 'v1', kind: 'Service', metadata: { name: `s${at}` }, spec };
+      const answer = await (at % 2 ? a : b).client.request({ method: 'POST', path: services, body });
+      return (await answer.json()) as unknown as { spec: { clusterIP: string; ports: Array<{ nodePort: number }> } };
+    }),
+  );
+  assert.equal(new Set(created.map(each => each.spec.clusterIP)).size, 40, 'an address was given twice');
+  assert.equal(new Set(created.map(each => each.spec.ports[0]!.nodePort)).size, 40, 'a node port was given twice');
+
+  const { kvs } = await a.store.range({ start: '/registry/configmaps/default/counter' });
+  assert.equal(kvs.length, 1, "upstream's key layout");
+  for (let at = 0; seen.length < 91 && at < 100; at++) await get(b.client, maps);
+  const added = seen.filter(each => /^ADDED m\d/.test(each));
+  assert.deepEqual(
+    added,
+    Array.from({ length: 40 }, (_, at) => `ADDED m${at}`),
+  );
+  abort.abort();
+  await watching;
+});
