@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { buildNative } from './build-native.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -15,7 +16,7 @@ const entryPoints: Readonly<Record<string, string>> = {
   kobune: 'src/cli/main.ts',
   client: 'src/client/index.ts',
   testing: 'src/cluster/testing.ts',
-  'sqlite-worker': 'src/storage/sqlite/worker.ts',
+  'storage-worker': 'src/storage/sqlite/worker.ts',
 };
 
 /** Newest modification below the folders that a bundle is made of. */
@@ -45,7 +46,7 @@ export async function buildAll(): Promise<void> {
     outdir: dist,
     bundle: true,
     splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
+    chunkNames: '[name]-[hash]',
     format: 'esm',
     platform: 'node',
     target: 'node24',
@@ -63,6 +64,8 @@ export async function buildAll(): Promise<void> {
   for (const [name, output] of Object.entries(result.metafile.outputs)) {
     if (output.entryPoint) console.log(`${name} ${(output.bytes / 1024).toFixed(0)} KiB`);
   }
+  const missing = buildNative();
+  if (missing) console.log(`without the container monitor: ${missing}`);
   writeFileSync(stamp, '');
 }
 
