@@ -14,9 +14,9 @@ import {
   type Logger,
   noFaults,
   type Random,
+  SteppedClock,
   seededRandom,
   silentLogger,
-  SteppedClock,
   systemClock,
   systemRandom,
 } from '#base';
