@@ -24,6 +24,7 @@ import {
   type StructNode,
   validatePatchOptions,
   writeJson,
+  writeOrdered,
 } from '#apimachinery';
 import { header, type ServerResponse } from '../http/message.ts';
 import { fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
@@ -132,21 +133,21 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       const { operations, strictErrors } = translated(() => parseJsonPatch(text, strict));
       return (current, struct) => {
         const document = applyJsonPatch(plain(current, struct), operations);
-        return typed(JSON.stringify(document), struct, strict ? strictErrors : []);
+        return typed(writeOrdered(document), struct, strict ? strictErrors : []);
       };
     }
     case 'application/merge-patch+json': {
       const { patch, strictErrors } = translated(() => parseMergePatch(text));
       return (current, struct) => {
         const document = applyMergePatch(plain(current, struct), patch);
-        return typed(JSON.stringify(document), struct, strict ? strictErrors : []);
+        return typed(writeOrdered(document), struct, strict ? strictErrors : []);
       };
     }
     default: {
       const { patch, strictErrors } = translated(() => parseMapPatch(text, ''));
       return (current, struct) => {
         const document = applyStrategicPatch(plain(current, struct), patch, struct);
-        return typed(JSON.stringify(document), struct, strict ? strictErrors : [], goMap(patch));
+        return typed(writeOrdered(document), struct, strict ? strictErrors : [], goMap(patch));
       };
     }
   }

@@ -12,6 +12,7 @@ import {
   readTypeMeta,
   readYaml,
   type StructNode,
+  yamlStrictError,
   yamlToJson,
 } from '#apimachinery';
 import { apiVersionText } from '../scheme/resource.ts';
@@ -90,15 +91,15 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     const gv = parseApiVersion(seen.apiVersion);
     const same = seen.kind === target.kind && gv.group === target.group;
     if (!same && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
-    const { value, strictErrors } =
+    const { value, strictErrors, duplicates } =
       mediaType === 'application/yaml'
         ? readYaml(Buffer.from(body).toString(), target.struct)
-        : readJson(body, target.struct);
+        : { ...readJson(body, target.struct), duplicates: [] };
     const object = value as Draft<KubeObject>;
     object.apiVersion = seen.apiVersion;
     object.kind = seen.kind;
     if (target.struct.fields.has('metadata')) object.metadata ??= {};
-    applyStrict(strictErrors, options, seen, target);
+    applyStrict(strictErrors, duplicates, options, seen, target);
     return checkKind(object, target);
   } catch (error) {
     if (error instanceof InputError || error instanceof RangeError)
@@ -107,18 +108,23 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
   }
 }
 
+/** `duplicates` are those that YAML's reader tells by line. */
 function applyStrict(
   errors: readonly string[],
+  duplicates: readonly string[],
   options: DecodeOptions,
   seen: { apiVersion: string; kind: string },
   target: DecodeTarget,
 ): void {
-  if (errors.length === 0 || options.validation === 'Ignore') return;
+  if (options.validation === 'Ignore') return;
   if (options.validation === 'Warn') {
-    for (const text of errors) options.warn(text);
+    for (const text of [...duplicates, ...errors]) options.warn(text);
     return;
   }
-  throw decodeFailure(target, seen, `strict decoding error: ${errors.join(', ')}`, new Uint8Array());
+  const yaml = yamlStrictError(duplicates);
+  const all = yaml === undefined ? errors : [yaml, ...errors];
+  if (all.length === 0) return;
+  throw decodeFailure(target, seen, `strict decoding error: ${all.join(', ')}`, new Uint8Array());
 }
 
 function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTarget): never {
