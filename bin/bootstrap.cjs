@@ -25,18 +25,19 @@ function fresh() {
 
 if (!fresh()) {
   if (process.argv.indexOf('--no-install') >= 0) {
-    console.error('The npm dependencies are missing. Run: npm ci');
+    console.error('The npm dependencies are missing. Run: npm install');
     process.exit(1);
   }
-  console.error('Installing npm dependencies (npm ci) …');
-  var install = childProcess.spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+  console.error('Installing npm dependencies (npm install) …');
+  var install = childProcess.spawnSync('npm', ['install', '--no-audit', '--no-fund'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
   if (install.status !== 0) {
-    console.error('npm ci failed; see above.');
+    console.error('npm install failed; see above.');
     process.exit(1);
   }
+  // Not "npm ci": it refuses a lock file that lacks other platforms' optional packages, which some registries lack too.
   fs.copyFileSync(lock, installedLock);
 }
 
