@@ -2,7 +2,14 @@
  * The composition root: one list of components in the order in which they start, each ready before the next. The only
  * place that makes in-process transports and binds each to an identity.
  */
-import { type ApiServer, createApiServer, serviceAccountUser, type UserInfo, user } from '#apiserver';
+import {
+  type ApiServer,
+  createApiServer,
+  type KubeletClient,
+  serviceAccountUser,
+  type UserInfo,
+  user,
+} from '#apiserver';
 import {
   type Activity,
   type Clock,
@@ -29,6 +36,8 @@ export interface ClusterDeps {
   readonly faults: FaultPlan;
   readonly activity: Activity;
   readonly tokenKeys: TokenKeys;
+  /** How the API server shows itself to kubelets; absent: logs and exec are refused there. */
+  readonly kubeletClient?: KubeletClient;
   readonly rootCaPem: string;
 }
 

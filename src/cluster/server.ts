@@ -110,6 +110,7 @@ async function start(
       faults: noFaults,
       activity: createActivity(),
       tokenKeys: pki.tokenKeys,
+      kubeletClient: { ...pki.apiServerKubeletClient, caPem: pki.authority.certPem },
       rootCaPem: pki.authority.certPem,
     },
     {
