@@ -7,6 +7,9 @@ import { daemonSetRules } from './apps/v1/daemon-set/rules.ts';
 import { deploymentRules } from './apps/v1/deployment/rules.ts';
 import { replicaSetRules } from './apps/v1/replica-set/rules.ts';
 import { statefulSetRules } from './apps/v1/stateful-set/rules.ts';
+import { horizontalPodAutoscalerRules } from './autoscaling/v2/horizontal-pod-autoscaler/rules.ts';
+import { cronJobRules } from './batch/v1/cron-job/rules.ts';
+import { jobRules } from './batch/v1/job/rules.ts';
 import { configMapRules } from './core/v1/config-map/rules.ts';
 import { endpointsRules } from './core/v1/endpoints/rules.ts';
 import { eventRules } from './core/v1/event/rules.ts';
@@ -25,11 +28,24 @@ import { serviceAccountRules } from './core/v1/service-account/rules.ts';
 import { fillStructs } from './defaulting.ts';
 import { eventsEventRules } from './events/v1/event/rules.ts';
 import type { KindRecord, KindRules, ResourceFacts } from './kind.ts';
+import { ingressRules } from './networking/v1/ingress/rules.ts';
+import { ingressClassRules } from './networking/v1/ingress-class/rules.ts';
+import { ipAddressRules } from './networking/v1/ip-address/rules.ts';
+import { networkPolicyRules } from './networking/v1/network-policy/rules.ts';
+import { serviceCIDRRules } from './networking/v1/service-cidr/rules.ts';
 import { resources } from './resources.gen.ts';
 import { builtinTypes } from './tables.ts';
 
 /** By `group/version/Kind`, in the order of discovery. */
 const rules: Readonly<Record<string, KindRules<any>>> = {
+  'batch/v1/Job': jobRules,
+  'batch/v1/CronJob': cronJobRules,
+  'networking.k8s.io/v1/NetworkPolicy': networkPolicyRules,
+  'networking.k8s.io/v1/Ingress': ingressRules,
+  'networking.k8s.io/v1/IngressClass': ingressClassRules,
+  'networking.k8s.io/v1/IPAddress': ipAddressRules,
+  'networking.k8s.io/v1/ServiceCIDR': serviceCIDRRules,
+  'autoscaling/v2/HorizontalPodAutoscaler': horizontalPodAutoscalerRules,
   '/v1/ConfigMap': configMapRules,
   '/v1/LimitRange': limitRangeRules,
   '/v1/PodTemplate': podTemplateRules,
