@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kindTable } from './columns.ts';
+import { customTable, kindTable } from './columns.ts';
 import { resources } from './tables.ts';
 
 const nowMs = Date.parse('2026-01-02T00:00:00Z');
@@ -79,4 +79,50 @@ test('a kind without columns has its name and the time of its creation', async (
   const table = await kindTable('', 'LimitRange');
   assert.deepEqual(table.row({ metadata }, nowMs).cells, ['web', '2026-01-01T23:55:00Z']);
   assert.equal(table.emptyRows, null);
+});
+
+test('custom columns: paths of every sort, types that do not fit', () => {
+  const object = {
+    metadata: { name: 'a', creationTimestamp: '2026-01-01T23:00:00Z' },
+    spec: {
+      list: ['p', 'q', 'r'],
+      conditions: [
+        { type: 'Other', status: 'no' },
+        { type: 'Ready', status: 'yes' },
+      ],
+      map: { 'a.b': 'dot' },
+      number: 2.7,
+      none: null,
+    },
+  };
+  const cellOf = (jsonPath: string, type = 'string'): unknown =>
+    customTable([{ name: 'X', type, jsonPath }]).row(object, nowMs).cells[1];
+  const texts: readonly (readonly [string, unknown])[] = [
+    ['.spec.list[1]', 'q'],
+    ['.spec.list[*]', 'p'],
+    ['.spec.list[-1:]', 'r'],
+    ['.spec.list[-1]', 'r'],
+    ['.spec.list[7]', null],
+    ['.spec.list[0,2]', 'p'],
+    ['.spec.conditions[?(@.type=="Ready")].status', 'yes'],
+    ['.spec.conditions[?(@.missing)].status', null],
+    ['.spec.map.a\\.b', 'dot'],
+    [".spec.map['a\\.b']", 'dot'],
+    ['.spec.map', '{"a.b":"dot"}'],
+    ['.spec.number', '2.7'],
+    ['.spec.none', '<no value>'],
+    ['.spec.missing.deeper', null],
+    ['..status', 'no'],
+  ];
+  for (const [path, expected] of texts) assert.equal(cellOf(path), expected, path);
+  assert.equal(cellOf('.spec.number', 'integer'), 2);
+  assert.equal(cellOf('.spec.list[0]', 'integer'), null);
+  assert.equal(cellOf('.spec.list[0]', 'date'), '<invalid>');
+  assert.equal(cellOf('.metadata.creationTimestamp', 'date'), '60m');
+  const byDefault = customTable(undefined);
+  assert.deepEqual(
+    byDefault.columns.map(each => each.name),
+    ['Name', 'Age'],
+  );
+  assert.deepEqual(byDefault.row(object, nowMs).cells, ['a', '60m']);
 });

@@ -4,8 +4,10 @@
  */
 
 import { type Row, type RowOf, row } from './columns/cells.ts';
+import { customColumns, customRow } from './columns/custom.ts';
 import { columnTuples } from './columns/definitions.gen.ts';
 import { describe } from './openapi/descriptions.ts';
+import type { CustomResourceColumnDefinition } from './types.ts';
 
 export type { Cell, Row, RowCondition } from './columns/cells.ts';
 
@@ -69,7 +71,7 @@ function columnsOf(kind: string): ColumnDefinition[] {
   }));
 }
 
-/** The generic table: name and time of creation. Custom resources without printer columns have one of their own. */
+/** The generic table: name and time of creation. */
 export function genericTable(): KindTable {
   return {
     columns: [
@@ -96,4 +98,28 @@ export async function kindTable(storageGroup: string, kind: string): Promise<Kin
   const make = load && Object.hasOwn(columnTuples, kind) ? (await load()).rows[kind] : undefined;
   if (!make) return genericTable();
   return { columns: columnsOf(kind), row: (object, nowMs) => make(object as never, nowMs), emptyRows: [] };
+}
+
+/** The table of a custom resource, by the printer columns of its version; without any, name and age. */
+export function customTable(definitions: readonly CustomResourceColumnDefinition[] | undefined): KindTable {
+  const byAge: CustomResourceColumnDefinition = {
+    name: 'Age',
+    type: 'date',
+    description: describe(objectMeta, 'creationTimestamp'),
+    jsonPath: '.metadata.creationTimestamp',
+  };
+  const columns = customColumns(definitions?.length ? definitions : [byAge]);
+  const headers = columns.map(({ definition }) => ({
+    name: definition.name,
+    type: definition.type,
+    format: definition.format ?? '',
+    description:
+      definition.description || `Custom resource definition column (in JSONPath format): ${definition.jsonPath}`,
+    priority: definition.priority ?? 0,
+  }));
+  return {
+    columns: [genericTable().columns[0]!, ...headers],
+    row: (object, nowMs) => customRow(columns, object, nowMs),
+    emptyRows: [],
+  };
 }
