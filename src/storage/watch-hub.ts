@@ -69,7 +69,10 @@ export class WatchHub {
   watch(options: WatchOptions): AsyncIterable<WatchBatch> {
     const registeredAt = this.#revision;
     const watcher: Watcher = { options, events: [], revision: registeredAt, wake: undefined };
-    const onAbort = () => watcher.wake?.();
+    const onAbort = () => {
+      unregister(); // now, since whoever aborted may never ask for another batch
+      watcher.wake?.();
+    };
     if (!this.#closed && !options.signal?.aborted) this.#watchers.add(watcher);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     const unregister = () => {

@@ -56,7 +56,10 @@ export class EtcdWatch {
   }
 
   async *batches(): AsyncGenerator<WatchBatch, void> {
-    const onAbort = () => this.#wake?.();
+    const onAbort = () => {
+      this.#drop();
+      this.#wake?.();
+    };
     this.#signal.addEventListener('abort', onAbort);
     try {
       this.#open();
@@ -71,7 +74,6 @@ export class EtcdWatch {
       }
     } finally {
       this.#signal.removeEventListener('abort', onAbort);
-      this.#askTimer?.cancel();
       this.#drop();
     }
   }
@@ -131,6 +133,7 @@ export class EtcdWatch {
   }
 
   #drop(): void {
+    this.#askTimer?.cancel();
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.cancel();
