@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kindTable } from '#api/columns';
+import { customTable, kindTable } from '#api/columns';
 import { resources } from '#api/tables';
 import { type OracleRow, oracleRows, referenceFolder } from '../reference.ts';
 
@@ -87,4 +87,25 @@ test('rows', { skip }, async t => {
     });
   }
   assert.ok(compared > 60, `${compared} rows`);
+});
+
+interface Definition {
+  readonly spec: { readonly versions: readonly { readonly additionalPrinterColumns?: never[] }[] };
+}
+
+test('custom columns', { skip }, async t => {
+  const found = rows.filter(each => each.id.startsWith('tables/crd-'));
+  if (!skip) assert.ok(found.length > 3);
+  for (const { id, steps } of found) {
+    await t.test(id, () => {
+      const definition = steps[0]!.body as Definition;
+      const table = customTable(definition.spec.versions[0]!.additionalPrinterColumns);
+      const { cells } = table.row(steps[1]!.body as object, Date.now());
+      for (const [at, value] of Object.entries(steps.at(-1)!.expect!.only!)) {
+        if (at === '/columnDefinitions') assert.deepEqual(table.columns, value);
+        const index = at.match(/^\/rows\/0\/cells\/(\d+)$/)?.[1];
+        if (index !== undefined) assert.equal(cells[Number(index)], value, at);
+      }
+    });
+  }
 });
