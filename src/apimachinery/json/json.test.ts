@@ -228,3 +228,14 @@ test('what is not JSON throws InputError and nothing else', () => {
     { numRuns: 2000 },
   );
 });
+
+test('fields are put in the order of the type, keys of maps in theirs', () => {
+  const read = readJson(
+    '{"spec":{"replicas":1,"containers":[]},"metadata":{"labels":{"b":"","a":""},"name":"x"},"kind":"K"}',
+    pod,
+  ).value;
+  assert.equal(
+    JSON.stringify(read),
+    '{"kind":"K","metadata":{"name":"x","labels":{"a":"","b":""}},"spec":{"containers":[],"replicas":1}}',
+  );
+});

@@ -3,7 +3,7 @@
  * validation has to say. Upstream: sigs.k8s.io/json (decode.go, kubernetes_patch.go), the UnmarshalJSON methods of
  * meta/v1 and api/resource.
  *
- * Against the type: names are case-sensitive; null and, where Go omits it, the zero value vanish; quantities, times,
+ * Against the type: fields stand in its order and keys of maps sorted; names are case-sensitive; null and, where Go omits it, the zero value vanish; quantities, times,
  * durations and base64 become canonical; integers are checked, and kept exactly as bigint beyond 2^53. The texts of
  * errors are Go's: a syntax error wins, then the first refusal of a parser (a time, a quantity), then the first type
  * mismatch. A field that comes twice is decoded into the value that is there, as Go does.
@@ -100,6 +100,34 @@ function isEmptyObject(value: object): boolean {
   return true;
 }
 
+/** Whether fields came in the order of the type, as servers send them. */
+function inOrder(node: StructNode, seen: readonly string[]): boolean {
+  const names = node.fields.keys();
+  for (const name of seen) {
+    let next = names.next();
+    while (!next.done && next.value !== name) next = names.next();
+    if (next.done) return false;
+  }
+  return true;
+}
+
+/** The value with its fields in the order of the type, as Go prints them. */
+function ordered(node: StructNode, value: Building): Building {
+  const out: Building = {};
+  for (const name of node.fields.keys()) if (Object.hasOwn(value, name)) setOwn(out, name, value[name]);
+  if (node.preserveUnknown) {
+    for (const name of Object.keys(value)) if (!Object.hasOwn(out, name)) setOwn(out, name, value[name]);
+  }
+  return out;
+}
+
+/** The map with its keys sorted, as Go prints them. */
+function sortedMap(value: Building): Building {
+  const out: Building = {};
+  for (const name of Object.keys(value).sort()) setOwn(out, name, value[name]);
+  return out;
+}
+
 class TypedReader extends JsonScanner {
   readonly strictErrors: string[] = [];
   /** Where the reader is: fields of structs, keys of maps, indexes of lists. */
@@ -178,7 +206,7 @@ class TypedReader extends JsonScanner {
     } while (this.more(125, 'after object key:value pair'));
     this.#top = top;
     this.leave();
-    return out;
+    return inOrder(node, seen) ? out : ordered(node, out);
   }
 
   #keepUnknown(out: Building, key: string, top: number): void {
@@ -198,8 +226,12 @@ class TypedReader extends JsonScanner {
     }
     const top = this.#top;
     const seen = into === undefined ? undefined : new Set<string>();
+    let previous = '';
+    let sorted = into === undefined;
     do {
       const key = this.key();
+      sorted &&= key > previous;
+      previous = key;
       if (seen === undefined ? Object.hasOwn(out, key) : seen.has(key)) this.#strict('duplicate', key);
       seen?.add(key);
       this.#frames[top] = key;
@@ -210,7 +242,7 @@ class TypedReader extends JsonScanner {
       this.#top = top;
     } while (this.more(125, 'after object key:value pair'));
     this.leave();
-    return out;
+    return sorted ? out : sortedMap(out);
   }
 
   #list(element: TypeNode, into: unknown): unknown {

@@ -1,2 +1,10 @@
-export { parseYaml, readYaml, type YamlReadResult, yamlStrictError, yamlToJson } from './read.ts';
+export {
+  parseYaml,
+  parseYamlOrJson,
+  readAppliedConfiguration,
+  readYaml,
+  type YamlReadResult,
+  yamlStrictError,
+  yamlToJson,
+} from './read.ts';
 export { writeYaml } from './write.ts';

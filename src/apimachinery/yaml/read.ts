@@ -34,22 +34,62 @@ export function parseYaml(text: string): YamlReadResult {
   return new YamlReader(text).read();
 }
 
+/** Reads the first document of a text that may be JSON, as bodies that are said to be YAML mostly are. */
+export function parseYamlOrJson(text: string): YamlReadResult {
+  // Only when the JSON is not clean is the slower way taken: YAML tells of duplicates by line.
+  if (/^\s*\{/.test(text)) {
+    try {
+      const { value, strictErrors } = readJson(text, anyNode);
+      if (strictErrors.length === 0) return { value, duplicates: [] };
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+    }
+  }
+  return parseYaml(text);
+}
+
 /**
  * A YAML (or JSON) text as JSON text with sorted keys, and what came twice: what upstream does before it decodes.
  * Throws InputError `yaml`.
  */
 export function yamlToJson(text: string): { readonly json: string; readonly duplicates: readonly string[] } {
-  // Most bodies that are said to be YAML are JSON; only when they are not clean is the slower way taken.
-  if (/^\s*\{/.test(text)) {
-    try {
-      const { value, strictErrors } = readJson(text, anyNode);
-      if (strictErrors.length === 0) return { json: writeSorted(value), duplicates: [] };
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-    }
-  }
-  const { value, duplicates } = parseYaml(text);
+  const { value, duplicates } = parseYamlOrJson(text);
   return { json: writeSorted(value), duplicates };
+}
+
+/**
+ * Reads the body of a server-side apply: any map, nothing counting as an empty one. Throws InputError `patch` with
+ * upstream's text. `strictError` is what strict validation says of duplicate keys.
+ */
+export function readAppliedConfiguration(text: string): {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly strictError: string | undefined;
+} {
+  let read: YamlReadResult;
+  try {
+    read = parseYamlOrJson(text);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const where = error.message.startsWith('error converting') ? '' : 'error converting YAML to JSON: ';
+    throw new InputError('patch', `error decoding YAML: ${where}${error.message}`);
+  }
+  const { value, duplicates } = read;
+  if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
+    const kind = Array.isArray(value)
+      ? 'array'
+      : typeof value === 'boolean'
+        ? 'bool'
+        : typeof value === 'string'
+          ? 'string'
+          : 'number';
+    const fault = `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
+    throw new InputError('patch', `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${fault}`);
+  }
+  const strict = yamlStrictError(duplicates);
+  return {
+    config: (value ?? {}) as Readonly<Record<string, unknown>>,
+    strictError: strict === undefined ? undefined : `error converting YAML to JSON: ${strict}`,
+  };
 }
 
 /** Reads YAML as a value of the type, as `readJson` reads JSON. Duplicates come first among the strict errors. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { field, map, scalar, struct } from '../schema/build.ts';
-import { parseYaml, readYaml, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
+import { parseYaml, readAppliedConfiguration, readYaml, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
 
 const value = (text: string): unknown => parseYaml(text).value;
 
@@ -130,4 +130,18 @@ test('nothing but InputError is thrown', () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+test('applied configurations', () => {
+  assert.deepEqual(readAppliedConfiguration(''), { config: {}, strictError: undefined });
+  assert.deepEqual(readAppliedConfiguration('{"a":{"b":1}}').config, { a: { b: 1 } });
+  assert.equal(
+    readAppliedConfiguration('a: 1\na: 2\n').strictError,
+    'error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key "a" already set in map',
+  );
+  assert.throws(() => readAppliedConfiguration('[1]'), {
+    code: 'patch',
+    message:
+      'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}',
+  });
 });

@@ -4,12 +4,10 @@ import {
   conflict,
   type Draft,
   InputError,
-  type JsonObject,
   type KubeObject,
   type PatchOptions,
-  parseYaml,
+  readAppliedConfiguration,
   StatusError,
-  yamlStrictError,
 } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import { managerOf } from '../registry/field-managers.ts';
@@ -23,24 +21,6 @@ import { isDryRun } from './options.ts';
 import type { Scope } from './scope.ts';
 import { checkName, writeContext } from './update.ts';
 
-interface Configuration {
-  readonly config: JsonObject;
-  readonly strictError: string | undefined;
-}
-
-function read(body: Uint8Array): Configuration {
-  try {
-    const { value, duplicates } = parseYaml(Buffer.from(body).toString());
-    if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-      throw new InputError('yaml', `json: cannot unmarshal into Go value of type map[string]interface {}`);
-    }
-    return { config: value as JsonObject, strictError: yamlStrictError(duplicates) };
-  } catch (error) {
-    if (error instanceof InputError) throw badRequest(`error decoding YAML: ${error.message}`);
-    throw error;
-  }
-}
-
 export async function applyObject(
   scope: Scope,
   body: Uint8Array,
@@ -48,7 +28,7 @@ export async function applyObject(
   output: OutputType,
 ): Promise<ServerResponse> {
   const { request, resource, deps, name, namespace, about } = scope;
-  const { config, strictError } = read(body);
+  const { config, strictError } = translated(() => readAppliedConfiguration(Buffer.from(body).toString()));
   const validation = fieldValidationOf(options.fieldValidation);
   const manager = deps.fieldManagers.of(resource, scope.info.subresource);
   const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });
