@@ -1,5 +1,5 @@
 /** The API server layer's face. */
-export type { TokenAuthenticator } from './authentication/authenticator.ts';
+export { staticTokens, type TokenAuthenticator } from './authentication/authenticator.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';

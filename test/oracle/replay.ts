@@ -42,8 +42,8 @@ async function main(): Promise<number> {
   const options = args.filter(arg => !areas.includes(arg));
   const files = (areas.length > 0 ? areas : apiAreas).map(area => join(folder, 'oracle', `${area}.jsonl.gz`));
   await using server = await startTestApiServer({ controllers: true, verbose: true });
-  const { ca, cert, key } = server.pemFiles();
-  const connection = ['--server', server.url, '--ca', ca, '--cert', cert, '--key', key];
+  // A bearer token, as the recording had: rows that send a token of their own then replace it.
+  const connection = ['--server', server.url, '--ca', server.pemFiles().ca, '--token', server.adminToken];
   const child = spawn(process.execPath, [tool, 'replay', ...connection, ...options, ...files.filter(existsSync)], {
     stdio: 'inherit',
   });

@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApiServer, type ApiServerConfig, createApiServer, identity, user } from '#apiserver';
+import { type ApiServer, type ApiServerConfig, createApiServer, identity, staticTokens, user } from '#apiserver';
 import {
   createActivity,
   createLogger,
@@ -32,6 +32,8 @@ export interface TestApiServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly admin: KeyPair;
+  /** A bearer token of the same administrator. */
+  readonly adminToken: string;
   /** In-process; as a member of system:masters unless told. */
   transport(name?: string, groups?: readonly string[]): Transport;
   /** Path of a kubeconfig file that is removed with the server. */
@@ -69,6 +71,7 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
       nowMs,
     }),
   ]);
+  const adminToken = systemRandom.uuid();
   const store = options.store ?? createMemoryStore({ clock: systemClock });
   const logger = options.verbose
     ? createLogger({ clock: systemClock, level: 'info', write: line => console.error(line) })
@@ -83,6 +86,7 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
       faults: noFaults,
       activity: createActivity(),
       tokenKeys: loadTokenKeys(tokenKey),
+      tokenAuthenticators: [staticTokens(new Map([[adminToken, user('admin', ['system:masters'])]]))],
     },
     options.config,
   );
@@ -121,6 +125,7 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
     url: listener.url,
     port: listener.port,
     admin,
+    adminToken,
     transport: (name = 'kubernetes-admin', groups = ['system:masters']) => server.transport(user(name, groups)),
     kubeconfig: () => file('kubeconfig', kubeconfigText(listener.url, authority.certPem, admin)),
     pemFiles: () => ({
