@@ -2,7 +2,7 @@
  * Errors at the API's edge: `Status` objects with upstream's reasons and texts.
  * Upstream: apimachinery pkg/api/errors/errors.go, pkg/apis/meta/v1/types.go.
  */
-import type { FieldError } from './field.ts';
+import { type FieldError, goQuote } from './field.ts';
 import { groupResourceText } from './gvk.ts';
 import type { ListMeta } from './meta.ts';
 
@@ -91,17 +91,17 @@ const about = (ref: ResourceRef, name: string): StatusDetails => ({
 });
 
 export function notFound(ref: ResourceRef, name: string): StatusError {
-  const message = `${groupResourceText(ref)} "${name}" not found`;
+  const message = `${groupResourceText(ref)} ${goQuote(name)} not found`;
   return new StatusError({ code: 404, reason: 'NotFound', message, details: about(ref, name) });
 }
 
 export function alreadyExists(ref: ResourceRef, name: string): StatusError {
-  const message = `${groupResourceText(ref)} "${name}" already exists`;
+  const message = `${groupResourceText(ref)} ${goQuote(name)} already exists`;
   return new StatusError({ code: 409, reason: 'AlreadyExists', message, details: about(ref, name) });
 }
 
 export function conflict(ref: ResourceRef, name: string, why: string): StatusError {
-  const message = `Operation cannot be fulfilled on ${groupResourceText(ref)} "${name}": ${why}`;
+  const message = `Operation cannot be fulfilled on ${groupResourceText(ref)} ${goQuote(name)}: ${why}`;
   return new StatusError({ code: 409, reason: 'Conflict', message, details: about(ref, name) });
 }
 
@@ -112,7 +112,7 @@ export const optimisticLockText =
 export function forbidden(ref: ResourceRef, name: string, why: string): StatusError {
   const what = groupResourceText(ref);
   const message = name
-    ? `${what} "${name}" is forbidden: ${why}`
+    ? `${what} ${goQuote(name)} is forbidden: ${why}`
     : ref.resource
       ? `${what} is forbidden: ${why}`
       : `forbidden: ${why}`;
@@ -140,8 +140,13 @@ export function invalid(
   return new StatusError({
     code: 422,
     reason: 'Invalid',
-    message: errors.length > 0 ? `${what} "${name}" is invalid: ${list}` : `${what} "${name}" is invalid`,
-    details: { ...(name && { name }), ...(kind.group && { group: kind.group }), kind: kind.kind, causes },
+    message: errors.length > 0 ? `${what} ${goQuote(name)} is invalid: ${list}` : `${what} ${goQuote(name)} is invalid`,
+    details: {
+      ...(name && { name }),
+      ...(kind.group && { group: kind.group }),
+      ...(kind.kind && { kind: kind.kind }),
+      causes,
+    },
   });
 }
 
@@ -180,7 +185,7 @@ export function requestEntityTooLarge(message: string): StatusError {
   return new StatusError({
     code: 413,
     reason: 'RequestEntityTooLarge',
-    message: `Request entity is too large: ${message}`,
+    message: `Request entity too large: ${message}`,
   });
 }
 

@@ -35,7 +35,7 @@ import { Registry } from './registry/registry.ts';
 import { Scheme } from './scheme/scheme.ts';
 import type { DispatchDeps } from './server/dispatch.ts';
 import { createEntry } from './server/entry.ts';
-import type { HealthCheck } from './server/health.ts';
+import { healthChecks } from './server/health.ts';
 import { subresourceHandlers, virtualHandlers } from './server/subresources.ts';
 
 export interface ApiServerDeps {
@@ -113,7 +113,11 @@ export async function createApiServer(
     customGroups: () => [],
     serverAddress: request => request.host ?? '',
   });
-  const checks: HealthCheck[] = [{ name: 'ping', check: () => undefined }];
+  const checks = healthChecks({
+    store: () => storeProblem(deps.store),
+    started: () => undefined,
+    stopping: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
+  });
   const entry = createEntry({
     ...deps,
     authenticate: authenticator({ tokens: tokens.bearer, anonymous: config.anonymousAuth }),
@@ -149,6 +153,15 @@ export async function createApiServer(
     },
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
   };
+}
+
+async function storeProblem(store: Store): Promise<string | undefined> {
+  try {
+    await store.currentRevision();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 interface Tokens {

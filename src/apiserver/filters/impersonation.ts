@@ -27,6 +27,19 @@ function groupsOf(request: ServerRequest): string[] {
   return headerValues(request, 'impersonate-group').flatMap(value => value.split(', '));
 }
 
+/** Go's `%#v` of the user that was asked for. */
+function goUser(
+  uid: string,
+  groups: readonly string[],
+  extra: readonly (readonly [string, readonly string[]])[],
+): string {
+  const strings = (all: readonly string[]): string => `[]string{${all.map(each => JSON.stringify(each)).join(', ')}}`;
+  const members = extra.map(([key, values]) => `${JSON.stringify(key)}:${strings(values)}`);
+  const more = members.length > 0 ? `map[string][]string{${members.join(', ')}}` : 'map[string][]string(nil)';
+  const list = groups.length > 0 ? strings(groups) : '[]string(nil)';
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${list}, Extra:${more}}`;
+}
+
 /** Who the request is for after impersonation. Throws 400 and 403. */
 export async function impersonate(
   request: ServerRequest,
@@ -39,9 +52,7 @@ export async function impersonate(
   const extra = extraOf(request);
   if (name === '') {
     if (uid === '' && groups.length === 0 && extra.length === 0) return requester;
-    throw badRequest(
-      `requested [${[...groups, ...extra.flatMap(([, values]) => values), uid].filter(Boolean).join(' ')}] without impersonating a user`,
-    );
+    throw badRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`);
   }
   const account = splitServiceAccountName(name);
   const ask = async (what: Partial<AuthorizationAttributes>): Promise<void> => {

@@ -69,7 +69,7 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
     requestResource: about,
     async validate(created) {
       await deps.admission.validate({ ...attributes, name: created?.metadata.name ?? '' }, created);
-      if (created?.metadata.resourceVersion) throw resourceVersionSet();
+      if (/^0*[1-9]\d*$/.test(created?.metadata.resourceVersion ?? '')) throw resourceVersionSet();
     },
   };
   const stored = await deps.registry.create(resource, draft, context);

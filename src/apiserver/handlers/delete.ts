@@ -1,7 +1,7 @@
 /** DELETE of one object. Upstream: apiserver pkg/endpoints/handlers/delete.go. */
 
 import { builtinTypes } from '#api/tables';
-import { badRequest, type DeleteOptions, InputError, invalid, validateDeleteOptions } from '#apimachinery';
+import { type DeleteOptions, invalid, validateDeleteOptions } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { type Deleted, deleteObject } from '../registry/delete.ts';
@@ -46,15 +46,10 @@ export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
       version: 'v1',
       kind: 'DeleteOptions',
       struct: builtinTypes.struct(optionsType),
-      accepts: () => true,
     };
-    try {
-      const object = decodeBody(body, target, { mediaType, validation: 'Ignore', warn: scope.warn });
-      const { kind: _kind, apiVersion: _version, metadata: _metadata, ...rest } = object;
-      options = rest as DeleteOptions;
-    } catch (error) {
-      throw error instanceof InputError ? badRequest(error.message) : error;
-    }
+    const object = decodeBody(body, target, { mediaType, validation: 'Ignore', warn: scope.warn, bareErrors: true });
+    const { kind: _kind, apiVersion: _version, metadata: _metadata, ...rest } = object;
+    options = rest as DeleteOptions;
   } else options = deleteOptionsFromQuery(request.query);
   const errors = validateDeleteOptions(options);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);

@@ -1,11 +1,11 @@
 /** GET of one object. Upstream: apiserver pkg/endpoints/handlers/get.go GetResource. */
-import { notFound } from '#apimachinery';
+import { isStatusError, notFound, StatusError } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import { storageKey } from '../scheme/resource.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
 import { itemSource } from './common.ts';
-import { waitForRevision } from './list-options.ts';
+import { revisionOf, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
 
 export async function getObject(scope: Scope): Promise<ServerResponse> {
@@ -14,8 +14,17 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   const cache = deps.caches.of(resource);
   const version = request.query.get('resourceVersion') ?? '';
   if (version === '' || version === '0') await cache.fresh(request.signal);
-  else await waitForRevision(cache, version, deps.clock, request.signal);
+  else await waitForRevision(cache, versionOf(version), deps.clock, request.signal);
   const item = cache.get(storageKey(resource.storage, namespace, name));
   if (!item) throw notFound(about, name);
   return respondObject(itemSource(item), { request, resource, output, nowMs: deps.clock.now() });
+}
+
+/** Upstream's GET has no better answer for a version that is none than its store's error. */
+function versionOf(text: string): number {
+  try {
+    return revisionOf(text);
+  } catch (error) {
+    throw isStatusError(error) ? new StatusError({ code: 500, message: error.message }) : error;
+  }
 }

@@ -11,6 +11,7 @@ import {
   gone,
   InputError,
   invalid,
+  isStatusError,
   LabelsSelector,
   notSupported,
   parseFieldSelector,
@@ -85,7 +86,7 @@ function fieldsOf(query: Query, resource: ServedResource, name: string): FieldsS
   for (const { field } of selector.requirements) checkField(field, resource);
   if (name === '') return selector;
   if (!selector.isEmpty && selector.requiredValue('metadata.name') !== name) {
-    throw badRequest('field selector metadata.name does not match name of the object'); // two names for one object
+    throw badRequest("fieldSelector metadata.name doesn't match requested name");
   }
   return new FieldsSelector([...selector.requirements, { field: 'metadata.name', operator: '=', value: name }]);
 }
@@ -97,6 +98,9 @@ function checkField(field: string, resource: ServedResource): void {
     throw badRequest(
       `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
     );
+  }
+  if (resource.group === 'batch') {
+    throw badRequest(`field label ${JSON.stringify(field)} not supported for ${resource.kind}`);
   }
   throw badRequest(`field label not supported: ${field}`);
 }
@@ -165,6 +169,15 @@ export function revisionOf(text: string): number {
   }
 }
 
+/** The same for lists, which say a little more. */
+export function listRevisionOf(text: string): number {
+  try {
+    return revisionOf(text);
+  } catch (error) {
+    throw isStatusError(error) ? badRequest(`invalid resource version: ${error.message}`) : error;
+  }
+}
+
 function invalidVersion(text: string, why: string): StatusError {
   const message = `Invalid value: ${JSON.stringify(text)}: ${why}`;
   return badRequest(`resourceVersion: ${message}`);
@@ -173,11 +186,10 @@ function invalidVersion(text: string, why: string): StatusError {
 /** Waits until the cache shows the revision; 504 with upstream's cause when it does not come. */
 export async function waitForRevision(
   cache: ObjectCache,
-  text: string,
+  revision: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const revision = revisionOf(text);
   await cache.fresh(signal);
   if (cache.revision >= revision) return;
   const late = new AbortController();
@@ -220,13 +232,17 @@ export function encodeContinue(token: ContinueToken): string {
 /** Throws 400 for what is no token of ours. */
 export function decodeContinue(text: string): ContinueToken {
   const fail = (why: string): never => {
-    throw badRequest(`continue key is not valid: ${why}`);
+    throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
   };
   let parsed: { v?: unknown; rv?: unknown; start?: unknown } = {};
+  const strange = text.search(/[^A-Za-z0-9_-]/);
+  if (strange >= 0) fail(`illegal base64 data at input byte ${strange}`);
+  const decoded = Buffer.from(text, 'base64url').toString();
   try {
-    parsed = JSON.parse(Buffer.from(text, 'base64url').toString());
+    parsed = JSON.parse(decoded);
   } catch {
-    fail('illegal base64 data');
+    const first = JSON.stringify(decoded.trimStart()[0] ?? '').slice(1, -1);
+    fail(`invalid character '${first}' looking for beginning of value`);
   }
   if (parsed.v !== 'meta.k8s.io/v1') fail(`server does not recognize this encoded version "${parsed.v}"`);
   const { rv, start } = parsed;

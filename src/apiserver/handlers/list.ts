@@ -17,7 +17,7 @@ import {
   encodeContinue,
   type ListOptions,
   listOptions,
-  revisionOf,
+  listRevisionOf,
   selects,
   tooLargeVersion,
   waitForRevision,
@@ -49,11 +49,11 @@ export async function readPage(scope: Scope, options: ListOptions): Promise<Page
   if (options.continue !== '') return continued(scope, options, prefix);
   const { resourceVersion: version, resourceVersionMatch: match, limit } = options;
   if (version === '' || version === '0') await cache.fresh(request.signal);
-  else await waitForRevision(cache, version, deps.clock, request.signal);
+  else await waitForRevision(cache, listRevisionOf(version), deps.clock, request.signal);
   const exact = version !== '' && version !== '0' && (match === 'Exact' || (match === '' && limit > 0));
   const filter = selects(options);
   if (exact) {
-    const revision = revisionOf(version);
+    const revision = listRevisionOf(version);
     if (revision < cache.revision) return historic(scope, options, prefix, revision, undefined);
   }
   const name = options.fields.requiredValue('metadata.name');

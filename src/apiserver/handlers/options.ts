@@ -20,7 +20,7 @@ export function patchOptions(query: Query): PatchOptions {
 /** Go's strconv.ParseInt with its error; undefined when absent. */
 export function integerParameter(query: Query, name: string): number | undefined {
   const text = query.get(name);
-  if (text === undefined || text === '') return undefined;
+  if (text === undefined) return undefined;
   if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text);
 }

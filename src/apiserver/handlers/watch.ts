@@ -19,6 +19,7 @@ import type { Scope } from './scope.ts';
 /** Upstream's --min-request-timeout: watches without their own end after this to twice this. */
 const minRequestTimeoutMs = 1800_000;
 const bookmarkPeriodMs = 60_000;
+const lastBookmarkMs = 2000;
 
 export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
@@ -65,10 +66,11 @@ async function* stream(
   end: AbortController,
 ): AsyncGenerator<readonly EncodedWatchEvent[]> {
   const { clock } = scope.deps;
-  const timers: Timer[] = [clock.setTimer(() => end.abort(new Error('timeout')), timeoutMs(options, scope))];
+  const lifeMs = timeoutMs(options, scope);
+  const timers: Timer[] = [clock.setTimer(() => end.abort(new Error('timeout')), lifeMs)];
   try {
     if (options.sendInitialEvents === true && options.resourceVersion !== '' && options.resourceVersion !== '0') {
-      await waitForRevision(cache, options.resourceVersion, clock, signal);
+      await waitForRevision(cache, revisionOf(options.resourceVersion), clock, signal);
     }
     const { after, initial } = beginning(options, cache);
     const filter = selects(options) ?? (() => true);
@@ -78,8 +80,8 @@ async function* stream(
       const { items } = present(cache, place, filter);
       for (let at = 0; at < items.length; at += 100) yield items.slice(at, at + 100).map(item => encoder.added(item));
     }
-    if (options.sendInitialEvents === true) yield [encoder.bookmark(after, true)];
-    if (options.allowWatchBookmarks) timers.push(clock.setTicker(() => watch.requestProgress(), bookmarkPeriodMs));
+    if (options.sendInitialEvents === true && options.allowWatchBookmarks) yield [encoder.bookmark(after, true)];
+    if (options.allowWatchBookmarks) timers.push(...bookmarkTimers(scope, watch, lifeMs));
     yield* changes(watch, filter, encoder, options.allowWatchBookmarks);
   } catch (error) {
     if (signal.aborted) return;
@@ -88,6 +90,15 @@ async function* stream(
     for (const timer of timers) timer.cancel();
     end.abort(new Error('ended'));
   }
+}
+
+/** Every minute, and once two seconds before the watch ends, so that its client can go on from there. */
+function bookmarkTimers(scope: Scope, watch: CacheWatch<KubeObject>, lifeMs: number): Timer[] {
+  const { clock } = scope.deps;
+  const ask = (): void => watch.requestProgress();
+  const timers = [clock.setTicker(ask, bookmarkPeriodMs)];
+  if (lifeMs > lastBookmarkMs) timers.push(clock.setTimer(ask, lifeMs - lastBookmarkMs));
+  return timers;
 }
 
 async function* changes(

@@ -6,7 +6,7 @@
 import type { Draft, KubeObject } from '#apimachinery';
 import { type Precondition, StorageError, type StorageOp, type Store } from '#storage';
 import type { ServedResource } from '../scheme/resource.ts';
-import { encodeObject } from '../serialization/encode.ts';
+import { encodeObject, encodeStored } from '../serialization/encode.ts';
 import { StoredObject } from './stored-object.ts';
 
 /** What commits together with an object: allocations, for example. */
@@ -63,7 +63,8 @@ export class ObjectStore {
     object: Draft<KubeObject>,
     options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
   ): Promise<StoredObject | null> {
-    const bytes = encodeObject(object as KubeObject, resource.struct);
+    const encode = options.dryRun || resource.custom ? encodeObject : encodeStored;
+    const bytes = encode(object as KubeObject, resource.struct);
     if (options.dryRun) {
       return (await this.get(key)) ? null : new StoredObject(key, bytes, 0, 0);
     }
@@ -100,7 +101,8 @@ export class ObjectStore {
         existing = next(key, result.current, existing);
         continue;
       }
-      const bytes = encodeObject(decision.object as KubeObject, resource.struct);
+      const encode = dryRun || resource.custom ? encodeObject : encodeStored;
+      const bytes = encode(decision.object as KubeObject, resource.struct);
       if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
         return { type: 'kept', object: existing };
       }

@@ -18,10 +18,11 @@ import {
 } from '#apimachinery';
 import type { Clock, Random } from '#base';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
+import { encodeObject } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
 import { CompanionConflict, type Companions, type Decision, type ObjectStore } from './object-store.ts';
-import type { StoredObject } from './stored-object.ts';
+import { StoredObject } from './stored-object.ts';
 import { beforeCreate, beforeUpdate, checkResourceVersion, fillSystemFields, generatedName } from './strategy.ts';
 
 /** Upstream's maxNameGenerationCreateAttempts. */
@@ -162,7 +163,7 @@ export class Registry {
     const allowCreate = storage.rules.allowCreateOnUpdate === true || options.forceAllowCreate === true;
     const rules = this.ruleContext(context);
     const hook = this.#hook(storage);
-    let last: Draft<KubeObject> | undefined;
+    let last: { readonly draft: Draft<KubeObject>; readonly existing: StoredObject } | undefined;
     for (let attempt = 1; ; attempt++) {
       try {
         const outcome = await this.deps.objects.update(storage, key, context.dryRun, async existing => {
@@ -179,7 +180,7 @@ export class Registry {
           beforeUpdate(storage, draft, old, rules, context.warn);
           draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
           await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
-          last = draft;
+          last = { draft, existing };
           if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {
             const release = await hook?.prepare(null, old, context);
             return release ? { type: 'delete', with: release } : { type: 'delete' };
@@ -191,8 +192,7 @@ export class Registry {
             ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
           };
         });
-        if (outcome.type === 'deleted')
-          return { object: this.shown(storage, key, last!, outcome.object), created: false };
+        if (outcome.type === 'deleted') return { object: shown(storage, last!.draft, last!.existing), created: false };
         return { object: outcome.object, created: outcome.type === 'created' };
       } catch (error) {
         if (!(error instanceof CompanionConflict) || attempt >= companionAttempts) throw error;
@@ -242,11 +242,6 @@ export class Registry {
     };
   }
 
-  /** What the update would have stored, had it not become a deletion: upstream answers that. */
-  shown(_storage: ServedResource, _key: string, _draft: Draft<KubeObject>, deleted: StoredObject): StoredObject {
-    return deleted;
-  }
-
   hookOf(resource: ServedResource): RegistryHook | undefined {
     return this.#hook(resource.storage);
   }
@@ -265,6 +260,12 @@ export class Registry {
   #hook(storage: ServedResource): RegistryHook | undefined {
     return this.deps.hooks.get(`${storage.group}/${storage.resource}`);
   }
+}
+
+/** What the update would have stored had it not become a deletion, under the version before: upstream answers that. */
+function shown(storage: ServedResource, draft: Draft<KubeObject>, existing: StoredObject): StoredObject {
+  const bytes = encodeObject(draft as KubeObject, storage.struct);
+  return new StoredObject(existing.key, bytes, existing.revision, existing.createRevision);
 }
 
 /** Whether an update took the last finalizer of an object that waits to be deleted. Upstream: ShouldDeleteDuringUpdate. */

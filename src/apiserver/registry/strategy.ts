@@ -10,11 +10,13 @@ import {
   type FieldError,
   FieldPath,
   formatTime,
+  goQuote,
   invalid,
   type KubeObject,
   type NameValidator,
   nameIsDNSSubdomain,
   optimisticLockText,
+  StatusError,
   semanticEqual,
   validateObjectMeta,
   validateObjectMetaUpdate,
@@ -69,7 +71,6 @@ export function beforeCreate(
   if (resource.namespaced) metadata.namespace = context.namespace;
   else delete metadata.namespace;
   if (rules.generation) metadata.generation = 1;
-  else delete metadata.generation;
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
   const errors = [
@@ -100,24 +101,15 @@ export function beforeUpdate(
   const errors: FieldError[] = [
     ...validateObjectMeta(metadata, resource.namespaced, () => [], metadataPath),
     ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+    // Once for all kinds, and once more by the kind's own validation: upstream tells both.
+    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
   ];
-  const unique = dedupe(errors);
   if (context.subresource === 'status')
-    unique.push(...(rules.validateStatus?.(object as KubeObject, old, context) ?? []));
-  else unique.push(...(rules.validate?.(object as KubeObject, old, context) ?? []));
-  refuse(resource, object, unique);
+    errors.push(...(rules.validateStatus?.(object as KubeObject, old, context) ?? []));
+  else errors.push(...(rules.validate?.(object as KubeObject, old, context) ?? []));
+  refuse(resource, object, errors);
   for (const text of rules.warnings?.(object as KubeObject, old, context) ?? []) warn(text);
   rules.canonicalize?.(object);
-}
-
-function dedupe(errors: readonly FieldError[]): FieldError[] {
-  const seen = new Set<string>();
-  return errors.filter(({ field, body }) => {
-    const key = `${field}\0${body}`;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
 }
 
 function prepareUpdate(
@@ -188,6 +180,10 @@ export function checkResourceVersion(
 ): void {
   const { metadata } = object;
   const sent = metadata.resourceVersion ?? '';
+  if (!/^\d*$/.test(sent)) {
+    const message = `strconv.ParseUint: parsing ${goQuote(sent)}: invalid syntax`;
+    throw new StatusError({ code: 500, message });
+  }
   if (sent === '' || sent === '0') {
     if (resource.rules.allowUnconditionalUpdate === false) {
       throw invalid({ group: requestResource.group, kind: requestResource.resource }, metadata.name ?? '', [

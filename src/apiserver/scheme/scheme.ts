@@ -52,6 +52,12 @@ export class Scheme {
     return this.#byPath.values();
   }
 
+  /** Whether anything of the group is served. */
+  hasGroup(group: string): boolean {
+    for (const each of this.#byPath.values()) if (each.group === group) return true;
+    return false;
+  }
+
   add(resource: ServedResource): void {
     const { group, version } = resource;
     this.#byPath.set(`${group}/${version}/${resource.resource}`, resource);

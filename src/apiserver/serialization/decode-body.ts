@@ -2,6 +2,8 @@
  * A request body as a draft of its kind, with what strict decoding found. Upstream: apiserver
  * pkg/endpoints/handlers/{create,update}.go and the codec factory.
  */
+
+import { typeNameOf } from '#api/tables';
 import {
   badRequest,
   type Draft,
@@ -40,6 +42,8 @@ export interface DecodeOptions {
   readonly mediaType: MediaType;
   readonly validation: FieldValidation;
   readonly warn: (text: string) => void;
+  /** Errors are told as they are, and the kind may come in any registered version: options of a deletion. */
+  readonly bareErrors?: boolean;
 }
 
 /** At most 30 bytes of a body that could not be read, as upstream shows them. */
@@ -87,10 +91,14 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
   }
   let seen: { apiVersion: string; kind: string } | undefined;
   try {
-    seen = typeMetaOf(body, target, mediaType);
-    const gv = parseApiVersion(seen.apiVersion);
+    const found = typeMetaOf(body, target, mediaType);
+    const gv = parseApiVersion(found.apiVersion);
+    seen = found;
     const same = seen.kind === target.kind && gv.group === target.group;
-    if (!same && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
+    if (options.bareErrors && !typeNameOf({ ...gv, kind: seen.kind })) throw badRequest(noKindText(seen));
+    const free = options.bareErrors && seen.kind === target.kind;
+    if (options.bareErrors && !free) throw badRequest(noKindText(seen));
+    if (!same && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
     const { value, strictErrors, duplicates } =
       mediaType === 'application/yaml'
         ? readYaml(Buffer.from(body).toString(), target.struct)
@@ -100,8 +108,9 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     object.kind = seen.kind;
     if (target.struct.fields.has('metadata')) object.metadata ??= {};
     applyStrict(strictErrors, duplicates, options, seen, target);
-    return checkKind(object, target);
+    return free ? object : checkKind(object, target);
   } catch (error) {
+    if (options.bareErrors && error instanceof InputError) throw badRequest(error.message);
     if (error instanceof InputError || error instanceof RangeError)
       throw decodeFailure(target, seen, error.message, body);
     throw error;
@@ -130,15 +139,22 @@ function applyStrict(
 function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTarget): never {
   const { version } = parseApiVersion(seen.apiVersion);
   const own = apiVersionText(target);
-  const known = seen.kind === target.kind && seen.apiVersion.split('/').length === own.split('/').length;
-  if (known && seen.apiVersion !== own) {
+  const gv = parseApiVersion(seen.apiVersion);
+  const registered = typeNameOf({ ...gv, kind: seen.kind }) !== undefined;
+  if (registered && seen.kind === target.kind && seen.apiVersion !== own) {
     throw badRequest(
       `the API version in the data (${seen.apiVersion}) does not match the expected API version (${own})`,
     );
   }
-  throw badRequest(
-    `${seen.kind} in version ${JSON.stringify(version)} cannot be handled as a ${target.kind}: no kind ${JSON.stringify(seen.kind)} is registered for version ${JSON.stringify(seen.apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
-  );
+  const why = registered
+    ? `converting (${version}.${seen.kind}) to (${target.group.split('.')[0] || 'core'}.${target.kind}): unknown conversion`
+    : noKindText(seen);
+  throw badRequest(`${seen.kind} in version ${JSON.stringify(version)} cannot be handled as a ${target.kind}: ${why}`);
+}
+
+/** How upstream says that it does not know a kind. */
+export function noKindText({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {
+  return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`;
 }
 
 function checkKind(object: Draft<KubeObject>, target: DecodeTarget): Draft<KubeObject> {

@@ -8,3 +8,19 @@ export function encodeObject(object: KubeObject, struct: StructNode): Buffer {
   const { resourceVersion: _, ...metadata } = object.metadata;
   return Buffer.from(writeJson({ ...object, metadata }, struct));
 }
+
+/** Kinds with fields of free JSON, in which an empty list means an empty list. */
+const freeForm = new Set(['ControllerRevision', 'CustomResourceDefinition', 'ResourceClaim', 'ResourceClaimTemplate']);
+/** An empty list as a member's value; a quote before a colon always ends a name. */
+const emptyList = /(?<!\\)":\[\]/g;
+
+/**
+ * The same for what is really stored. Upstream stores built-in kinds as protobuf, which cannot tell an empty list from
+ * none: what was written as `[]` is read as null.
+ */
+export function encodeStored(object: KubeObject, struct: StructNode): Buffer {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  const text = writeJson({ ...object, metadata }, struct);
+  const plain = struct.preserveUnknown || freeForm.has(object.kind) || !text.includes(':[]');
+  return Buffer.from(plain ? text : text.replace(emptyList, '":null'));
+}

@@ -46,7 +46,7 @@ export function parseAccept(text: string): Clause[] {
       if (at < 0) continue;
       const name = each.slice(0, at).trim();
       const value = each.slice(at + 1).trim();
-      if (name === 'q') quality = Number.isNaN(Number.parseFloat(value)) ? 1 : Number.parseFloat(value);
+      if (name === 'q') quality = Number.isNaN(Number.parseFloat(value)) ? 0 : Number.parseFloat(value);
       else parameters.set(name, value);
     }
     if (type === '*' && subtype === '') clauses.push({ type: '*', subtype: '*', quality, parameters });

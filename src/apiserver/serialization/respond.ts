@@ -81,10 +81,15 @@ async function objectBytes(source: ObjectSource, options: RespondOptions): Promi
   }
   if (output.as === 'PartialObjectMetadataList') {
     throw notAList(
-      `you requested PartialObjectMetadataList, but the requested object is not a list (${resource.kind})`,
+      `you requested PartialObjectMetadataList, but the requested object is not a list (*${goPackage(resource)}.${resource.kind})`,
     );
   }
   return encodeAs(object, resource.struct, output);
+}
+
+/** Go's package of the internal type, which upstream's texts show. */
+function goPackage({ storage }: ServedResource): string {
+  return storage.group.split('.')[0] || 'core';
 }
 
 /** 406: a list was asked for where there is none, or the other way round. */

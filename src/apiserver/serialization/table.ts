@@ -1,6 +1,6 @@
 /** Objects as rows of cells for people. Upstream: apiserver registry/rest/table.go, printers/internalversion. */
-import { type KindTable, kindTable } from '#api/columns';
-import { invalid, type KubeObject, type ListMeta, validateTableOptions } from '#apimachinery';
+import { genericTable, type KindTable, kindTable } from '#api/columns';
+import { aggregateText, badRequest, type KubeObject, type ListMeta, validateTableOptions } from '#apimachinery';
 import { fromStorage, type ServedResource } from '../scheme/resource.ts';
 import type { OutputType } from './negotiation.ts';
 import { asMetadata } from './partial-metadata.ts';
@@ -21,17 +21,17 @@ export function tableFor(resource: ServedResource): Promise<KindTable> {
   return kindTable(resource.storage.group, resource.kind);
 }
 
-/** Throws 422 for a wrong includeObject. */
+/** Throws 400 for a wrong includeObject. */
 export function checkTableOptions(includeObject: string): void {
   const errors = validateTableOptions(includeObject);
-  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'TableOptions' }, '', errors);
+  if (errors.length > 0) throw badRequest(`Unable to convert to Table as requested: ${aggregateText(errors)}`);
 }
 
 /** A meta.k8s.io Table of objects of the stored version. */
 export function tableOf(table: KindTable, objects: readonly KubeObject[], options: TableOptions): object {
   const { output, includeObject = '', nowMs, resource } = options;
   const rows = objects.map(object => ({
-    ...table.row(object, nowMs),
+    ...rowOf(table, object, nowMs),
     object: included(fromStorage(resource, object), includeObject, output),
   }));
   return {
@@ -41,6 +41,16 @@ export function tableOf(table: KindTable, objects: readonly KubeObject[], option
     columnDefinitions: options.columns === false ? null : table.columns,
     rows: rows.length === 0 ? table.emptyRows : rows,
   };
+}
+
+/** A bookmark has nothing but a resourceVersion, which not every kind's row can show. */
+function rowOf(table: KindTable, object: KubeObject, nowMs: number): ReturnType<KindTable['row']> {
+  if (object.metadata.name) return table.row(object, nowMs);
+  try {
+    return table.row({ spec: {}, status: {}, ...object }, nowMs);
+  } catch {
+    return genericTable().row(object, nowMs);
+  }
 }
 
 function included(object: KubeObject, include: string, output: OutputType): object | null {

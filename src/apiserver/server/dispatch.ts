@@ -2,7 +2,7 @@
  * From an authorized request to the handler of its verb. Upstream: apiserver pkg/endpoints/installer.go, whose routes
  * these are.
  */
-import { type StatusError, StatusError as StatusErrorClass } from '#apimachinery';
+import { badRequest, type StatusError, StatusError as StatusErrorClass } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 import { createObject } from '../handlers/create.ts';
@@ -10,12 +10,14 @@ import { deleteOne } from '../handlers/delete.ts';
 import { deleteCollection } from '../handlers/delete-collection.ts';
 import { getObject } from '../handlers/get.ts';
 import { listObjects } from '../handlers/list.ts';
-import { patchObject } from '../handlers/patch.ts';
+import { patchObject, patchTypesOf } from '../handlers/patch.ts';
 import type { Handler, HandlerDeps, Scope } from '../handlers/scope.ts';
 import { updateObject } from '../handlers/update.ts';
 import { watchObjects } from '../handlers/watch.ts';
-import type { ServerRequest, ServerResponse } from '../http/message.ts';
+import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
 import type { ServedResource } from '../scheme/resource.ts';
+import type { Scheme } from '../scheme/scheme.ts';
+import { mediaTypes } from '../serialization/negotiation.ts';
 
 /** 404 for a path that nothing serves. */
 export function noSuchPath(): StatusError {
@@ -66,8 +68,11 @@ export async function dispatch(
   user: UserInfo,
   warn: (text: string) => void,
 ): Promise<ServerResponse> {
+  checkPath(info, deps.scheme);
   const resource = deps.scheme.find(info.group, info.version, info.resource);
   if (!resource) throw noSuchPath();
+  if (request.method === 'HEAD') throw noSuchMethod();
+  if (info.verb === 'watch' && request.method !== 'GET') throw noSuchMethod();
   const name = info.parts[1] ?? '';
   const namespace = resource.namespaced ? info.namespace : '';
   if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchPath();
@@ -82,8 +87,48 @@ export async function dispatch(
     namespace,
     about: { group: resource.group, resource: resource.resource },
   };
-  if (info.subresource !== '') return subresourceHandler(deps, resource, info)(scope);
-  return mainHandler(deps, resource, info, name)(scope);
+  const subresource = info.subresource !== '';
+  const handler = subresource ? subresourceHandler(deps, resource, info) : mainHandler(deps, resource, info, name);
+  if (!tunnels.has(info.subresource)) checkMediaTypes(request, info, resource);
+  return handler(scope);
+}
+
+/** Paths that no route has although they look like a resource's. */
+function checkPath(info: RequestInfo, scheme: Scheme): void {
+  if (info.path.includes('//')) throw noSuchPath();
+  if (info.verb === 'proxy') throw noSuchPath();
+  if (info.apiPrefix === 'apis' && !scheme.hasGroup(info.group)) throw new PageNotFound();
+  const name = info.parts[1] ?? '';
+  if (name === '.' || name === '..') {
+    throw badRequest(`Name parameter invalid: ${JSON.stringify(name)}: may not be '${name}'`);
+  }
+}
+
+/** Upstream's routes refuse what they can neither give nor take before any handler is asked. */
+function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: ServedResource): void {
+  const accept = header(request, 'accept') ?? '';
+  const listing = info.verb === 'list' || info.verb === 'watch' || info.verb === 'deletecollection';
+  const given = resource.custom ? mediaTypes.slice(0, 2) : mediaTypes;
+  const produced = [...given, ...(listing && info.verb !== 'deletecollection' ? streamTypes : [])];
+  const ranges = accept.split(',').map(each => each.split(';')[0]!.trim());
+  if (accept !== '' && !ranges.some(each => each === '*/*' || (given as readonly string[]).includes(each))) {
+    const message = `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`;
+    throw new StatusErrorClass({ code: 406, reason: 'NotAcceptable', message, details: {} });
+  }
+  if (info.verb !== 'patch') return;
+  const type = (header(request, 'content-type') ?? '').split(';')[0]!.trim();
+  if (patchTypesOf(resource).includes(type)) return;
+  const message = '415: Unsupported Media Type';
+  throw new StatusErrorClass({ code: 415, reason: 'UnsupportedMediaType', message, details: {} });
+}
+
+const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+/** What they accept is the business of whoever is at the other end. */
+const tunnels = new Set(['proxy', 'exec', 'attach', 'portforward', 'log']);
+
+/** 404 in plain text: no server of ours has anything below the path. */
+export class PageNotFound extends Error {
+  override readonly name = 'PageNotFound';
 }
 
 function mainHandler(deps: DispatchDeps, resource: ServedResource, info: RequestInfo, name: string): Handler {

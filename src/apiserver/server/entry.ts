@@ -4,6 +4,7 @@
  * DefaultBuildHandlerChain.
  */
 
+import { builtinTypes } from '#api/tables';
 import { goQuote, isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import type { Authenticate } from '../authentication/authenticator.ts';
@@ -12,16 +13,11 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { impersonate } from '../filters/impersonation.ts';
 import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
 import type { Entry } from '../http/listener.ts';
-import {
-  errorStatus,
-  jsonResponse,
-  type ServerRequest,
-  type ServerResponse,
-  statusResponse,
-  textResponse,
-} from '../http/message.ts';
+import { errorStatus, type ServerRequest, type ServerResponse, statusResponse, textResponse } from '../http/message.ts';
 import { type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
-import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath } from './dispatch.ts';
+import { negotiateOutput } from '../serialization/negotiation.ts';
+import { respondValue } from '../serialization/respond.ts';
+import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
 import { versionInfo } from './version.ts';
 
@@ -45,7 +41,7 @@ export function createEntry(deps: EntryDeps): Entry {
     try {
       response = await answer(deps, request, warnings);
     } catch (error) {
-      response = statusResponse(statusFor(deps, request, error));
+      response = failure(deps, request, error);
     }
     if (warnings.length > 0) response.headers['warning'] = warnings.map(warningHeader);
     response.headers['cache-control'] ??= 'no-cache, private';
@@ -54,6 +50,24 @@ export function createEntry(deps: EntryDeps): Entry {
     return response;
   };
 }
+
+/** The Status of an error in the encoding that the client accepts. */
+function failure(deps: EntryDeps, request: ServerRequest, error: unknown): ServerResponse {
+  if (error instanceof PageNotFound) return textResponse(404, '404 page not found\n');
+  const status = statusFor(deps, request, error);
+  const plain = statusResponse(status);
+  try {
+    const output = negotiateOutput(request, { transforms: true });
+    if (output.mediaType === 'application/json') return plain;
+    const { headers } = respondValue(status, statusStruct(), output, status.code);
+    const { body } = respondValue(status, statusStruct(), output, status.code);
+    return { status: status.code, headers: { ...plain.headers, ...headers }, body };
+  } catch {
+    return plain;
+  }
+}
+
+const statusStruct = () => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.Status');
 
 /** Bugs are told to the log and to nobody else. */
 function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Status {
@@ -82,11 +96,35 @@ async function answer(deps: EntryDeps, request: ServerRequest, warnings: string[
   return nonResource(deps, request, info);
 }
 
+/** Indented, as upstream writes what people read. */
+function jsonText(value: unknown): ServerResponse {
+  const bytes = Buffer.from(JSON.stringify(value, null, 2));
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: { kind: 'bytes', bytes } };
+}
+
+/** What `/` lists. */
+function rootPaths(deps: EntryDeps): string[] {
+  const groups = deps.discovery.groups().flatMap(({ name, versions }) => {
+    if (name === '') return ['/api', ...versions.map(({ version }) => `/api/${version}`)];
+    return [`/apis/${name}`, ...versions.map(({ version }) => `/apis/${name}/${version}`)];
+  });
+  const checks = deps.checks.flatMap(({ name, on }) => on.map(root => `/${root}/${name}`));
+  const others = ['/.well-known/openid-configuration', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2'];
+  return [...groups, ...checks, ...others, '/openapi/v3', '/openid/v1/jwks', '/readyz', '/version'].sort();
+}
+
 async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: RequestInfo): Promise<ServerResponse> {
   if (isHealthPath(path)) return health(request, deps.checks);
+  if (path.includes('//')) throw noSuchPath();
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  if (path === '/version' || path === '/version/') return jsonResponse(200, versionInfo);
-  if (path === '/metrics') return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8');
+  if (path === '/version' || path === '/version/') {
+    if (request.method !== 'GET') throw noSuchMethod();
+    return jsonText(versionInfo);
+  }
+  if (path.startsWith('/version/')) throw noSuchPath();
+  if (path === '/') return jsonText({ paths: rootPaths(deps) });
+  if (path === '/metrics')
+    return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
   const described = openapi(request, deps.openapi, deps.dispatch.clock);
   if (described) return described;
   const discovered = deps.discovery.respond(request);
@@ -94,6 +132,7 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
     if (!isRead) throw noSuchMethod();
     return discovered;
   }
-  if (path.startsWith('/api/') || path.startsWith('/apis/')) throw noSuchPath();
+  const [, root, group = ''] = path.split('/');
+  if (root === 'api' || (root === 'apis' && deps.dispatch.scheme.hasGroup(group))) throw noSuchPath();
   return textResponse(404, '404 page not found\n');
 }

@@ -1,29 +1,92 @@
 /** /healthz, /livez and /readyz with their checks by name. Upstream: apiserver pkg/server/healthz/healthz.go. */
 import { type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
-import { noSuchPath } from './dispatch.ts';
+
+export type HealthRoot = 'healthz' | 'livez' | 'readyz';
 
 export interface HealthCheck {
   readonly name: string;
-  /** Only asked by readyz. */
-  readonly readyOnly?: boolean;
+  readonly on: readonly HealthRoot[];
   /** Undefined when well, else why not. */
   check(): Promise<string | undefined> | string | undefined;
 }
 
-const roots = ['healthz', 'livez', 'readyz'];
+const roots: readonly string[] = ['healthz', 'livez', 'readyz'];
+const everywhere: readonly HealthRoot[] = ['healthz', 'livez', 'readyz'];
+
+/** What upstream does after it has started, under its names: here one step makes all of it. */
+const startHooks = [
+  'start-apiserver-admission-initializer',
+  'generic-apiserver-start-informers',
+  'priority-and-fairness-config-consumer',
+  'priority-and-fairness-filter',
+  'storage-object-count-tracker-hook',
+  'start-apiextensions-informers',
+  'start-apiextensions-controllers',
+  'crd-informer-synced',
+  'start-system-namespaces-controller',
+  'peer-endpoint-reconciler-controller',
+  'start-cluster-authentication-info-controller',
+  'start-kube-apiserver-identity-lease-controller',
+  'start-kube-apiserver-identity-lease-garbage-collector',
+  'storage-readiness',
+  'start-legacy-token-tracking-controller',
+  'start-service-ip-repair-controllers',
+  'rbac/bootstrap-roles',
+  'scheduling/bootstrap-system-priority-classes',
+  'priority-and-fairness-config-producer',
+  'bootstrap-controller',
+  'start-kubernetes-service-cidr-controller',
+  'start-kube-aggregator-informers',
+  'apiservice-status-local-available-controller',
+  'apiservice-status-remote-available-controller',
+  'apiservice-registration-controller',
+  'apiservice-discovery-controller',
+  'kube-apiserver-autoregistration',
+];
+const lateHooks = ['apiservice-openapi-controller', 'apiservice-openapiv3-controller'];
+
+export interface HealthSources {
+  /** Whether the store answers. */
+  store(): Promise<string | undefined>;
+  /** Whether what a fresh server has is there. */
+  started(): string | undefined;
+  stopping(): string | undefined;
+}
+
+/** Upstream's checks in upstream's order. */
+export function healthChecks(sources: HealthSources): HealthCheck[] {
+  const well = (): undefined => undefined;
+  const started = (): string | undefined => sources.started();
+  const hook = (name: string): HealthCheck => ({ name: `poststarthook/${name}`, on: everywhere, check: started });
+  return [
+    { name: 'ping', on: everywhere, check: well },
+    { name: 'log', on: everywhere, check: well },
+    { name: 'loopback-serving-certificate', on: ['livez'], check: well },
+    { name: 'etcd', on: everywhere, check: () => sources.store() },
+    { name: 'etcd-readiness', on: ['readyz'], check: () => sources.store() },
+    { name: 'informer-sync', on: ['readyz'], check: started },
+    ...startHooks.map(hook),
+    { name: 'autoregister-completion', on: everywhere, check: started },
+    ...lateHooks.map(hook),
+    { name: 'shutdown', on: ['readyz'], check: () => sources.stopping() },
+  ];
+}
 
 export function isHealthPath(path: string): boolean {
   const [, root = ''] = path.split('/');
   return roots.includes(root);
 }
 
+const nothing = (): ServerResponse => textResponse(404, '404 page not found\n');
+
 /** Upstream's answers, with `verbose` and `exclude`, and a path for each check. */
 export async function health(request: ServerRequest, checks: readonly HealthCheck[]): Promise<ServerResponse> {
-  const [, root = '', single] = request.path.split('/');
-  const applicable = checks.filter(check => root === 'readyz' || !check.readyOnly);
-  if (single) {
-    const check = applicable.find(each => each.name === request.path.slice(root.length + 2));
-    if (!check) throw noSuchPath();
+  const [, root = ''] = request.path.split('/');
+  const single = request.path.slice(root.length + 2);
+  const applicable = checks.filter(({ on }) => on.includes(root as HealthRoot));
+  if (request.path !== `/${root}`) {
+    const check = applicable.find(each => each.name === single);
+    if (!check) return nothing();
     const problem = await check.check();
     return problem === undefined ? textResponse(200, 'ok') : textResponse(500, `internal server error: ${problem}\n`);
   }
@@ -37,11 +100,8 @@ export async function health(request: ServerRequest, checks: readonly HealthChec
       continue;
     }
     const problem = await check.check();
-    if (problem === undefined) lines.push(`[+]${check.name} ok`);
-    else {
-      failed = true;
-      lines.push(`[-]${check.name} failed: reason withheld`);
-    }
+    failed ||= problem !== undefined;
+    lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
   }
   if (unknown.length > 0) {
     const names = unknown.map(name => JSON.stringify(name)).join(', ');

@@ -87,7 +87,7 @@ export class EventEncoder {
       const columns = !this.#columnsSent;
       this.#columnsSent = true;
       const made = () =>
-        tableOf(table, type === 'BOOKMARK' ? [] : [stored], {
+        tableOf(table, [stored], {
           resource,
           output,
           nowMs: deps.clock.now(),
