@@ -11,6 +11,9 @@ import type { Node, NodeStatus, Pod, RuntimeClass, Service } from './api-objects
 import { createCgroupManager, noCgroups } from './cgroups/cgroup-manager.ts';
 import type { KubeletConfig, KubeletDeps } from './config.ts';
 import { createRecorder, type Recorder } from './events.ts';
+import { EvictionManager } from './eviction/eviction-manager.ts';
+import { ImageCollector } from './gc/image-gc.ts';
+import { type RotationDeps, rotateLogs } from './logs/rotation.ts';
 import { type Machine, readMachine } from './node/machine.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import { allocatableOf, nodeStatus } from './node/node-status.ts';
@@ -93,7 +96,21 @@ async function start(
     reserved: [config.kubeReserved, config.systemReserved],
     evictionHard: config.evictionHard,
   };
-  const agent = new PodAgent({
+  const collector = imageCollector(deps, config);
+  const pressures: EvictionManager = new EvictionManager({
+    ...deps,
+    recorder,
+    procfs: paths.procfs,
+    root: paths.root,
+    memoryBytes: machine.memoryBytes,
+    thresholds: config.evictionHard,
+    active: () => agent.active(),
+    volumes: uid => agent.volumes(uid),
+    kill: (uid, override) => agent.evict(uid, override),
+    reclaim: async () => (await collector.collect(1)) > 0,
+    changed: () => void node.updateStatus(),
+  });
+  const agent: PodAgent = new PodAgent({
     ...deps,
     config,
     client,
@@ -105,6 +122,7 @@ async function start(
     node: () => sources.nodes.get(config.nodeName),
     services: () => (sources.services.synced ? sources.services.list() : undefined),
     runtimeClass: name => sources.classes.get(name),
+    pressures: () => ({ memory: pressures.has('MemoryPressure'), disk: pressures.has('DiskPressure') }),
   });
   stack.use(agent);
   const server = deps.serving
@@ -115,8 +133,8 @@ async function start(
   if (server) stack.use(server);
   const port = server?.port ?? config.port;
   const desired = (old: NodeStatus | undefined): Promise<NodeStatus> =>
-    desiredStatus(deps, config, { machine, port, runtimeVersion }, old);
-  const node = new NodeAgent(
+    desiredStatus(deps, config, { machine, port, runtimeVersion, pressures }, old);
+  const node: NodeAgent = new NodeAgent(
     { ...deps, client, recorder, machine, node: () => sources.nodes.get(config.nodeName), desired },
     config,
   );
@@ -133,8 +151,18 @@ async function start(
     if (!isAbort(error, signal)) logger.error('engine events ended', { error });
   });
   await agent.startHousekeeping(signal);
+  const rotation: RotationDeps = {
+    runtime: engine.runtime,
+    clock,
+    logger,
+    maxSizeBytes: config.containerLogMaxSizeBytes,
+    maxFiles: config.containerLogMaxFiles,
+  };
   const timers: Timer[] = [
     clock.setTicker(() => void node.updateStatus(), config.nodeStatusUpdateMs),
+    clock.setTicker(() => void pressures.synchronize(), monitorPeriodMs),
+    clock.setTicker(() => void rotateLogs(rotation), monitorPeriodMs),
+    clock.setTicker(() => void collectImages(collector, deps), imageGcPeriodMs),
     clock.setTicker(() => void node.renewLease(), (config.nodeLeaseDurationSeconds * 1000) / 4),
   ];
   if (config.staticPodPath) timers.push(...(await followStaticPods(deps, config, client, agent)));
@@ -147,6 +175,23 @@ async function start(
     pods: () => agent.pods(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+const monitorPeriodMs = 10_000;
+const imageGcPeriodMs = 300_000;
+
+function imageCollector({ engine, clock, logger }: KubeletDeps, config: KubeletConfig): ImageCollector {
+  const settings = {
+    highPercent: config.imageGcHighPercent,
+    lowPercent: config.imageGcLowPercent,
+    minimumAgeMs: config.imageMinimumGcAgeMs,
+    maximumAgeMs: config.imageMaximumGcAgeMs,
+  };
+  return new ImageCollector({ engine, clock, logger }, settings);
+}
+
+async function collectImages(collector: ImageCollector, { logger }: KubeletDeps): Promise<void> {
+  await collector.collect().catch(error => logger.warn('images were not collected', { error }));
 }
 
 function announceStart(recorder: Recorder, name: string): void {
@@ -165,13 +210,14 @@ function watchPods(informer: Informer<Pod>, agent: PodAgent): void {
 interface Fixed {
   readonly machine: Machine;
   readonly port: number;
+  readonly pressures: EvictionManager;
   readonly runtimeVersion: { readonly runtimeName: string; readonly runtimeVersion: string };
 }
 
 async function desiredStatus(
   { engine, clock }: KubeletDeps,
   config: KubeletConfig,
-  { machine, port, runtimeVersion }: Fixed,
+  { machine, port, runtimeVersion, pressures }: Fixed,
   old: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const images: readonly ImageInfo[] = await engine.images.listImages().catch(() => []);
@@ -199,9 +245,9 @@ async function desiredStatus(
       reserved: [config.kubeReserved, config.systemReserved],
       evictionHard: config.evictionHard,
       notReady: texts.length > 0 ? texts.join(', ') : undefined,
-      memoryPressure: false,
-      diskPressure: false,
-      pidPressure: false,
+      memoryPressure: pressures.has('MemoryPressure'),
+      diskPressure: pressures.has('DiskPressure'),
+      pidPressure: pressures.has('PIDPressure'),
       nowMs: clock.now(),
     },
     old,

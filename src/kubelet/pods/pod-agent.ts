@@ -44,7 +44,7 @@ import { containersReady, podReady } from '../status/conditions.ts';
 import { StatusManager } from '../status/status-manager.ts';
 import { TokenManager } from '../tokens.ts';
 import { referencedNames } from '../volumes/payload.ts';
-import { MountError, VolumeManager } from '../volumes/volume-manager.ts';
+import { MountError, type MountedVolume, VolumeManager } from '../volumes/volume-manager.ts';
 import { admitPod } from './admission.ts';
 import type { EngineListener } from './engine-follower.ts';
 import { type Ending, type PodSyncer, PodWorkers, type Step, type SyncOutcome } from './pod-workers.ts';
@@ -60,6 +60,7 @@ export interface PodAgentDeps extends KubeletDeps {
   node(): Node | undefined;
   services(): Iterable<Service> | undefined;
   runtimeClass(name: string): RuntimeClass | undefined;
+  pressures(): { readonly memory: boolean; readonly disk: boolean };
 }
 
 const housekeepingMs = 2000;
@@ -261,12 +262,13 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       const id = other.metadata.uid ?? '';
       return id !== uid && this.#admitted.has(id) && !isTerminalPhase(other.status?.phase) && !this.#hasEnded(id);
     });
+    const pressures = this.#deps.pressures();
     const rejection = admitPod(pod, {
       node: this.#deps.node(),
       allocatable: this.#deps.allocatable(),
       others,
-      memoryPressure: false,
-      diskPressure: false,
+      memoryPressure: pressures.memory,
+      diskPressure: pressures.disk,
     });
     if (!rejection) {
       this.#admitted.add(uid);
@@ -603,6 +605,20 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     for (const { id, state } of status.sandboxes.slice(1)) {
       if (state !== 'READY' && !needed.has(id)) await engine.runtime.removePodSandbox(id).catch(ignoreNotFound);
     }
+  }
+
+  /** Pods whose containers may run. */
+  active(): Pod[] {
+    return this.pods().filter(({ metadata }) => this.#workers.couldHaveRunningContainers(metadata.uid ?? ''));
+  }
+
+  volumes(uid: string): ReadonlyMap<string, MountedVolume> {
+    return this.#volumes.mounted(uid);
+  }
+
+  /** Ends a pod for the node's sake. */
+  evict(uid: string, override: (status: PodStatus) => PodStatus): void {
+    if (!this.#workers.isTerminationRequested(uid)) this.#workers.kill(uid, { graceSeconds: 0, override });
   }
 
   logDirectory(pod: Pod): string {

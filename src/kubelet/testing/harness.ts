@@ -63,6 +63,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
     hostname: 'node-1',
     nodeIps: ['10.0.0.1'],
     clusterDns: ['10.96.0.10'],
+    evictionHard: {},
     ...options.config,
   };
   const kubelet = await startKubelet(
