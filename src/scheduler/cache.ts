@@ -4,18 +4,28 @@
  * is the snapshot.
  */
 import type { Node, Pod } from '#api/types';
-import type { Snapshot } from './framework.ts';
+import { type Lookups, noLookups, type Snapshot } from './framework.ts';
 import { NodeInfo, PodInfo } from './node-info.ts';
 
 export class Cache implements Snapshot {
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #nodeOfPod = new Map<string, string>();
   readonly #assumed = new Set<string>();
+  readonly #withAffinity = new Set<NodeInfo>();
   #list: NodeInfo[] | undefined;
+  readonly lookups: Lookups;
 
-  /** Nodes that exist, in a stable order. */
+  constructor(lookups: Lookups = noLookups) {
+    this.lookups = lookups;
+  }
+
+  get nodesWithAffinity(): Iterable<NodeInfo> {
+    return this.#withAffinity;
+  }
+
+  /** Nodes that exist, zones taken in turn. */
   get nodes(): readonly NodeInfo[] {
-    this.#list ??= [...this.#nodes.values()].filter(info => info.node !== undefined);
+    this.#list ??= interleave([...this.#nodes.values()].filter(info => info.node !== undefined));
     return this.#list;
   }
 
@@ -53,7 +63,10 @@ export class Cache implements Snapshot {
     this.#assumed.delete(uid);
     if (name === undefined) return undefined;
     this.#nodeOfPod.delete(uid);
-    return this.#nodes.get(name)?.removePod(uid);
+    const node = this.#nodes.get(name);
+    const removed = node?.removePod(uid);
+    if (node?.withAffinity.size === 0) this.#withAffinity.delete(node);
+    return removed;
   }
 
   /** Counts a pod on a node before the API says so. */
@@ -74,7 +87,9 @@ export class Cache implements Snapshot {
 
   #place(uid: string, nodeName: string, info: PodInfo): void {
     this.#nodeOfPod.set(uid, nodeName);
-    this.#infoOf(nodeName).addPod(info);
+    const node = this.#infoOf(nodeName);
+    node.addPod(info);
+    if (node.withAffinity.size > 0) this.#withAffinity.add(node);
   }
 
   #infoOf(name: string): NodeInfo {
@@ -82,4 +97,14 @@ export class Cache implements Snapshot {
     if (!info) this.#nodes.set(name, (info = new NodeInfo(name)));
     return info;
   }
+}
+
+const zoneOf = ({ node }: NodeInfo): string => node?.metadata.labels?.['topology.kubernetes.io/zone'] ?? '';
+
+/** So that a pod which looks at a part of the nodes sees all zones. Upstream: backend/cache/node_tree.go. */
+function interleave(nodes: readonly NodeInfo[]): NodeInfo[] {
+  const zones = [...Map.groupBy(nodes, zoneOf).values()];
+  if (zones.length <= 1) return [...nodes];
+  const rows = Math.max(...zones.map(zone => zone.length));
+  return Array.from({ length: rows }, (_, row) => zones.flatMap(zone => zone[row] ?? [])).flat();
 }

@@ -6,6 +6,8 @@
  * fits) → Reserve → Permit → PreBind → Bind → PostBind. Everything up to Reserve is synchronous, so that no other pod
  * can change what the decision rests on.
  */
+import type { Pod } from '#api/types';
+import type { LabelSet, LabelsSelector } from '#apimachinery';
 import type { NodeInfo, PodInfo } from './node-info.ts';
 
 /** Why a pod cannot go to a node. `unresolvable`: taking other pods away would not help. */
@@ -23,7 +25,21 @@ export type CycleState = Map<string, unknown>;
 export interface Snapshot {
   readonly nodes: readonly NodeInfo[];
   get(name: string): NodeInfo | undefined;
+  /** Nodes with pods that have affinity terms. */
+  readonly nodesWithAffinity: Iterable<NodeInfo>;
+  readonly lookups: Lookups;
 }
+
+/** What plugins ask about objects other than pods and nodes. */
+export interface Lookups {
+  /** Labels of a namespace; none when it is not known. */
+  namespaceLabels(name: string): LabelSet;
+  /** What selects the pod's siblings: its Services and its controller. Undefined when nothing does. */
+  siblingSelector(pod: Pod): LabelsSelector | undefined;
+}
+
+/** Knows of nothing. */
+export const noLookups: Lookups = Object.freeze({ namespaceLabels: () => ({}), siblingSelector: () => undefined });
 
 export interface PreFilterResult {
   /** Refuses the pod for all nodes at once. */
@@ -36,6 +52,8 @@ export interface PreFilterResult {
 
 export interface Plugin {
   readonly name: string;
+  /** PreFilter looks at the pods on nodes, so it is run again for a trial with other pods there. */
+  readonly readsPods?: boolean;
   preFilter?(state: CycleState, pod: PodInfo, snapshot: Snapshot): PreFilterResult | undefined;
   /** Undefined when the pod may go there. */
   filter?(state: CycleState, pod: PodInfo, node: NodeInfo): Refusal | undefined;

@@ -3,6 +3,7 @@
  * Upstream: pkg/scheduler/framework/types.go (NodeInfo).
  */
 import type { Node, Pod } from '#api/types';
+import { type AffinityTerms, affinityTerms } from './affinity-term.ts';
 import { addResources, podRequests, type Resources, resourcesOf } from './resources.ts';
 
 /** A host port in use, as `0.0.0.0/TCP/8080`. */
@@ -17,6 +18,7 @@ export class PodInfo {
   readonly nonZeroRequests: Resources;
   readonly hostPorts: readonly HostPort[];
   readonly priority: number;
+  readonly affinity: AffinityTerms;
 
   constructor(pod: Pod) {
     this.pod = pod;
@@ -24,6 +26,7 @@ export class PodInfo {
     this.nonZeroRequests = podRequests(pod, true);
     this.hostPorts = hostPortsOf(pod);
     this.priority = pod.spec.priority ?? 0;
+    this.affinity = affinityTerms(pod);
   }
 }
 
@@ -44,6 +47,8 @@ export class NodeInfo {
   readonly requested: Resources = new Map();
   readonly nonZeroRequested: Resources = new Map();
   readonly pods: Map<string, PodInfo> = new Map();
+  /** Pods with affinity terms of any sort. */
+  readonly withAffinity: Set<PodInfo> = new Set();
   readonly #ports = new Map<HostPort, number>();
 
   constructor(name: string) {
@@ -57,6 +62,7 @@ export class NodeInfo {
 
   addPod(info: PodInfo): void {
     this.pods.set(info.pod.metadata.uid!, info);
+    if (hasAffinity(info)) this.withAffinity.add(info);
     addResources(this.requested, info.requests);
     addResources(this.nonZeroRequested, info.nonZeroRequests);
     for (const port of info.hostPorts) this.#ports.set(port, (this.#ports.get(port) ?? 0) + 1);
@@ -66,6 +72,7 @@ export class NodeInfo {
     const info = this.pods.get(uid);
     if (!info) return undefined;
     this.pods.delete(uid);
+    this.withAffinity.delete(info);
     addResources(this.requested, info.requests, -1);
     addResources(this.nonZeroRequested, info.nonZeroRequests, -1);
     for (const port of info.hostPorts) {
@@ -96,4 +103,9 @@ export class NodeInfo {
     for (const [uid, info] of this.pods) if (!gone.has(uid)) copy.addPod(info);
     return copy;
   }
+}
+
+function hasAffinity({ affinity }: PodInfo): boolean {
+  const { required, requiredAnti, preferred, preferredAnti } = affinity;
+  return required.length + requiredAnti.length + preferred.length + preferredAnti.length > 0;
 }

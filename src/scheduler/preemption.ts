@@ -1,7 +1,7 @@
 /**
  * Making room for a pod by taking less important ones away. Upstream: framework/preemption, plugins/defaultpreemption.
  */
-import { type CycleState, countText, type Framework, type Refusal, type Snapshot } from './framework.ts';
+import { type CycleState, countText, type Framework, type Plugin, type Refusal, type Snapshot } from './framework.ts';
 import type { NodeInfo, PodInfo } from './node-info.ts';
 
 /** Which pods go from which node. */
@@ -48,18 +48,40 @@ function victimsOn(framework: Framework, pod: PodInfo, node: NodeInfo, snapshot:
   const lesser = [...node.pods.values()].filter(each => each.priority < pod.priority);
   if (lesser.length === 0) return undefined;
   const trial = node.without(lesser.map(each => each.pod.metadata.uid!));
-  const state: CycleState = new Map();
-  const { refusal, active } = framework.preFilter(state, pod, snapshot);
-  if (refusal || framework.filter(state, pod, trial, active)) return undefined;
+  const trialSnapshot = withNode(snapshot, trial);
+  const first = framework.preFilter(new Map(), pod, trialSnapshot);
+  const again = first.active.some(plugin => plugin.readsPods);
+  let known = prepare();
+  function prepare(): { state: CycleState; active: readonly Plugin[]; refused: boolean } {
+    const state: CycleState = new Map();
+    const { refusal, active } = framework.preFilter(state, pod, trialSnapshot);
+    return { state, active, refused: refusal !== undefined };
+  }
+  const fits = (): boolean => {
+    if (again) known = prepare();
+    return !known.refused && !framework.filter(known.state, pod, trial, known.active);
+  };
+  if (!fits()) return undefined;
   const victims: PodInfo[] = [];
   // The most important are spared first.
   for (const each of lesser.sort((a, b) => b.priority - a.priority || startOf(a) - startOf(b))) {
     trial.addPod(each);
-    if (!framework.filter(state, pod, trial, active)) continue;
+    if (fits()) continue;
     trial.removePod(each.pod.metadata.uid!);
     victims.push(each);
   }
   return victims;
+}
+
+/** The same nodes but one. */
+function withNode(snapshot: Snapshot, trial: NodeInfo): Snapshot {
+  const nodes = snapshot.nodes.map(node => (node.name === trial.name ? trial : node));
+  return {
+    nodes,
+    lookups: snapshot.lookups,
+    get: name => (name === trial.name ? trial : snapshot.get(name)),
+    nodesWithAffinity: nodes.filter(node => node.withAffinity.size > 0),
+  };
 }
 
 const startOf = (info: PodInfo): number =>

@@ -5,9 +5,18 @@
 import type { Node, Pod } from '#api/types';
 import { formatMicroTime, formatTime, isStatusError, type KubeObject } from '#apimachinery';
 import type { Activity, Clock, Logger, MetricsRegistry, Random } from '#base';
-import { type Client, createInformer, nodes, pods, type ResourceName } from '#client';
+import {
+  type Client,
+  createInformer,
+  createInformerFactory,
+  type InformerFactory,
+  nodes,
+  pods,
+  type ResourceName,
+} from '#client';
 import { Cache } from './cache.ts';
 import type { Framework } from './framework.ts';
+import { createLookups } from './lookups.ts';
 import type { NodeInfo } from './node-info.ts';
 import { defaultFramework } from './profile.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
@@ -55,7 +64,8 @@ class Scheduler implements AsyncDisposable {
   readonly #deps: SchedulerDeps;
   readonly #name: string;
   readonly #framework: Framework;
-  readonly #cache = new Cache();
+  readonly #factory: InformerFactory;
+  readonly #cache: Cache;
   readonly #queue: SchedulingQueue;
   readonly #stop = new AbortController();
   readonly #informers: AsyncDisposable[] = [];
@@ -69,6 +79,8 @@ class Scheduler implements AsyncDisposable {
     this.#deps = deps;
     this.#name = options.schedulerName ?? defaultSchedulerName;
     this.#framework = options.framework ?? defaultFramework();
+    this.#factory = createInformerFactory(deps, deps.client);
+    this.#cache = new Cache(createLookups(this.#factory));
     this.#queue = new SchedulingQueue(
       deps,
       this.#framework.entries.map(entry => entry.plugin),
@@ -101,8 +113,8 @@ class Scheduler implements AsyncDisposable {
       updated: pod => this.#podChanged(pod),
       deleted: pod => this.#podGone(pod),
     });
-    this.#informers.push(podInformer, nodeInformer);
-    await nodeInformer.start(all);
+    this.#informers.push(podInformer, nodeInformer, this.#factory);
+    await Promise.all([nodeInformer.start(all), this.#factory.start(all)]);
     await podInformer.start(all);
     all.addEventListener('abort', () => this.#queue.close(), { once: true });
     this.#loop = this.#run(all);

@@ -56,7 +56,9 @@ export const nodeResourcesBalancedAllocation: Plugin = {
           const used = (node.requested.get(name) ?? 0) + (extra ? (pod.requests.get(name) ?? 0) : 0);
           return Math.min(1, used / node.allocatable.get(name)!);
         });
-    return Math.floor((1 - deviation(fractions(true))) * maxNodeScore);
+    const score = (extra: boolean): number => Math.floor((1 - deviation(fractions(extra))) * maxNodeScore);
+    // What the pod changes counts, around the middle of the scale.
+    return maxNodeScore / 2 + Math.trunc((maxNodeScore / 2 + score(true) - score(false)) / 2);
   },
 };
 
