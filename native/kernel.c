@@ -75,6 +75,7 @@ static int write_sysctl(char *assignment) {
 static void pause_main(void) {
   sigset_t mask;
   prctl(PR_SET_NAME, "pause");
+  set_title("pause", "");
   setsid();
   daemon_ready();
   if (chdir("/")) _exit(1);
@@ -213,6 +214,7 @@ int dial_main(int argc, char **argv) {
   if (listener < 0) return fail(argv[4]);
   daemonize();
   prctl(PR_SET_NAME, "kobune-dial");
+  set_title("dial", argv[3]);
   signal(SIGPIPE, SIG_IGN);
   daemon_ready();
   struct pollfd listening = {listener, POLLIN, 0};

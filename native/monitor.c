@@ -327,6 +327,7 @@ int container_main(int argc, char **argv) {
   daemonize();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "kobune-monitor");
+  set_title("container", o.id);
   leave_cgroup(&o);
   struct session session = {.in = -1, .out = -1, .err = -1, .tty = o.tty, .stdin_once = o.stdin_once,
                             .log_path = o.log, .oom_file = o.oom_file};
@@ -356,6 +357,7 @@ int exec_main(int argc, char **argv) {
   daemonize();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "kobune-exec");
+  set_title("exec", o.id);
   leave_cgroup(&o);
   struct session session = {.in = -1, .out = -1, .err = -1, .tty = o.tty, .kill_on_leave = true};
   session.child_events = child_signals();
@@ -381,7 +383,18 @@ int exec_main(int argc, char **argv) {
   return 0;
 }
 
+static char *title;
+static size_t title_room;
+
+void set_title(const char *mode, const char *id) {
+  if (!title) return;
+  memset(title, 0, title_room);
+  snprintf(title, title_room, "kobune %s %.12s", mode, id);
+}
+
 int main(int argc, char **argv) {
+  title = argv[0];
+  title_room = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
   const char *mode = argc > 1 ? argv[1] : "";
   if (!strcmp(mode, "launcher")) return launcher_main();
   if (!strcmp(mode, "container")) return container_main(argc, argv);

@@ -76,6 +76,8 @@ int listen_unix(const char *path);
 void daemonize(void);
 /* Lets go of stdio, so that whoever started us sees its end. */
 void daemon_ready(void);
+/* What `ps` shows of this process: forked from the launcher, it would carry that one's arguments. Kept short. */
+void set_title(const char *mode, const char *id);
 /* Prints "what: strerror(errno)" on stderr and answers 1. */
 int fail(const char *what);
 

@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -405,6 +415,54 @@ realTest('long lines are cut in the log, an unfinished one is marked', async tar
   });
 });
 
+realTest('images go out as an archive and come in again, whole, by Docker and OCI manifests alike', async target => {
+  const other = mkdtempSync(join(tmpdir(), 'kb-cri-'));
+  const second = await startEngine(other);
+  try {
+    const archive = join(other, 'image.tar');
+    await target.engine.tagImage(image, 'other.test/name:2');
+    await target.engine.exportArchive([image], createWriteStream(archive));
+    const listed = spawnSync('tar', ['-tf', archive], { encoding: 'utf8' }).stdout.split('\n');
+    for (const name of ['oci-layout', 'index.json', 'manifest.json']) assert.ok(listed.includes(name), name);
+    const wanted = await target.engine.images.imageStatus({ image });
+    const [byDocker] = await second.importArchive(createReadStream(archive));
+    assert.deepEqual([byDocker?.id, byDocker?.repoTags], [wanted?.id, [image, 'other.test/name:2']]);
+    await second.images.removeImage({ image });
+    assert.deepEqual(await second.images.listImages(), []);
+    const layout = join(other, 'layout');
+    mkdirSync(layout);
+    assert.equal(spawnSync('tar', ['-xf', archive, '-C', layout]).status, 0);
+    await rm(join(layout, 'manifest.json'));
+    assert.equal(spawnSync('tar', ['-czf', `${archive}.gz`, '-C', layout, '.']).status, 0);
+    await second.importArchive(createReadStream(`${archive}.gz`));
+    assert.equal((await second.images.imageStatus({ image: 'other.test/name:2' }))?.id, wanted?.id);
+    const own = { ...target, engine: second, logDirectory: join(other, 'logs') };
+    assert.equal(await logOf(own as never, 'echo from the archive'), 'from the archive\n');
+    const text = join(other, 'text');
+    writeFileSync(text, 'this is no tar file, whatever its name says\n'.repeat(50));
+    await assert.rejects(second.importArchive(createReadStream(text)), { name: 'UserError' });
+  } finally {
+    await second.removeEverything({ images: true });
+    await second[Symbol.asyncDispose]();
+    await rm(other, { recursive: true, force: true });
+  }
+});
+
+realTest('forty pods at a time start, answer and go', async target => {
+  const { runtime } = target.engine;
+  const namespaces = { network: 'POD', pid: 'CONTAINER', ipc: 'POD' } as const;
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, at) => {
+      const pod = podConfig(target, `many-${at}`, { namespaces });
+      const sandbox = await runtime.runPodSandbox(pod, '');
+      const id = await runContainer(target, sandbox, pod, shell(`echo ${at}; exit ${at}`));
+      assert.equal((await untilExited(target.engine, id)).exitCode, at);
+      await runtime.removePodSandbox(sandbox);
+    }),
+  );
+  assert.deepEqual(await runtime.listPodSandboxes(), []);
+});
+
 realTest(
   'killed with -9 at any moment, the engine comes back, finds its containers, and can clear all away',
   async () => {
@@ -499,11 +557,14 @@ realTest('removing everything leaves no mount, namespace, cgroup or process', as
   const own = { ...target, engine, logDirectory: join(other, 'logs') };
   const pod = podConfig(own, 'gone', { namespaces: { network: 'POD', pid: 'POD', ipc: 'POD' } });
   const sandbox = await engine.runtime.runPodSandbox(pod, '');
-  await runContainer(own, sandbox, pod, shell('sleep 1000'));
+  const id = await runContainer(own, sandbox, pod, shell('sleep 1000'));
+  const monitored = (): boolean => processes().some(line => line.startsWith(`kobune container ${id.slice(0, 12)}`));
+  assert.ok(monitored());
   assert.match(readFileSync('/proc/self/mounts', 'utf8'), new RegExp(other));
   await engine.removeEverything({ images: true });
   await engine[Symbol.asyncDispose]();
   assert.deepEqual(leftOvers(other, prefix), []);
   assert.ok(!existsSync(`/run/netns/kb-${sandbox.slice(0, 16)}`));
+  assert.ok(!monitored());
   await rm(other, { recursive: true, force: true });
 });
