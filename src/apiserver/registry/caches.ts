@@ -30,6 +30,7 @@ export class Caches {
       cache = this.#watchCache.resource<KubeObject>({
         prefix: `${storage.storagePrefix}/`,
         codec: codec(storage),
+        labels: { group: storage.group, resource: storage.resource },
         indexes: storage.group === '' ? (indexes[storage.resource] ?? []) : [],
       });
       this.#caches.set(storage.storagePrefix, cache);

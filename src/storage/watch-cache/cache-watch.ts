@@ -153,14 +153,17 @@ function concerns<T>(event: CacheEvent<T>, { prefix, key, index }: CacheWatchOpt
 export class FanOut<T> {
   readonly #prefix: string;
   readonly #indexes: readonly string[];
+  readonly #onSlow: () => void;
   readonly #all = new Set<Watcher<T>>();
   readonly #byPrefix = new Map<string, Set<Watcher<T>>>();
   readonly #byKey = new Map<string, Set<Watcher<T>>>();
   readonly #byIndex = new Map<string, Map<string, Set<Watcher<T>>>>();
   #size = 0;
 
-  constructor(prefix: string, indexes: readonly string[]) {
+  /** @param onSlow told of every watcher that is closed for being too slow. */
+  constructor(prefix: string, indexes: readonly string[], onSlow: () => void) {
     this.#prefix = prefix;
+    this.#onSlow = onSlow;
     this.#indexes = indexes;
     for (const name of indexes) this.#byIndex.set(name, new Map());
   }
@@ -185,6 +188,7 @@ export class FanOut<T> {
     else if (prefix !== undefined && prefix !== this.#prefix) inMap(this.#byPrefix, prefix);
     const watcher = new Watcher(source, options, leaving => {
       if (bucket.delete(leaving)) this.#size--;
+      if (leaving.ended === 'slow') this.#onSlow();
       undo();
     });
     if (watcher.ended) undo();

@@ -8,6 +8,7 @@ import { prefixEnd, type RangeResult, StorageError, type StorageEvent, type Stor
 import { OrderedMap } from '../ordered-map.ts';
 import { loose, type Stored } from '../slabs.ts';
 import { type CacheCodec, CacheEvent, CacheItem, type IndexRecord, type ItemHome } from './cache-item.ts';
+import type { ResourceLabels, ResourceMetrics } from './cache-metrics.ts';
 import { type CacheWatch, type CacheWatchOptions, FanOut, type WatchSource } from './cache-watch.ts';
 import { EventRing, type RingBudget } from './event-ring.ts';
 
@@ -17,6 +18,8 @@ export interface ResourceCacheOptions<T> {
   readonly codec: CacheCodec<T>;
   /** Field names, as `spec.nodeName`, by which lists and watches may be narrowed cheaply. */
   readonly indexes?: readonly string[];
+  /** In metrics; absent: no group, and the last part of the prefix. */
+  readonly labels?: ResourceLabels;
 }
 
 export interface CacheListOptions<T> {
@@ -46,6 +49,7 @@ export interface ResourceDeps {
   readonly logger: Logger;
   readonly home: Pick<ItemHome<never>, 'slabs' | 'keepsakes'>;
   readonly rings: RingBudget;
+  readonly metrics: ResourceMetrics;
   /** Everything up to this revision was handed to {@link ResourceCache.apply}. */
   progress(): number;
   waitFor(revision: number, signal?: AbortSignal): Promise<void>;
@@ -80,7 +84,7 @@ export class ResourceCache<T> {
     this.#end = prefixEnd(options.prefix);
     this.#home = { ...deps.home, codec: options.codec };
     const indexes = options.indexes ?? [];
-    this.#fanOut = new FanOut(options.prefix, indexes);
+    this.#fanOut = new FanOut(options.prefix, indexes, () => deps.metrics.terminated());
     for (const name of indexes) this.#indexes.set(name, new Map());
     const revision = () => this.revision;
     this.#source = {
@@ -149,20 +153,26 @@ export class ResourceCache<T> {
     const from = options.index ? this.#index(options.index) : this.#items;
     const { revision } = this;
     if (!from) return { items: [], more: false, remaining: 0, revision };
-    if (!filter) {
-      const items = from.slice(start, end, limit);
-      const remaining = limit === 0 ? 0 : from.count(start, end) - items.length;
-      return { items, more: remaining > 0, remaining, revision };
+    const items: Array<CacheItem<T>> = filter ? [] : from.slice(start, end, limit);
+    let fetched = items.length;
+    let more = false;
+    if (filter && limit === 0) {
+      const all = from.slice(start, end);
+      fetched = all.length;
+      for (const item of all) if (filter(item)) items.push(item);
+    } else if (filter) {
+      for (const item of from.range(start, end)) {
+        fetched++;
+        if (!filter(item)) continue;
+        more = items.length === limit;
+        if (more) break;
+        items.push(item);
+      }
     }
-    if (limit === 0) return { items: from.slice(start, end).filter(filter), more: false, remaining: 0, revision };
-    const items: Array<CacheItem<T>> = [];
-    for (const item of from.range(start, end)) {
-      if (!filter(item)) continue;
-      if (items.length === limit)
-        return { items, more: true, remaining: from.count(`${items.at(-1)!.key}\0`, end), revision };
-      items.push(item);
-    }
-    return { items, more: false, remaining: 0, revision };
+    this.#deps.metrics.listed(fetched, items.length, options.index?.name ?? '');
+    const last = items.at(-1);
+    const remaining = limit > 0 && last && (more || !filter) ? from.count(`${last.key}\0`, end) : 0;
+    return { items, more: filter ? more : remaining > 0, remaining, revision };
   }
 
   /**
@@ -186,8 +196,13 @@ export class ResourceCache<T> {
   /** For the watch cache: events under this prefix, ascending. No await: watches and lists rely on it. */
   apply(events: readonly StorageEvent[]): void {
     if (this.#closed) return;
-    if (this.#filling) this.#waiting.push(...events);
-    else if (this.#filledAt > 0) for (const event of events) this.#applyOne(event);
+    if (this.#filling) {
+      for (const event of events) this.#waiting.push(event);
+      return;
+    }
+    if (this.#filledAt === 0) return;
+    for (const event of events) this.#applyOne(event);
+    this.#deps.metrics.applied(events.length, events.at(-1)!.revision, this.#items.size);
   }
 
   /** For the watch cache: the stream broke; what is here may be stale. Watches end, the next use fills again. */
@@ -224,6 +239,7 @@ export class ResourceCache<T> {
       if (generation !== this.#generation) continue;
       this.#filledAt = revision;
       this.#ring = new EventRing(this.#deps.rings, revision);
+      this.#deps.metrics.filled(revision, this.#items.size);
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const event of waiting) this.#applyOne(event);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { noFaults, SteppedClock, silentLogger } from '#base';
+import { MetricsRegistry, noFaults, SteppedClock, silentLogger } from '#base';
 import { createMemoryStore, type MemoryStore } from '../memory/memory-store.ts';
 import { bytes, create, put, remove, text } from '../suite/help.ts';
 import type { CacheCodec, CacheEvent, CacheItem } from './cache-item.ts';
@@ -291,4 +291,38 @@ test('memory is given back: slabs follow what is live', async () => {
   assert.ok(pods.list().items.every(item => text(item.bytes) === value));
   pods.close();
   assert.equal(cache.stats.liveBytes, 0);
+});
+
+test("metrics have upstream's names", async () => {
+  const clock = new SteppedClock();
+  const store = createMemoryStore({ clock });
+  const metrics = new MetricsRegistry();
+  await using cache = await startWatchCache({ store, clock, logger: silentLogger, metrics }, { prefix: '/r/' });
+  const labels = { group: 'apps', resource: 'things' };
+  const pods = cache.resource({ prefix: '/r/pods/', codec, labels });
+  await create(store, '/r/pods/a/1', thing({ n: 1, app: 'web' }));
+  await pods.fresh();
+  pods.watch({ maxQueued: 1 });
+  await create(store, '/r/pods/a/2', thing({ n: 2 }));
+  const last = await create(store, '/r/pods/a/3', thing({ n: 2 }));
+  await pods.fresh();
+  pods.list({ filter: item => item.labels['app'] === 'web' });
+  const lines = metrics
+    .render()
+    .split('\n')
+    .filter(line => !line.startsWith('#') && line !== '');
+  const of = 'group="apps",resource="things"';
+  assert.deepEqual(lines, [
+    `apiserver_cache_list_fetched_objects_total{${of},index=""} 3`,
+    `apiserver_cache_list_returned_objects_total{${of}} 1`,
+    `apiserver_cache_list_total{${of},index=""} 1`,
+    `apiserver_init_events_total{${of}} 1`,
+    `apiserver_resource_objects{${of}} 3`,
+    'apiserver_storage_objects{resource="things.apps"} 3',
+    `apiserver_terminated_watchers_total{${of}} 1`,
+    `apiserver_watch_cache_events_dispatched_total{${of}} 2`,
+    `apiserver_watch_cache_events_received_total{${of}} 2`,
+    `apiserver_watch_cache_initializations_total{${of}} 1`,
+    `apiserver_watch_cache_resource_version{${of}} ${last}`,
+  ]);
 });

@@ -19,9 +19,10 @@
  *
  * Upstream: apiserver pkg/storage/cacher.
  */
-import { type Clock, isAbort, type Logger } from '#base';
+import { type Clock, isAbort, type Logger, type MetricsRegistry } from '#base';
 import { prefixEnd, StorageError, type StorageEvent, type Store } from '../contract.ts';
 import { Slabs } from '../slabs.ts';
+import { cacheMetrics, noResourceMetrics, type ResourceLabels, type ResourceMetrics } from './cache-metrics.ts';
 import { RingBudget } from './event-ring.ts';
 import { Keepsakes } from './keepsakes.ts';
 import { ResourceCache, type ResourceCacheOptions } from './resource-cache.ts';
@@ -30,6 +31,8 @@ export interface WatchCacheDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where upstream's metrics of the watch cache are registered; absent: nowhere. */
+  readonly metrics?: MetricsRegistry;
 }
 
 export interface WatchCacheOptions {
@@ -75,6 +78,7 @@ export class WatchCache implements AsyncDisposable {
   readonly #slabs = new Slabs();
   readonly #keepsakes: Keepsakes;
   readonly #rings: RingBudget;
+  readonly #metrics: (labels: ResourceLabels) => ResourceMetrics;
   #waiters: Waiter[] = [];
   #revision: number;
   #feeding: Promise<void> | undefined;
@@ -83,6 +87,7 @@ export class WatchCache implements AsyncDisposable {
     this.#deps = deps;
     this.#options = options;
     this.#revision = revision;
+    this.#metrics = deps.metrics ? cacheMetrics(deps.metrics) : () => noResourceMetrics;
     this.#keepsakes = new Keepsakes(options.keptBytes ?? defaultKeptBytes);
     this.#rings = new RingBudget(options.recentBytes ?? defaultRecentBytes);
   }
@@ -122,6 +127,7 @@ export class WatchCache implements AsyncDisposable {
         logger,
         home: { slabs: this.#slabs, keepsakes: this.#keepsakes },
         rings: this.#rings,
+        metrics: this.#metrics(options.labels ?? { group: '', resource: prefix.split('/').at(-2)! }),
         progress: () => this.#revision,
         waitFor: (revision, signal) => this.waitFor(revision, signal),
         remove: cache => this.#resources.delete(cache.prefix),
