@@ -103,7 +103,7 @@ export async function createApiServer(
     scheme,
     registry,
     caches,
-    admission: new AdmissionChain(admissionPlugins({ lookup, random })),
+    admission: new AdmissionChain(admissionPlugins({ lookup, random, authorizer, rbac })),
     fieldManagers: new FieldManagers(scheme),
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),

@@ -1,5 +1,9 @@
 /** The admission plugins in the order in which they are asked. Upstream: pkg/kubeapiserver/options/plugins.go. */
 import type { Random } from '#base';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import { rbacEscalation } from '../authorization/escalation.ts';
+import type { Rbac } from '../authorization/rbac.ts';
+import { certificateApproval, certificateSigning } from './certificates.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import type { Lookup } from './lookup.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -10,9 +14,11 @@ import { defaultIngressClass, defaultStorageClass, storageObjectInUseProtection 
 export interface AdmissionDeps {
   readonly lookup: Lookup;
   readonly random: Random;
+  readonly authorizer: Authorizer;
+  readonly rbac: Rbac;
 }
 
-export function admissionPlugins({ lookup, random }: AdmissionDeps): readonly AdmissionPlugin[] {
+export function admissionPlugins({ lookup, random, authorizer, rbac }: AdmissionDeps): readonly AdmissionPlugin[] {
   return [
     namespaceLifecycle(lookup),
     serviceAccount(lookup, random),
@@ -21,6 +27,9 @@ export function admissionPlugins({ lookup, random }: AdmissionDeps): readonly Ad
     defaultTolerationSeconds,
     defaultStorageClass(lookup),
     storageObjectInUseProtection,
+    certificateApproval(authorizer),
+    certificateSigning(authorizer),
     defaultIngressClass(lookup),
+    rbacEscalation(rbac, authorizer),
   ];
 }

@@ -14,9 +14,6 @@ import { header, type ServerRequest } from '../http/message.ts';
 import { apiVersionText, fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 
-/** Groups whose status strategies also keep the labels. */
-const labelsKept = new Set(['apps', 'batch', 'autoscaling', 'networking.k8s.io', 'policy']);
-
 function resetFields(resource: ServedResource, subresource: string): FieldSet | undefined {
   const hasStatus = resource.subresources.some(each => each.name === 'status');
   if (subresource === '') return hasStatus ? setOfFields('status') : undefined;
@@ -24,7 +21,7 @@ function resetFields(resource: ServedResource, subresource: string): FieldSet | 
   if (resource.storage.group === '' && resource.storage.resource === 'pods') {
     return setOfFields('spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences');
   }
-  return labelsKept.has(resource.storage.group) ? setOfFields('spec', 'metadata.labels') : setOfFields('spec');
+  return resource.storage.resource === 'deployments' ? setOfFields('spec', 'metadata.labels') : setOfFields('spec');
 }
 
 export class FieldManagers {

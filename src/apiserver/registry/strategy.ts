@@ -139,8 +139,6 @@ function prepareStatus(
   for (const key of new Set([...Object.keys(object), ...Object.keys(old)])) {
     if (key !== 'status' && key !== 'metadata' && key !== 'kind' && key !== 'apiVersion') keepField(object, old, key);
   }
-  if (old.metadata.labels) object.metadata.labels = { ...old.metadata.labels };
-  else delete object.metadata.labels;
 }
 
 function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): void {
