@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { buildAll, isBuilt } from './build.ts';
 import { containerNeeds, installPackages, kubectlNeed } from './system-packages.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -78,6 +79,8 @@ function runStage(stage: Stage): Promise<Counts> {
 const missing = [...installPackages(containerNeeds, { install }), ...installPackages([kubectlNeed], { install })];
 if (missing.length > 0)
   console.log(`Without ${missing.join(', ')} the tests that need them will say so and be skipped.`);
+
+if (!isBuilt()) await buildAll();
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 for (const stage of stages) {

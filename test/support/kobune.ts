@@ -1,0 +1,140 @@
+/**
+ * A whole Kobune, started as its users start it: `kobune up` in a state directory and kubeconfig of its own, removed
+ * with everything when disposed. Also says why a machine cannot run one, and which kubectl binaries it has.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+const root = resolve(import.meta.dirname, '..', '..');
+const launcher = join(root, 'bin', 'kobune.cjs');
+const run = promisify(execFile);
+
+/** Why containers cannot run here, or undefined when they can. */
+export function whyNoContainers(): string | undefined {
+  if (process.platform !== 'linux') return 'containers run on Linux only';
+  if (process.getuid?.() !== 0) return 'containers need root';
+  for (const program of [['crun', 'runc'], ['nft'], ['ip'], ['cc', 'gcc']]) {
+    if (!program.some(name => find(name))) return `${program.join(' or ')} is not installed`;
+  }
+  if (!readFileSync('/proc/filesystems', 'utf8').includes('overlay')) return 'the kernel has no overlayfs';
+  return undefined;
+}
+
+function find(program: string): string | undefined {
+  const directories = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter);
+  return directories.map(directory => join(directory, program)).find(path => existsSync(path));
+}
+
+/** The kubectl binaries of this machine by version (`1.33`), newest last. */
+export function kubectls(): Map<string, string> {
+  const candidates = ['/usr/lib/google-cloud-sdk/bin', '/usr/local/bin', '/usr/bin']
+    .filter(existsSync)
+    .flatMap(directory =>
+      readdirSync(directory)
+        .filter(name => /^kubectl(\.1\.\d+)?$/.test(name))
+        .map(name => join(directory, name)),
+    );
+  const found = new Map<string, string>();
+  for (const path of candidates) {
+    const result = spawnSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8', timeout: 10_000 });
+    if (result.status !== 0) continue;
+    const { clientVersion } = JSON.parse(result.stdout) as { clientVersion: { major: string; minor: string } };
+    const version = `${clientVersion.major}.${clientVersion.minor.replace(/\D/g, '')}`;
+    if (!found.has(version)) found.set(version, path);
+  }
+  return new Map([...found].sort(([a], [b]) => Number(a.split('.')[1]) - Number(b.split('.')[1])));
+}
+
+/** What a command printed, whether it failed or not. */
+export interface Output {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Kobune extends AsyncDisposable {
+  readonly directory: string;
+  readonly kubeconfig: string;
+  /** Milliseconds that `kobune up` took. */
+  readonly upMs: number;
+  /** Runs a command of ours. */
+  cli(...args: string[]): Promise<Output>;
+  /** Runs a kubectl (by default the newest); `input` goes to its standard input. */
+  kubectl(args: readonly string[], options?: { path?: string; input?: string; timeoutMs?: number }): Promise<Output>;
+  /** Process id of the server. */
+  pid(): number;
+}
+
+let counter = 0;
+
+/** Starts one. `flags` are passed to `kobune up`. */
+export async function startKobune(flags: readonly string[] = []): Promise<Kobune> {
+  const directory = mkdtempSync('/tmp/kobune-e2e-');
+  const name = `e2e${process.pid}x${counter++}`;
+  const kubeconfig = join(directory, 'kubeconfig');
+  const env = { ...process.env, KOBUNE_ROOT: directory, KUBECONFIG: kubeconfig, HOME: directory };
+  const execute = async (
+    file: string,
+    args: readonly string[],
+    input?: string,
+    timeoutMs = 60_000,
+  ): Promise<Output> => {
+    const child = run(file, [...args], { env, timeout: timeoutMs, maxBuffer: 1 << 26 });
+    child.child.stdin?.end(input ?? '');
+    try {
+      return { code: 0, ...(await child) };
+    } catch (error) {
+      const { code, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
+      return { code: typeof code === 'number' ? code : -1, stdout, stderr };
+    }
+  };
+  const cli = (...args: string[]): Promise<Output> => execute(process.execPath, [launcher, ...args, '--name', name]);
+  const port = await freePort();
+  const begin = performance.now();
+  const up = await cli('up', '--port', String(port), ...flags);
+  const upMs = performance.now() - begin;
+  const remove = async (): Promise<void> => {
+    await cli('down', '--delete');
+    rmSync(directory, { recursive: true, force: true });
+  };
+  if (up.code !== 0) {
+    const log = join(directory, name, 'logs', 'server.log');
+    const tail = existsSync(log) ? readFileSync(log, 'utf8').slice(-2000) : '';
+    await remove();
+    throw new Error(`kobune up failed: ${up.stderr}${up.stdout}\n${tail}`);
+  }
+  const newest = [...kubectls().values()].at(-1) ?? 'kubectl';
+  return {
+    directory,
+    kubeconfig,
+    upMs,
+    cli,
+    kubectl: (args, options = {}) => execute(options.path ?? newest, args, options.input, options.timeoutMs),
+    pid: () => (JSON.parse(readFileSync(join(directory, name, 'server.json'), 'utf8')) as { pid: number }).pid,
+    [Symbol.asyncDispose]: remove,
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolvePort(port));
+    });
+  });
+}
+
+/** Repeats `check` until it answers something other than undefined; throws `what` after `timeoutMs`. */
+export async function eventually<T>(what: string, check: () => Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const result = await check();
+    if (result !== undefined) return result;
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`);
+    await new Promise(resolveWait => setTimeout(resolveWait, 100));
+  }
+}
