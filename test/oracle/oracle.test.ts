@@ -23,7 +23,8 @@ function replay(areas: readonly string[]): Promise<Map<string, { equal: number; 
   return new Promise(resolveReplay => {
     child.on('close', () => {
       const counts = new Map<string, { equal: number; rows: number }>();
-      for (const [, area, rows, equal] of text.matchAll(/^(\w+)\s+(\d+) rows?,?\s+(\d+) equal/gm)) {
+      for (const [, area, equal, rows] of text.matchAll(/^(\w+)\s+(\d+)\/(\d+) equal,/gm)) {
+        if (area === 'all') continue;
         counts.set(area!, { equal: Number(equal), rows: Number(rows) });
       }
       resolveReplay(counts);
