@@ -21,6 +21,7 @@ import { nodeAuthorizer } from './authorization/node.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
+import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
@@ -108,7 +109,9 @@ export async function createApiServer(
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };
-  await bootstrap({ clock, scheme, registry, config });
+  const bootstrapDeps = { clock, scheme, registry, config };
+  await bootstrap(bootstrapDeps);
+  await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
   const discovery = new Discovery({
     customGroups: () => [],
     serverAddress: request => request.host ?? '',
@@ -125,6 +128,7 @@ export async function createApiServer(
     dispatch: dispatchDeps,
     discovery,
     openapi: deps.openapi ?? new OpenapiDocuments(),
+    serviceAccountTokens: tokens.serviceAccounts,
     checks,
   });
   const listeners: Listener[] = [];

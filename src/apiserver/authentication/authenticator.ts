@@ -6,7 +6,12 @@ import { unauthorized } from '#apimachinery';
 import { header, type ServerRequest } from '../http/message.ts';
 import { anonymousUser, type UserInfo, user, withAuthenticatedGroup } from './user.ts';
 
-/** Understands one sort of token. Undefined: not mine; throws to refuse. */
+/** What is wrong with a token that its authenticator knows. */
+export class TokenRefused extends Error {
+  override readonly name = 'TokenRefused';
+}
+
+/** Understands one sort of token. Undefined: not mine; throws {@link TokenRefused}. */
 export interface TokenAuthenticator {
   authenticate(token: string): Promise<{ user: UserInfo; audiences?: readonly string[] } | undefined>;
 }
@@ -38,14 +43,20 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
   };
 }
 
-/** The first authenticator that knows the token. */
+/** The first authenticator that knows the token; why others refused it goes to `problems`. */
 export async function byToken(
   tokens: readonly TokenAuthenticator[],
   token: string,
+  problems: string[] = [],
 ): Promise<{ user: UserInfo; audiences?: readonly string[] } | undefined> {
   for (const each of tokens) {
-    const found = await each.authenticate(token);
-    if (found) return found;
+    try {
+      const found = await each.authenticate(token);
+      if (found) return found;
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      problems.push(error.message);
+    }
   }
   return undefined;
 }

@@ -7,7 +7,7 @@ import { parseTimeMs } from '#apimachinery';
 import type { Clock, Random } from '#base';
 import type { TokenClaims, TokenKeys } from '#pki';
 import type { Lookup } from '../admission/lookup.ts';
-import type { TokenAuthenticator } from './authenticator.ts';
+import { type TokenAuthenticator, TokenRefused } from './authenticator.ts';
 import { serviceAccountGroups, serviceAccountUserName, user } from './user.ts';
 
 interface Reference {
@@ -104,7 +104,8 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     const claims = keys.verify(token);
     if (!claims || claims['iss'] !== issuer || !this.#inTime(claims)) return undefined;
     const own = claims['kubernetes.io'] as PrivateClaims | undefined;
-    if (!own?.serviceaccount || !(await this.#stillBound(own))) return undefined;
+    if (!own?.serviceaccount) return undefined;
+    if (!(await this.#stillBound(own))) throw new TokenRefused('service account token has been invalidated');
     const { namespace, serviceaccount, pod, node } = own;
     const extra: Record<string, string[]> = { 'authentication.kubernetes.io/credential-id': [`JTI=${claims['jti']}`] };
     if (node) {

@@ -42,6 +42,17 @@ export async function bootstrap(deps: BootstrapDeps): Promise<void> {
   await ensureFlowSchemas(deps);
   for (const object of apiServices(deps.scheme)) await ensureWithStatus(deps, object);
   await ensure(deps, kubernetesService(deps.config));
+  await ensure(deps, tokenTracking(deps.clock.now()));
+}
+
+/** Since when tokens of Secrets are watched for use: from the start, for there never were others. */
+function tokenTracking(nowMs: number): Draft<KubeObject> {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
+    data: { since: formatTime(nowMs).slice(0, 10) },
+  };
 }
 
 function namespaceObject(name: string): Draft<KubeObject> {
@@ -183,7 +194,11 @@ function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {
   };
 }
 
-/** Creates unless it is there. */
+/** Creates an object of the server's own unless it is there; answers whether it was created. */
+export function ensureObject(deps: BootstrapDeps, object: Draft<KubeObject>): Promise<boolean> {
+  return ensure(deps, object);
+}
+
 async function ensure(deps: BootstrapDeps, object: Draft<KubeObject>): Promise<boolean> {
   const resource = resourceOf(deps, object);
   const context = contextFor(resource, object, '');

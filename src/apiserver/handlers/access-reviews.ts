@@ -107,23 +107,20 @@ async function decide(authorizer: Authorizer, attributes: AuthorizationAttribute
 }
 
 export function subjectAccessReview(authorizer: Authorizer): Handler {
-  return accessReview(authorizer, scope => ({ kind: scope.resource.kind, self: false }));
+  return accessReview(authorizer, () => ({ self: false }));
 }
 
 export function selfSubjectAccessReview(authorizer: Authorizer): Handler {
-  return accessReview(authorizer, scope => ({ kind: scope.resource.kind, self: true }));
+  return accessReview(authorizer, () => ({ self: true }));
 }
 
 export function localSubjectAccessReview(authorizer: Authorizer): Handler {
-  return accessReview(authorizer, scope => ({ kind: scope.resource.kind, self: false, namespace: scope.namespace }));
+  return accessReview(authorizer, scope => ({ self: false, namespace: scope.namespace }));
 }
 
-function accessReview(
-  authorizer: Authorizer,
-  how: (scope: Scope) => { kind: string; self: boolean; namespace?: string },
-): Handler {
+function accessReview(authorizer: Authorizer, how: (scope: Scope) => { self: boolean; namespace?: string }): Handler {
   return scope => {
-    const { kind, self, namespace } = how(scope);
+    const { self, namespace } = how(scope);
     return review(scope, async object => {
       const asked = object as unknown as Draft<SubjectAccessReview & LocalSubjectAccessReview>;
       const spec: Spec = (asked.spec ??= {});
@@ -133,7 +130,7 @@ function accessReview(
       if (meta.length > 0) {
         errors.push(invalidValue(FieldPath.of('metadata'), object.metadata, 'must be empty'));
       }
-      if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind }, '', errors);
+      if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', errors);
       const who = self ? scope.user : subjectOf(spec);
       asked.status = (await decide(authorizer, attributesOf(spec, who))) as never;
     });
@@ -155,7 +152,7 @@ function checkLocal(asked: Draft<LocalSubjectAccessReview>, namespace: string): 
   if (asked.metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: 'LocalSubjectAccessReview' }, '', errors);
+  if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', errors);
 }
 
 function subjectOf(spec: Spec): UserInfo {
@@ -170,6 +167,8 @@ export function selfSubjectRulesReview(rbac: Rbac): Handler {
       const namespace = asked.spec?.namespace ?? '';
       if (namespace === '') throw badRequest('no namespace on request');
       const { rules, problems } = rbac.rulesFor(scope.user, namespace);
+      // Upstream answers with the status alone.
+      asked.spec = {};
       const resourceRules = rules.filter(rule => rule.resources?.length);
       const nonResourceRules = rules.filter(rule => rule.nonResourceURLs?.length);
       asked.status = {
@@ -186,6 +185,12 @@ export function selfSubjectRulesReview(rbac: Rbac): Handler {
     });
 }
 
+/** Upstream's aggregate of what every authenticator said. */
+function errorText(problems: readonly string[]): string {
+  const all = ['invalid bearer token', ...problems];
+  return all.length === 1 ? all[0]! : `[${all.join(', ')}]`;
+}
+
 export function tokenReview(tokens: readonly TokenAuthenticator[], apiAudiences: readonly string[]): Handler {
   return scope =>
     review(scope, async object => {
@@ -193,9 +198,10 @@ export function tokenReview(tokens: readonly TokenAuthenticator[], apiAudiences:
       const spec = (asked.spec ??= { token: '' });
       if (!spec.token) throw badRequest('token is required for TokenReview in authentication');
       const wanted = spec.audiences?.length ? spec.audiences : apiAudiences;
-      const found = await byToken(tokens, spec.token);
+      const problems: string[] = [];
+      const found = await byToken(tokens, spec.token, problems);
       const audiences = found?.audiences ? wanted.filter(each => found.audiences!.includes(each)) : [...wanted];
-      if (!found) asked.status = { error: 'invalid bearer token' } as never;
+      if (!found) asked.status = { error: errorText(problems) } as never;
       else if (audiences.length === 0) {
         const list = (all: readonly string[]) => `[${all.map(each => JSON.stringify(each)).join(' ')}]`;
         const error = `token audiences ${list(found.audiences ?? [])} is invalid for the target audiences ${list(wanted)}`;

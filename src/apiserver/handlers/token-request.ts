@@ -19,7 +19,7 @@ import type { ServiceAccountTokens, TokenBinding } from '../authentication/servi
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
-import { isDryRun, writeOptions } from './options.ts';
+import { writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
@@ -51,23 +51,20 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     metadata.namespace = namespace;
     const nowMs = scope.deps.clock.now();
     metadata.creationTimestamp = formatTime(nowMs);
+    metadata.uid = scope.deps.registry.deps.random.uuid();
     spec.expirationSeconds ??= defaultSeconds;
     const errors = validate(spec.expirationSeconds);
     if (errors.length > 0) throw invalid(kind, '', errors);
     const binding = await bindingOf(scope, spec.boundObjectRef, lookup);
     const extended = binding.pod !== undefined && spec.expirationSeconds === injectedSeconds;
-    if (isDryRun(writeOptions(scope.request.query))) {
-      request.status = { token: '', expirationTimestamp: null as never };
-    } else {
-      const token = tokens.issue({
-        account,
-        ...binding,
-        audiences: spec.audiences,
-        expirationSeconds: extended ? yearSeconds : spec.expirationSeconds,
-        ...(extended && { warnAfterSeconds: injectedSeconds }),
-      });
-      request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };
-    }
+    const token = tokens.issue({
+      account,
+      ...binding,
+      audiences: spec.audiences,
+      expirationSeconds: extended ? yearSeconds : spec.expirationSeconds,
+      ...(extended && { warnAfterSeconds: injectedSeconds }),
+    });
+    request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };
     return respondValue(request, builtinTypes.struct(typeName), output, 201);
   };
 }

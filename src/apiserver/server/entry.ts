@@ -8,6 +8,7 @@ import { builtinTypes } from '#api/tables';
 import { goQuote, isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import type { Authenticate } from '../authentication/authenticator.ts';
+import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import { type Authorizer, attributesOf, forbiddenError } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { impersonate } from '../filters/impersonation.ts';
@@ -19,6 +20,7 @@ import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
+import { openidMetadata } from './oidc.ts';
 import { versionInfo } from './version.ts';
 
 export interface EntryDeps {
@@ -30,6 +32,7 @@ export interface EntryDeps {
   readonly dispatch: DispatchDeps;
   readonly discovery: Discovery;
   readonly openapi: OpenapiDocuments;
+  readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -127,6 +130,8 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
     return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
   const described = openapi(request, deps.openapi, deps.dispatch.clock);
   if (described) return described;
+  const openid = openidMetadata(request, deps.serviceAccountTokens);
+  if (openid) return openid;
   const discovered = deps.discovery.respond(request);
   if (discovered) {
     if (!isRead) throw noSuchMethod();

@@ -1,0 +1,30 @@
+/**
+ * How others verify ServiceAccount tokens: the discovery document and the public keys. Upstream: apiserver
+ * pkg/server/routes/openidmetadata.go.
+ */
+import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
+import type { ServerRequest, ServerResponse } from '../http/message.ts';
+
+/** The answer, or undefined when the path is neither of the two. */
+export function openidMetadata(
+  request: ServerRequest,
+  tokens: ServiceAccountTokens | undefined,
+): ServerResponse | undefined {
+  if (!tokens) return undefined;
+  if (request.path === '/.well-known/openid-configuration') {
+    return document('application/json', {
+      issuer: tokens.issuer,
+      jwks_uri: `https://${request.host ?? 'localhost'}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256'],
+    });
+  }
+  if (request.path === '/openid/v1/jwks') return document('application/jwk-set+json', { keys: tokens.keys.jwks });
+  return undefined;
+}
+
+function document(type: string, value: object): ServerResponse {
+  const headers = { 'content-type': type, 'cache-control': 'public, max-age=3600' };
+  return { status: 200, headers, body: { kind: 'bytes', bytes: Buffer.from(JSON.stringify(value)) } };
+}
