@@ -3,9 +3,27 @@
  * OpenAPI are written from this. Upstream: apiserver pkg/endpoints/installer.go, pkg/endpoints/openapi/openapi.go.
  */
 import type { GroupVersionKind } from '#apimachinery';
-import { builtinTypes } from '../tables.ts';
-import { describe } from './descriptions.ts';
 import { deletedObjects } from './facts.gen.ts';
+import {
+  article,
+  capital,
+  documentPath,
+  groupWord,
+  type Method,
+  nameParameter,
+  namespaceParameter,
+  type Operation,
+  objectTypes,
+  optionsOf,
+  type Parameter,
+  type PathOperations,
+  pathParameter,
+  pretty,
+  rootOf,
+  sharePath,
+  unite,
+  watchTypes,
+} from './operation.ts';
 
 /** A resource as OpenAPI shows it; ResourceFacts is one. */
 export interface OpenapiResource {
@@ -25,78 +43,13 @@ export interface OpenapiResource {
   }[];
 }
 
-export type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
-
-export interface Parameter {
-  readonly name: string;
-  readonly in: 'query' | 'path';
-  readonly type: string;
-  readonly description: string;
-}
-
-/** What an answer holds: a definition, or text. */
-export type Content = { readonly ref: string } | 'text' | undefined;
-
-export interface Operation {
-  readonly method: Method;
-  readonly id: string;
-  readonly tag: string;
-  readonly description: string;
-  readonly parameters: readonly Parameter[];
-  readonly body?: { readonly ref: string; readonly required: boolean; readonly types: readonly string[] };
-  readonly produces: readonly string[];
-  readonly consumes: readonly string[];
-  readonly answers: readonly (readonly [code: number, description: string, content: Content])[];
-  readonly action?: string;
-  readonly kind?: GroupVersionKind;
-}
-
-/** The operations of one path. */
-export interface PathOperations {
-  readonly path: string;
-  /** Parameters of the path itself and what every operation takes. */
-  readonly parameters: readonly Parameter[];
-  readonly operations: readonly Operation[];
-}
-
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
-const json = 'application/json';
-const yaml = 'application/yaml';
-const protobuf = 'application/vnd.kubernetes.protobuf';
-/** In which forms an object is answered. */
-export const objectTypes: readonly string[] = [json, yaml, protobuf];
-const watchTypes = [...objectTypes, `${json};stream=watch`, `${protobuf};stream=watch`];
 const patchTypes = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
   'application/apply-patch+yaml',
 ];
-
-const typeOfScalar: Readonly<Record<string, string>> = {
-  boolean: 'boolean',
-  int32: 'integer',
-  int64: 'integer',
-};
-
-/** The parameters that an options type stands for, sorted by name. */
-export function optionsOf(typeName: string, without: readonly string[] = []): Parameter[] {
-  const fields = [...builtinTypes.struct(typeName).fields.values()].filter(
-    field => !['kind', 'apiVersion', 'preconditions', 'sinceTime', ...without].includes(field.name),
-  );
-  return fields
-    .map(({ name, node }) => {
-      const leaf = node.kind === 'list' ? node.element : node;
-      const type = leaf.kind === 'scalar' ? (typeOfScalar[leaf.type] ?? 'string') : 'string';
-      return { name, in: 'query' as const, type, description: describe(typeName, name) };
-    })
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function unite(...lists: readonly Parameter[][]): Parameter[] {
-  const all = new Map(lists.flat().map(each => [each.name, each]));
-  return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
 
 interface Options {
   readonly list: Parameter[];
@@ -121,58 +74,7 @@ function readOptions(): Options {
   };
 }
 
-/** Every operation on objects takes it. */
-export const pretty: Parameter = {
-  name: 'pretty',
-  in: 'query',
-  type: 'string',
-  description:
-    "If 'true', then the output is pretty printed. Defaults to 'false' unless the user-agent indicates a browser or command-line HTTP tool (curl and wget).",
-};
-/** The namespace in a path. */
-export const namespaceParameter: Parameter = {
-  name: 'namespace',
-  in: 'path',
-  type: 'string',
-  description: 'object name and auth scope, such as for teams and projects',
-};
-const pathParameter: Parameter = { name: 'path', in: 'path', type: 'string', description: 'path to the resource' };
-
-const nameParameter = (kind: string): Parameter => ({
-  name: 'name',
-  in: 'path',
-  type: 'string',
-  description: `name of the ${kind}`,
-});
-
-const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
-
-/** `core` and `rbacAuthorization`: a group without its domain, in camel case. */
-export function groupWord(group: string): string {
-  const [first = '', ...rest] = (group === '' ? 'core' : group.replace(/\.k8s\.io$/, '')).split('.');
-  return first + rest.map(capital).join('');
-}
-
-/** `a Pod`, `an Ingress`. */
-const article = (noun: string): string => (/^[AEIOU]/.test(noun) ? `an ${noun}` : `a ${noun}`);
-
 const methods: readonly Method[] = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
-
-/** A path, with what its operations share drawn up to it. */
-export function sharePath(
-  path: string,
-  parameters: readonly Parameter[],
-  operations: readonly Operation[],
-): PathOperations {
-  const same = (a: Parameter, b: Parameter): boolean => a.name === b.name && a.description === b.description;
-  const isShared = (each: Parameter): boolean =>
-    operations.every(operation => operation.parameters.some(other => same(each, other)));
-  return {
-    path,
-    parameters: unite([...parameters], operations[0]!.parameters.filter(isShared)),
-    operations: operations.map(each => ({ ...each, parameters: each.parameters.filter(own => !isShared(own)) })),
-  };
-}
 
 /** Writes the operations of one resource. */
 class ResourcePaths {
@@ -435,26 +337,6 @@ class ResourcePaths {
     const one = `watch changes to an object of kind ${kind}. ${deprecated}, filtered to a single item with the 'fieldSelector' parameter.`;
     this.#add(`${scope}/${resource}/{name}`, [nameParameter(kind), ...within, pretty], [watch(word, one, 'watch')]);
   }
-}
-
-/** `/apis/apps/v1`. */
-export function rootOf(group: string, version: string): string {
-  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-}
-
-/** A path that only answers a document of discovery. */
-export function documentPath(path: string, tag: string, id: string, description: string, ref: string): PathOperations {
-  const operation: Operation = {
-    method: 'get',
-    id,
-    tag,
-    description,
-    parameters: [],
-    produces: objectTypes,
-    consumes: objectTypes,
-    answers: [[200, 'OK', { ref }]],
-  };
-  return { path, parameters: [], operations: [operation] };
 }
 
 /** All paths of a group version, sorted. */

@@ -7,9 +7,11 @@
 import { createHash } from 'node:crypto';
 import { groups, resources } from '../tables.ts';
 import type { CustomResourceDefinition } from '../types.ts';
-import { customPaths, customSchemas } from './custom.ts';
+import { customPaths } from './custom-paths.ts';
+import { customSchemas } from './custom-schema.ts';
 import { groupVersionKinds } from './kinds.ts';
-import { type Operation, type Parameter, type PathOperations, pathsOf } from './operations.ts';
+import type { Operation, Parameter, PathOperations } from './operation.ts';
+import { pathsOf } from './operations.ts';
 import { type Schema, SchemaWriter } from './schema.ts';
 import { type ExtraSchemas, smallPaths } from './v3.ts';
 

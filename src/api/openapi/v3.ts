@@ -5,17 +5,11 @@
 import type { GroupVersion } from '#apimachinery';
 import { builtinTypes, groups, resources } from '../tables.ts';
 import type { CustomResourceDefinition } from '../types.ts';
-import { customPaths, customSchemas } from './custom.ts';
+import { customPaths } from './custom-paths.ts';
+import { customSchemas } from './custom-schema.ts';
 import { groupVersionKinds } from './kinds.ts';
-import {
-  documentPath,
-  groupWord,
-  type OpenapiResource,
-  type Operation,
-  type Parameter,
-  type PathOperations,
-  pathsOf,
-} from './operations.ts';
+import { capital, documentPath, groupWord, type Operation, type Parameter, type PathOperations } from './operation.ts';
+import { type OpenapiResource, pathsOf } from './operations.ts';
 import { type Schema, SchemaWriter } from './schema.ts';
 
 /** An OpenAPI v3 document, as JSON. */
@@ -178,7 +172,6 @@ function plainPath(path: string, tag: string, id: string, description: string, t
 
 /** The small documents by their name in the index. */
 export function smallPaths(): ReadonlyMap<string, PathOperations> {
-  const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
   const version = documentPath(
     ...(['/version/', 'version', 'getCodeVersion', 'get the version information for this server'] as const),
     'io.k8s.apimachinery.pkg.version.Info',
