@@ -12,4 +12,5 @@ export {
 } from './memory/memory-store.ts';
 export { restoreSqliteStore } from './sqlite/restore.ts';
 export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite/sqlite-store.ts';
+export { transformedStore, type ValueTransformer } from './transformed-store.ts';
 export * from './watch-cache/index.ts';

@@ -23,7 +23,7 @@ import {
 } from './protocol.ts';
 import { RowReader, readChanges, readRange } from './reads.ts';
 
-/** The log is copied back into the file after about so many bytes; the hard limit is four times as much. */
+/** The log is copied back into the file after about so many bytes; the file is cut back at four times as much. */
 const checkpointBytes = 16 << 20;
 
 /** A long piece of work; `next` takes one step, and posts what it found. */
