@@ -10,22 +10,23 @@ export function explainRuntimeError(text: string, command: string): string {
   return `${prefix}${explainCommandError(cleaned, command)}: unknown`;
 }
 
-/** The same for an exec. */
-export function explainExecError(text: string, command: string): string {
+/** The same for an exec, which containerd names by its id. */
+export function explainExecError(text: string, command: string, execId: string): string {
   const cleaned = text.trim();
-  return `OCI runtime exec failed: exec failed: ${explainCommandError(cleaned, command)}: unknown`;
+  const prefix = `failed to exec in container: failed to start exec ${JSON.stringify(execId)}: `;
+  return `${prefix}OCI runtime exec failed: exec failed: ${explainCommandError(cleaned, command)}: unknown`;
 }
 
 function explainCommandError(text: string, command: string): string {
-  const crunNotFound = /executable file [`'"]?([^`'"]+)[`'"]? not found in \$PATH/.exec(text);
-  const name = crunNotFound?.[1] ?? command;
-  const unable = (why: string): string => `unable to start container process: exec: ${JSON.stringify(name)}: ${why}`;
-  if (crunNotFound) return unable('executable file not found in $PATH');
   if (/unable to start container process: /.test(text)) return text.replace(/^.*?(?=unable to start)/s, '');
-  const opened = /open executable: (No such file or directory|Permission denied)/.exec(text);
-  if (opened) {
-    const why = opened[1]!.toLowerCase();
-    return unable(name.includes('/') ? `stat ${name}: ${why}` : why);
-  }
+  const notFound = /executable file [`'"]?([^`'"]+)[`'"]? not found in \$PATH/.exec(text);
+  const name = notFound?.[1] ?? command;
+  const unable = (why: string): string => `unable to start container process: exec: ${JSON.stringify(name)}: ${why}`;
+  const missing = notFound !== null || /open executable: No such file/.test(text);
+  if (missing)
+    return unable(
+      name.includes('/') ? `stat ${name}: no such file or directory` : 'executable file not found in $PATH',
+    );
+  if (/open executable: (Permission denied|Operation not permitted)/.test(text)) return unable('permission denied');
   return text;
 }

@@ -58,7 +58,9 @@ export class Sessions {
         ...monitorCgroupFiles.flatMap(file => ['--cgroup-procs', file]),
       ]);
       if (!output.startsWith('ok')) throw new CriError('unavailable', output.trim());
-      const session = await openSession(path(''), request, text => explainExecError(text, request.command[0] ?? ''));
+      const session = await openSession(path(''), request, text =>
+        explainExecError(text, request.command[0] ?? '', name),
+      );
       void session.exit.then(forget, forget);
       return session;
     } catch (cause) {

@@ -1,4 +1,5 @@
 /** exec, attach, run and port-forward over upgraded connections. Upstream: pkg/kubelet/server/server.go. */
+import type { StreamSession } from '#cri';
 import { type RemoteStreams, servePortForward, serveRemoteCommand, type Upgrade } from '#streaming';
 import type { Container, Pod } from '../api-objects.ts';
 import type { KubeletDeps } from '../config.ts';
@@ -35,7 +36,11 @@ export function streamRoutes(deps: KubeletDeps, { agent }: ServerParts): Upgrade
   const attach = async (upgrade: Upgrade, url: URL, [namespace, name, uid, container = '']: readonly string[]) => {
     const { id, spec } = await running(podOf(namespace, name, uid), container);
     const streams = { ...streamsOf(url.searchParams), tty: spec.tty ?? false };
-    await serveRemoteCommand(upgrade, streams, () => runtime.openAttach({ containerId: id, ...streams }), deps);
+    const open = async (): Promise<StreamSession> => {
+      const session = await runtime.openAttach({ containerId: id, ...streams });
+      return { ...session, exit: session.exit.then(() => 0) }; // how the container ended is its status, no error of attach
+    };
+    await serveRemoteCommand(upgrade, streams, open, deps);
   };
   const forward = async (upgrade: Upgrade, _url: URL, [namespace, name, uid]: readonly string[]) => {
     const pod = podOf(namespace, name, uid);
