@@ -1,10 +1,14 @@
 /** Names of the common built-in resources, with the types of their objects. */
 import type {
   ConfigMap,
+  ControllerRevision,
+  CronJob,
+  DaemonSet,
   Deployment,
   EndpointSlice,
   Endpoints,
   Event,
+  Job,
   Lease,
   Namespace,
   Node,
@@ -12,9 +16,11 @@ import type {
   PersistentVolumeClaim,
   Pod,
   ReplicaSet,
+  ReplicationController,
   Secret,
   Service,
   ServiceAccount,
+  StatefulSet,
 } from '#api/types';
 import type { KubeObject } from '#apimachinery';
 import type { ResourceName } from './client.ts';
@@ -30,6 +36,14 @@ function name<T extends KubeObject>(
 }
 
 export const configMaps: ResourceName<ConfigMap> = name('', 'v1', 'configmaps', 'ConfigMap');
+export const controllerRevisions: ResourceName<ControllerRevision> = name(
+  'apps',
+  'v1',
+  'controllerrevisions',
+  'ControllerRevision',
+);
+export const cronJobs: ResourceName<CronJob> = name('batch', 'v1', 'cronjobs', 'CronJob');
+export const daemonSets: ResourceName<DaemonSet> = name('apps', 'v1', 'daemonsets', 'DaemonSet');
 export const deployments: ResourceName<Deployment> = name('apps', 'v1', 'deployments', 'Deployment');
 export const endpoints: ResourceName<Endpoints> = name('', 'v1', 'endpoints', 'Endpoints');
 export const endpointSlices: ResourceName<EndpointSlice> = name(
@@ -39,6 +53,7 @@ export const endpointSlices: ResourceName<EndpointSlice> = name(
   'EndpointSlice',
 );
 export const events: ResourceName<Event> = name('', 'v1', 'events', 'Event');
+export const jobs: ResourceName<Job> = name('batch', 'v1', 'jobs', 'Job');
 export const leases: ResourceName<Lease> = name('coordination.k8s.io', 'v1', 'leases', 'Lease');
 export const namespaces: ResourceName<Namespace> = name('', 'v1', 'namespaces', 'Namespace', false);
 export const nodes: ResourceName<Node> = name('', 'v1', 'nodes', 'Node', false);
@@ -57,6 +72,13 @@ export const persistentVolumeClaims: ResourceName<PersistentVolumeClaim> = name(
 );
 export const pods: ResourceName<Pod> = name('', 'v1', 'pods', 'Pod');
 export const replicaSets: ResourceName<ReplicaSet> = name('apps', 'v1', 'replicasets', 'ReplicaSet');
+export const replicationControllers: ResourceName<ReplicationController> = name(
+  '',
+  'v1',
+  'replicationcontrollers',
+  'ReplicationController',
+);
 export const secrets: ResourceName<Secret> = name('', 'v1', 'secrets', 'Secret');
 export const serviceAccounts: ResourceName<ServiceAccount> = name('', 'v1', 'serviceaccounts', 'ServiceAccount');
 export const services: ResourceName<Service> = name('', 'v1', 'services', 'Service');
+export const statefulSets: ResourceName<StatefulSet> = name('apps', 'v1', 'statefulsets', 'StatefulSet');

@@ -5,6 +5,7 @@
 import type { Activity, Clock, Logger, Random } from '#base';
 import { type Client, createEventRecorder, createInformerFactory } from '#client';
 import type { ControllerDefinition } from './context.ts';
+import { daemonSetController } from './daemon-set/daemon-set.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
@@ -14,6 +15,7 @@ import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { replicaSetController } from './replica-set/replica-set.ts';
 import { rootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { serviceAccountController } from './service-account/service-account.ts';
+import { statefulSetController } from './stateful-set/stateful-set.ts';
 
 export type { ControllerContext, ControllerDefinition, StartableController } from './context.ts';
 
@@ -30,6 +32,8 @@ export const controllers: readonly ControllerDefinition[] = [
   garbageCollector,
   deploymentController,
   replicaSetController,
+  daemonSetController,
+  statefulSetController,
   endpointSliceController,
   endpointsController,
   nodeLifecycleController,

@@ -45,8 +45,16 @@ export function isPodAvailable(pod: Pod, minReadySeconds: number, nowMs: number)
 }
 
 export interface PodControl {
-  /** Creates a pod of `template`, owned by `owner`; records SuccessfulCreate or FailedCreate. */
-  create(owner: KubeObject, namespace: string, template: PodTemplateSpec): Promise<Pod>;
+  /**
+   * Creates a pod of `template`, owned by `owner`, with a generated name unless told; records SuccessfulCreate or
+   * FailedCreate.
+   */
+  create(
+    owner: KubeObject,
+    namespace: string,
+    template: PodTemplateSpec,
+    name?: { readonly name: string } | { readonly generateName: string },
+  ): Promise<Pod>;
   /** Deletes a pod; one that is gone already counts as deleted. Records SuccessfulDelete or FailedDelete. */
   remove(owner: KubeObject, pod: Pod): Promise<void>;
 }
@@ -58,7 +66,7 @@ function generateName(owner: KubeObject): string {
 
 export function createPodControl(client: Client, events: EventRecorder): PodControl {
   return {
-    async create(owner, namespace, template) {
+    async create(owner, namespace, template, name = { generateName: generateName(owner) }) {
       const { labels, annotations, finalizers } = template.metadata ?? {};
       try {
         const pod = await client
@@ -66,7 +74,7 @@ export function createPodControl(client: Client, events: EventRecorder): PodCont
           .namespace(namespace)
           .create({
             metadata: {
-              generateName: generateName(owner),
+              ...name,
               ...(labels && { labels }),
               ...(annotations && { annotations }),
               ...(finalizers && { finalizers }),

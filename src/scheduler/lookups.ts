@@ -1,5 +1,5 @@
 /** Answers plugins' questions from informers. Upstream: plugins/helper/spread.go, util/utils.go. */
-import type { Pod, ReplicationController, StatefulSet } from '#api/types';
+import type { Pod } from '#api/types';
 import {
   controllerOf,
   type LabelSelector,
@@ -7,23 +7,8 @@ import {
   labelSelectorAsSelector,
   selectorFromSet,
 } from '#apimachinery';
-import { type InformerFactory, namespaces, type ResourceName, replicaSets, services } from '#client';
+import { type InformerFactory, namespaces, replicaSets, replicationControllers, services, statefulSets } from '#client';
 import type { Lookups } from './framework.ts';
-
-const statefulSets: ResourceName<StatefulSet> = {
-  group: 'apps',
-  version: 'v1',
-  resource: 'statefulsets',
-  kind: 'StatefulSet',
-  namespaced: true,
-};
-const replicationControllers: ResourceName<ReplicationController> = {
-  group: '',
-  version: 'v1',
-  resource: 'replicationcontrollers',
-  kind: 'ReplicationController',
-  namespaced: true,
-};
 
 /** Registers its informers with `informers`, which the caller starts. */
 export function createLookups(informers: InformerFactory): Lookups {

@@ -96,9 +96,10 @@ function refuseAll(
     counts.set(reason, (counts.get(reason) ?? 0) + outside);
   }
   const { preemption, message } = preempt(framework, pod, snapshot, refusals);
+  const tried = preemption ? '' : ` no new claims to deallocate, preemption: ${message}`;
   return {
     node: undefined,
-    message: `0/${snapshot.nodes.length} nodes are available: ${countText(counts)}. no new claims to deallocate, preemption: ${message}`,
+    message: `0/${snapshot.nodes.length} nodes are available: ${countText(counts)}.${tried}`,
     refusedBy: new Set([...refusals.values()].map(refusal => refusal.plugin ?? '')),
     preemption,
   };
