@@ -21,6 +21,7 @@ import { nodeAuthorizer } from './authorization/node.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
+import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
@@ -111,6 +112,7 @@ export async function createApiServer(
   };
   const bootstrapDeps = { clock, scheme, registry, config };
   await bootstrap(bootstrapDeps);
+  await publishEndpoints(bootstrapDeps);
   await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
   const discovery = new Discovery({
     customGroups: () => [],
