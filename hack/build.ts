@@ -1,11 +1,12 @@
 /**
- * `npm run build`: one bundle an entry point into dist/, and the monitor from its C source. What budgets are measured
- * on. Dynamic imports stay separate chunks, so that dearer libraries load when they are first needed.
+ * `npm run build`: one bundle an entry point into dist/, the descriptions that OpenAPI shows, and the monitor from its C
+ * source. What budgets are measured on. Dynamic imports stay separate chunks, so that dearer libraries load when they are first needed.
  */
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { buildNative } from './build-native.ts';
+import { writeDescriptions } from './write-descriptions.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -69,6 +70,7 @@ export async function buildAll(): Promise<void> {
     const bytes = atOnce.reduce((sum, each) => sum + (result.metafile.outputs[each.path]?.bytes ?? 0), output.bytes);
     console.log(`dist/${name}.js ${(bytes / 1024).toFixed(0)} KiB at the start`);
   }
+  writeDescriptions(dist);
   const missing = buildNative();
   if (missing) console.log(`without the container monitor: ${missing}`);
   writeFileSync(stamp, '');
