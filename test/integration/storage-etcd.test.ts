@@ -1,8 +1,12 @@
 /** The shared storage suite on a real etcd, and what only a cluster can show: members that go, a leader that goes. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger, systemClock } from '#base';
+import { createAuthority } from '#pki';
 import { openEtcdStore, prefixEnd, type Store, startWatchCache } from '#storage';
 import { storageSuite } from '../../src/storage/suite/suite.ts';
 import { type EtcdCluster, etcdMissing, startEtcd } from '../support/etcd.ts';
@@ -74,6 +78,39 @@ else {
     assert.deepEqual(race.map(each => each.ok).sort(), [false, true]);
     await Promise.all([one!.close(), two!.close()]);
     await wipe(single.endpoints);
+  });
+
+  test('etcd: by TLS with a client certificate; without one, or with another CA, not at all', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kobune-etcd-tls-'));
+    const nowMs = systemClock.now();
+    const [authority, stranger] = await Promise.all(['etcd-ca', 'other-ca'].map(name => createAuthority(name, nowMs)));
+    const request = { commonName: 'etcd', usages: ['server auth', 'client auth'], nowMs } as const;
+    const [serving, client] = await Promise.all([
+      authority!.issue({ ...request, ipAddresses: ['127.0.0.1'] }),
+      authority!.issue({ ...request, commonName: 'kube-apiserver-etcd-client' }),
+    ]);
+    const files = { ca: join(folder, 'ca.pem'), cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+    await writeFile(files.ca, authority!.certPem);
+    await writeFile(files.cert, serving.certPem);
+    await writeFile(files.key, serving.keyPem);
+    await using secured = await startEtcd(1, 21_420, files);
+    const { endpoints } = secured;
+    const open = (ca: string, pair?: { certPem: string; keyPem: string }) => {
+      const identity = pair && { cert: Buffer.from(pair.certPem), key: Buffer.from(pair.keyPem) };
+      return openEtcdStore({
+        endpoints,
+        clock: systemClock,
+        tls: { ca: Buffer.from(ca), ...identity },
+        timeoutMs: 1500,
+      });
+    };
+    const store = await open(authority!.certPem, client);
+    await store.txn([], [{ type: 'put', key: '/tls', value: bytes('x') }]);
+    assert.ok((await store.get('/tls')).kv);
+    await store.close();
+    await assert.rejects(open(authority!.certPem), { code: 'unavailable' });
+    await assert.rejects(open(stranger!.certPem, client), { code: 'unavailable' });
+    await rm(folder, { recursive: true });
   });
 
   test('etcd: members and the leader are killed in turn; writes go on and nothing acknowledged is lost', async () => {

@@ -26,11 +26,18 @@ export interface EtcdCluster extends AsyncDisposable {
   leader(): Promise<number>;
 }
 
-/** @param firstPort two ports a member from here on. */
-export async function startEtcd(members: number, firstPort: number): Promise<EtcdCluster> {
+/**
+ * @param firstPort two ports a member from here on.
+ * @param tls PEM files: clients must come by TLS with a certificate of this CA.
+ */
+export async function startEtcd(
+  members: number,
+  firstPort: number,
+  tls?: { readonly ca: string; readonly cert: string; readonly key: string },
+): Promise<EtcdCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'kobune-etcd-'));
   const all = Array.from({ length: members }, (_, at) => at);
-  const clientUrl = (at: number): string => `http://127.0.0.1:${firstPort + 2 * at}`;
+  const clientUrl = (at: number): string => `${tls ? 'https' : 'http'}://127.0.0.1:${firstPort + 2 * at}`;
   const peerUrl = (at: number): string => `http://127.0.0.1:${firstPort + 2 * at + 1}`;
   const running = new Map<number, ChildProcess>();
   const start = async (at: number): Promise<void> => {
@@ -45,6 +52,12 @@ export async function startEtcd(members: number, firstPort: number): Promise<Etc
       'initial-cluster-state': 'new',
       'max-request-bytes': String(16 << 20),
       'log-level': 'error',
+      ...(tls && {
+        'client-cert-auth': 'true',
+        'trusted-ca-file': tls.ca,
+        'cert-file': tls.cert,
+        'key-file': tls.key,
+      }),
     };
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     running.set(at, spawn('etcd', args, { stdio: 'ignore', env: { ...process.env, ETCD_UNSUPPORTED_ARCH: '' } }));
