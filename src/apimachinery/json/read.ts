@@ -82,6 +82,11 @@ export function zeroValue(node: TypeNode): unknown {
   }
 }
 
+/** What a null element of a map or list becomes: no bytes are empty ones, for protobuf cannot tell them apart. */
+function zeroElement(node: TypeNode): unknown {
+  return node.kind === 'scalar' && node.type === 'bytes' ? '' : zeroValue(node);
+}
+
 /** True when Go leaves the field out because of this value. */
 export function isOmitted(field: FieldNode, value: unknown): boolean {
   if (value === undefined || value === null) return field.omitEmpty || field.nullable;
@@ -238,7 +243,7 @@ class TypedReader extends JsonScanner {
       this.#owners[top] = this.#owners[top - 1];
       this.#top = top + 1;
       const value = this.value(element, undefined);
-      setOwn(out, key, value === undefined ? zeroValue(element) : value);
+      setOwn(out, key, value === undefined ? zeroElement(element) : value);
       this.#top = top;
     } while (this.more(125, 'after object key:value pair'));
     this.leave();
@@ -259,7 +264,7 @@ class TypedReader extends JsonScanner {
       this.#owners[top] = this.#owners[top - 1];
       this.#top = top + 1;
       const value = this.value(element, element.kind === 'struct' ? before[out.length] : undefined);
-      out.push(value === undefined ? zeroValue(element) : value);
+      out.push(value === undefined ? zeroElement(element) : value);
     } while (this.more(93, 'after array element'));
     this.#top = top;
     this.leave();
