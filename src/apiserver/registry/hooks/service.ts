@@ -179,7 +179,11 @@ class Allocator {
         if (!mayAllocate) continue;
         const shared = [...taken.values()].find((_, i) => [...taken.keys()][i] === String(port.port));
         const requested = (now.ports ?? []).find(each => each.port === port.port && each.nodePort)?.nodePort;
-        port.nodePort = shared ?? requested ?? (await this.#freePort(transaction, before));
+        port.nodePort = shared ?? requested;
+        if (!port.nodePort) {
+          port.nodePort = await this.#freePort(transaction, before);
+          this.#holdPort(service, port.nodePort, transaction);
+        }
       }
       if (!before.has(port.nodePort) && !kept.has(port.nodePort)) {
         await this.#takePort(service, port.nodePort, at, transaction);
@@ -188,7 +192,10 @@ class Allocator {
       kept.add(port.nodePort);
     }
     if (needsHealthCheck(now)) {
-      now.healthCheckNodePort ||= await this.#freePort(transaction, before);
+      if (!now.healthCheckNodePort) {
+        now.healthCheckNodePort = await this.#freePort(transaction, before);
+        this.#holdPort(service, now.healthCheckNodePort, transaction);
+      }
       if (!before.has(now.healthCheckNodePort)) {
         await this.#takePort(service, now.healthCheckNodePort, -1, transaction);
       }
@@ -207,6 +214,12 @@ class Allocator {
     else if (await this.#exists(key)) why = 'provided port is already allocated';
     if (why !== '' && at < 0) throw internalError(`failed to allocate requested HealthCheck NodePort ${port}: ${why}`);
     if (why !== '') refuse(service, [invalidValue(spec.child('ports').index(at).child('nodePort'), port, why)]);
+    this.#holdPort(service, port, transaction);
+  }
+
+  /** Whether the port is still free is the transaction's to say: another server may take it at the same moment. */
+  #holdPort(service: DraftService, port: number, transaction: Transaction): void {
+    const key = this.#portKey(port);
     const { namespace, name } = service.metadata;
     transaction.take(key, encoder.encode(JSON.stringify({ service: `${namespace}/${name}` })));
   }
