@@ -150,6 +150,9 @@ realTest('containers outlive the engine; the next one adopts what runs and learn
   await first.runtime.execSync(ends, shell(`until [ -p ${fifo} ]; do :; done; (sleep 0.2; echo > ${fifo}) &`), 5000);
   await first[Symbol.asyncDispose]();
 
+  // As if the engine had died after starting it and before writing that down.
+  const recordFile = join(other, 'node', 'containers', lives, 'container.json');
+  writeFileSync(recordFile, JSON.stringify({ ...JSON.parse(readFileSync(recordFile, 'utf8')), startedAtMs: 0 }));
   const exitFile = join(other, 'node', 'exits', `${ends}.json`);
   for (let tries = 0; !existsSync(exitFile) && tries < 100; tries++) await systemClock.sleep(50);
   const second = await startEngine(other);
@@ -353,6 +356,36 @@ realTest('mounts: files, read-only, made when missing', async target => {
   assert.match(log, /Read-only file system/);
   assert.equal(readFileSync(join(source, 'file'), 'utf8'), 'kept\n');
 });
+
+realTest(
+  'mounts made in a container reach the host, and those of the host the container, when asked for',
+  async target => {
+    const shared = join(target.dir, 'shared');
+    mkdirSync(shared);
+    const mount = (...args: string[]): void => assert.equal(spawnSync('mount', args).status, 0);
+    mount('-t', 'tmpfs', 'none', shared);
+    mount('--make-shared', shared);
+    for (const name of ['in', 'out']) mkdirSync(join(shared, name));
+    try {
+      await withPod(target, 'propagation', async (sandbox, pod) => {
+        const securityContext = { ...containerConfig(target, []).securityContext, privileged: true };
+        const mounts = [
+          { containerPath: '/m', hostPath: shared, readonly: false, propagation: 'BIDIRECTIONAL' as const },
+        ];
+        const id = await runContainer(target, sandbox, pod, shell('sleep 1000'), { mounts, securityContext });
+        const { runtime } = target.engine;
+        const inner = await runtime.execSync(id, shell('mount -t tmpfs none /m/in && echo inner > /m/in/f'), 5000);
+        assert.equal(inner.exitCode, 0);
+        assert.equal(readFileSync(join(shared, 'in', 'f'), 'utf8'), 'inner\n');
+        mount('-t', 'tmpfs', 'none', join(shared, 'out'));
+        writeFileSync(join(shared, 'out', 'f'), 'outer\n');
+        assert.equal(String((await runtime.execSync(id, ['cat', '/m/out/f'], 5000)).stdout), 'outer\n');
+      });
+    } finally {
+      assert.equal(spawnSync('umount', ['-R', shared]).status, 0);
+    }
+  },
+);
 
 realTest('the containers of a pod may share processes, and always share memory and hostname', async target => {
   const namespaces = { network: 'POD', pid: 'POD', ipc: 'POD' } as const;

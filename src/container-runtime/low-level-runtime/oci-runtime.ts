@@ -78,6 +78,12 @@ export class RuntimeCommands {
     if (outcome.status !== 0) throw await startError(outcome, logFile, '');
   }
 
+  /** True when the runtime says that the container has been started and lives. */
+  async isRunning(runtime: OciRuntime, id: string, logFile: string): Promise<boolean> {
+    const { status, output } = await this.#run(runtime, logFile, ['state', id]);
+    return status === 0 && /"status"\s*:\s*"running"/.test(output);
+  }
+
   /** Removes the container's state and cgroup, killing what runs; a container it does not know is no error. */
   async delete(runtime: OciRuntime, id: string, logFile: string): Promise<void> {
     await this.#run(runtime, logFile, ['delete', '--force', id]);

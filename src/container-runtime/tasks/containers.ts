@@ -7,40 +7,28 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock, Logger, Timer } from '#base';
 import { type ContainerConfig, type ContainerEvent, CriError, type LinuxResources, type PodSandboxConfig } from '#cri';
-import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { DiskUsage } from '../disk-usage.ts';
 import type { EventHub } from '../event-hub.ts';
-import type { Host } from '../host.ts';
-import type { ImageRecord, ImageStore } from '../images/image-store.ts';
+import type { ImageStore } from '../images/image-store.ts';
 import { readJson, writeJson } from '../json-file.ts';
-import { type OciRuntime, type RuntimeCommands, startError } from '../low-level-runtime/oci-runtime.ts';
-import type { Launcher } from '../monitor/launcher.ts';
-import { generateSpec } from '../oci-spec/generate.ts';
+import type { OciRuntime, RuntimeCommands } from '../low-level-runtime/oci-runtime.ts';
 import { ociResources } from '../oci-spec/resources.ts';
-import { resolveUser } from '../oci-spec/users.ts';
 import { identify, isAlive, signal } from '../process-identity.ts';
-import { newId, type Sandboxes, type SandboxRecord } from '../sandboxes/sandboxes.ts';
+import { newId, type SandboxRecord } from '../sandboxes/sandboxes.ts';
 import { mountRootfs, unmountRootfs } from '../snapshots/overlay.ts';
 import type { ContainerRecord, ExitRecord } from './container-record.ts';
 import { ExitWatch } from './exit-watch.ts';
+import { containerSpec, type LaunchDeps, launchMonitor } from './launch.ts';
 import { signalNumber } from './signals.ts';
 
-export interface ContainerDeps {
-  readonly host: Host;
-  readonly launcher: Launcher;
+export interface ContainerDeps extends LaunchDeps {
   readonly commands: RuntimeCommands;
   readonly runtimes: ReadonlyMap<string, OciRuntime>;
   readonly images: ImageStore;
-  readonly sandboxes: Sandboxes;
-  readonly cgroups: Cgroups;
   readonly events: EventHub<ContainerEvent>;
   readonly diskUsage: DiskUsage;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Directory of Localhost seccomp profiles. */
-  readonly seccompDir: string;
-  /** Files that take the monitors out of the engine's own cgroup. */
-  readonly monitorCgroupFiles: readonly string[];
 }
 
 /** Exit code and reason of a container whose end nobody saw. Upstream: containerd's unknownExitCode. */
@@ -113,7 +101,16 @@ export class Containers {
       const end: ExitRecord = { ...unknownEnd, finishedAtMs: clock.now() };
       await writeJson(this.#exits.path(record.id), end);
       this.#settle(entry, end);
-    }
+    } else if (lives && record.startedAtMs === 0) await this.#adoptStart(entry);
+  }
+
+  /** The engine may have died between starting a container and writing it down: the runtime knows. */
+  async #adoptStart(entry: Entry): Promise<void> {
+    const { commands, runtimes, clock } = this.#deps;
+    const { id, handler } = entry.record;
+    const runtime = runtimes.get(handler);
+    if (!runtime || !(await commands.isRunning(runtime, id, join(this.#dir(id), 'runtime.log')))) return;
+    await this.#update(entry, { startedAtMs: clock.now() });
   }
 
   list(): ReadonlyArray<{ readonly record: ContainerRecord; readonly exit: ExitRecord | undefined }> {
@@ -153,7 +150,7 @@ export class Containers {
       const logPath = config.logPath === '' ? '' : join(sandboxConfig.logDirectory, config.logPath);
       const [spec] = await Promise.all([
         mountRootfs(host, launcher, join('containers', id), images.layerDirs(image)).then(() =>
-          this.#spec(id, sandbox, config, image),
+          containerSpec(this.#deps, { id, sandbox, config, image, targetPid: this.#targetPid(config) }),
         ),
         logPath === '' ? undefined : mkdir(dirname(logPath), { recursive: true, mode: 0o755 }),
       ]);
@@ -175,7 +172,8 @@ export class Containers {
         spec: spec.process,
       };
       await this.#save({ ...plain, unfinished: true });
-      const record = { ...plain, ...(await this.#launch(runtime, plain)) };
+      const paths = { dir, exitFile: this.#exits.path(id), socket: this.socketPath(id) };
+      const record = { ...plain, ...(await launchMonitor(this.#deps, runtime, plain, paths)) };
       await this.#save(record);
       this.#enter(record);
       this.#tell('CREATED', record);
@@ -184,59 +182,6 @@ export class Containers {
       await this.#discard(id);
       throw cause;
     }
-  }
-
-  async #spec(
-    id: string,
-    sandbox: SandboxRecord,
-    config: ContainerConfig,
-    image: ImageRecord,
-  ): Promise<ReturnType<typeof generateSpec>> {
-    const { host, sandboxes, cgroups, seccompDir } = this.#deps;
-    const imageProcess = image.config.config ?? {};
-    const { namespaces, ...security } = config.securityContext;
-    const target = namespaces.targetId === undefined ? undefined : this.#entry(namespaces.targetId).record.process?.pid;
-    const rootfs = join(this.#dir(id), 'rootfs');
-    return generateSpec({
-      host,
-      id,
-      config,
-      image: imageProcess,
-      user: await resolveUser(rootfs, imageProcess.User ?? '', security),
-      namespaces: sandboxes.namespaces(sandbox, namespaces.pid, target),
-      hostname: sandbox.config.hostname,
-      cgroupPath: cgroups.path(sandbox.config.cgroupParent, id),
-      podMounts: sandboxes.podMounts(sandbox),
-      seccompDir,
-    });
-  }
-
-  /** Starts the monitor, which has the runtime create the container. */
-  async #launch(
-    runtime: OciRuntime,
-    { id, config, logPath, cgroupPath, spec }: ContainerRecord,
-  ): Promise<Pick<ContainerRecord, 'process' | 'monitor' | 'refusal'>> {
-    const { launcher, cgroups, monitorCgroupFiles } = this.#deps;
-    const dir = this.#dir(id);
-    const logFile = join(dir, 'runtime.log');
-    const flag = (value: boolean): string => (value ? '1' : '0');
-    const { status, output } = await launcher.self('container', [
-      ...['--id', id, '--runtime', runtime.program],
-      ...runtime.globals(logFile).flatMap(argument => ['--global', argument]),
-      ...['--bundle', dir, '--exit-file', this.#exits.path(id), '--socket', this.socketPath(id)],
-      ...['--pid-file', join(dir, 'pid'), '--oom-file', cgroups.oomFile(cgroupPath)],
-      ...(logPath === '' ? [] : ['--log', logPath]),
-      ...['--tty', flag(config.tty), '--stdin', flag(config.stdin), '--stdin-once', flag(config.stdinOnce)],
-      ...['--hide-unified', flag(runtime.hideUnified)],
-      ...monitorCgroupFiles.flatMap(file => ['--cgroup-procs', file]),
-    ]);
-    const pids = /^ok (\d+) (\d+)/.exec(output);
-    if (!pids) {
-      const problem = await startError({ status, output: output.replace(/^error /, '') }, logFile, spec.args[0] ?? '');
-      return { refusal: problem.message };
-    }
-    const [process, monitor] = [identify(Number(pids[1])), identify(Number(pids[2]))];
-    return { ...(process ? { process } : {}), ...(monitor ? { monitor } : {}) };
   }
 
   /** Lets the created container run. Rejects with `startFailed`; the container has then ended with 128, StartError. */
@@ -388,6 +333,12 @@ export class Containers {
     const entry = this.#entries.get(id);
     if (!entry) throw new CriError('notFound', `container "${id}" not found`);
     return entry;
+  }
+
+  /** The process whose pid namespace the container is to join, for `pid: TARGET`. */
+  #targetPid(config: ContainerConfig): number | undefined {
+    const { targetId } = config.securityContext.namespaces;
+    return targetId === undefined ? undefined : this.#entry(targetId).record.process?.pid;
   }
 
   #runtime(handler: string): OciRuntime {
