@@ -10,6 +10,7 @@ import { deploymentController } from './deployment/deployment.ts';
 import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { jobController } from './job/job.ts';
 import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { replicaSetController } from './replica-set/replica-set.ts';
@@ -34,6 +35,7 @@ export const controllers: readonly ControllerDefinition[] = [
   replicaSetController,
   daemonSetController,
   statefulSetController,
+  jobController,
   endpointSliceController,
   endpointsController,
   nodeLifecycleController,
