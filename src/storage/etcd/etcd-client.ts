@@ -50,7 +50,8 @@ export class EtcdClient {
   /** Loads the gRPC library, which only this engine needs. Nothing is dialled yet. */
   static async create(options: EtcdOptions): Promise<EtcdClient> {
     if (options.endpoints.length === 0) throw new StorageError('unavailable', 'no etcd endpoint is given');
-    const { Client, credentials } = await import('@grpc/grpc-js');
+    // CommonJS: inside a bundle its names are on the default export alone.
+    const { Client, credentials } = (await import('@grpc/grpc-js')).default;
     const { tls } = options;
     const channels = options.endpoints.map(endpoint => {
       const url = new URL(endpoint);
