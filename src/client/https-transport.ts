@@ -215,10 +215,21 @@ async function respond(head: Head): Promise<ApiResponse> {
   };
 }
 
-async function collect(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+/**
+ * The whole body. A server may reset a stream with NO_ERROR as soon as it has answered (RFC 9113 8.1), which Node's
+ * iterator takes for a premature close; what arrived until then is whole.
+ */
+function collect(stream: Readable): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    stream.on('data', chunk => chunks.push(chunk as Buffer));
+    stream.once('end', () => resolve(Buffer.concat(chunks)));
+    stream.once('error', reject);
+    stream.once('close', () => {
+      if ((stream as Partial<ClientHttp2Stream>).rstCode === constants.NGHTTP2_NO_ERROR) resolve(Buffer.concat(chunks));
+      else reject(new Error('the connection was closed before the answer was complete'));
+    });
+  });
 }
 
 /** The StatusError that a body holds, or one made of code and text. Upstream: client-go rest/request.go. */
