@@ -3,6 +3,7 @@
  * transports share. Upstream: apiserver pkg/server/{config,genericapiserver}.go, pkg/controlplane.
  */
 
+import { customGroups } from '#api/discovery';
 import type { KindRules, ResourceFacts } from '#api/kind';
 import { rulesOf } from '#api/rules';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
@@ -24,6 +25,8 @@ import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
+import { crdRules } from './custom/crd-rules.ts';
+import { Definitions } from './custom/definitions.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -79,7 +82,7 @@ export async function createApiServer(
 ): Promise<ApiServer> {
   const config: ApiServerConfig = { ...defaultConfig, ...settings };
   const stopping = new AbortController();
-  const scheme = new Scheme(config.keyPrefix, rulesOf as (facts: ResourceFacts) => KindRules);
+  const scheme = new Scheme(config.keyPrefix, rulesFor);
   const watchCache = await startWatchCache(deps, { prefix: `${config.keyPrefix}/` });
   const compactor = startCompactor(deps);
   const caches = new Caches(watchCache);
@@ -114,8 +117,17 @@ export async function createApiServer(
   await bootstrap(bootstrapDeps);
   await publishEndpoints(bootstrapDeps);
   await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
+  const definitions = new Definitions({
+    clock,
+    logger: deps.logger,
+    scheme,
+    caches,
+    registry,
+    keyPrefix: config.keyPrefix,
+  });
+  await definitions.start(stopping.signal);
   const discovery = new Discovery({
-    customGroups: () => [],
+    customGroups: () => customGroups(definitions.definitions),
     serverAddress: request => request.host ?? '',
   });
   const checks = healthChecks({
@@ -159,6 +171,11 @@ export async function createApiServer(
     },
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
   };
+}
+
+/** Definitions are this layer's own business; all other kinds have their rules in `api`. */
+function rulesFor(facts: ResourceFacts): KindRules {
+  return facts.group === 'apiextensions.k8s.io' ? crdRules : rulesOf(facts);
 }
 
 async function storeProblem(store: Store): Promise<string | undefined> {

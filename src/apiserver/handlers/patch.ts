@@ -21,7 +21,6 @@ import {
   readJson,
   requestEntityTooLarge,
   StatusError,
-  type StructNode,
   validatePatchOptions,
   writeJson,
   writeOrdered,
@@ -50,7 +49,10 @@ export interface Patched {
 }
 
 /** A patch body that has been read once and applies to any state. */
-export type Mechanism = (current: KubeObject, struct: StructNode) => Patched;
+export type Mechanism = (current: KubeObject, target: PatchTarget) => Patched;
+
+/** The type that a patched document is read as. */
+export type PatchTarget = Pick<ServedResource, 'struct' | 'codec'>;
 
 /** Patch types that a resource takes, in upstream's order. */
 export function patchTypesOf(resource: ServedResource): readonly string[] {
@@ -93,7 +95,7 @@ export function patched(
   fieldManager: string | undefined,
 ): Draft<KubeObject> {
   const { resource, name, namespace, about } = scope;
-  const made = translated(() => mechanism(fromStorage(resource, old), resource.struct));
+  const made = translated(() => mechanism(fromStorage(resource, old), resource));
   const { object } = made;
   report(made, validation, scope.warn);
   object.apiVersion ??= old.apiVersion;
@@ -131,36 +133,46 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
   switch (type) {
     case 'application/json-patch+json': {
       const { operations, strictErrors } = translated(() => parseJsonPatch(text, strict));
-      return (current, struct) => {
-        const document = applyJsonPatch(plain(current, struct), operations);
-        return typed(writeOrdered(document), struct, strict ? strictErrors : []);
+      return (current, target) => {
+        const document = applyJsonPatch(plain(current, target), operations);
+        return typed(writeOrdered(document), target, strict ? strictErrors : []);
       };
     }
     case 'application/merge-patch+json': {
       const { patch, strictErrors } = translated(() => parseMergePatch(text));
-      return (current, struct) => {
-        const document = applyMergePatch(plain(current, struct), patch);
-        return typed(writeOrdered(document), struct, strict ? strictErrors : []);
+      return (current, target) => {
+        const document = applyMergePatch(plain(current, target), patch);
+        return typed(writeOrdered(document), target, strict ? strictErrors : []);
       };
     }
     default: {
       const { patch, strictErrors } = translated(() => parseMapPatch(text, ''));
-      return (current, struct) => {
-        const document = applyStrategicPatch(plain(current, struct), patch, struct);
-        return typed(writeOrdered(document), struct, strict ? strictErrors : [], goMap(patch));
+      return (current, target) => {
+        const document = applyStrategicPatch(plain(current, target), patch, target.struct);
+        return typed(writeOrdered(document), target, strict ? strictErrors : [], goMap(patch));
       };
     }
   }
 }
 
 /** As Go would show the object to the patch: with the fields that it always writes. */
-function plain(current: KubeObject, struct: StructNode): JsonObject {
+function plain(current: KubeObject, { struct, codec }: PatchTarget): JsonObject {
+  if (codec) return structuredClone(current) as unknown as JsonObject;
   return JSON.parse(writeJson(current, struct)) as JsonObject;
 }
 
 /** The patched document read again as its type. Throws 422 when it is none. */
-function typed(text: string, struct: StructNode, before: readonly string[], shown: unknown = text): Patched {
+function typed(
+  text: string,
+  { struct, codec }: PatchTarget,
+  before: readonly string[],
+  shown: unknown = text,
+): Patched {
   try {
+    if (codec) {
+      const { object, strictErrors } = codec.read(text, false);
+      return { object, strictErrors: [...before, ...strictErrors], shown };
+    }
     const { value, strictErrors } = readJson(text, struct);
     return { object: value as Draft<KubeObject>, strictErrors: [...before, ...strictErrors], shown };
   } catch (error) {

@@ -86,7 +86,7 @@ export async function patchScale(scope: Scope): Promise<ServerResponse> {
   const options = patchOptions(request.query);
   const mechanism = mechanismOf(type, body, fieldValidationOf(options.fieldValidation));
   return write(scope, isDryRun(options), { ...options }, old => {
-    const made = mechanism(scaleOf(old) as unknown as KubeObject, scaleStruct());
+    const made = mechanism(scaleOf(old) as unknown as KubeObject, { struct: scaleStruct() });
     return made.object as unknown as Draft<Scale>;
   });
 }

@@ -3,8 +3,10 @@
  * custom ones. Upstream: apiserver pkg/endpoints/handlers RequestScope and registry/generic/registry Store.
  */
 
+import type { KindTable } from '#api/columns';
 import type { KindRules, SubresourceFacts } from '#api/kind';
 import type { Draft, GroupVersionKind, KubeObject, StructNode } from '#apimachinery';
+import type { CustomCodec } from '../custom/codec.ts';
 
 export interface ServedResource {
   readonly group: string;
@@ -30,6 +32,10 @@ export interface ServedResource {
   readonly storage: ServedResource;
   /** Another group shares the storage (events): requests name this group, the store the other. */
   readonly custom: boolean;
+  /** How bodies are read; custom kinds only. */
+  readonly codec?: CustomCodec;
+  /** How it is shown; custom kinds only. */
+  readonly table?: KindTable;
 }
 
 export function kindOf(resource: ServedResource): GroupVersionKind {

@@ -17,6 +17,7 @@ import {
   yamlStrictError,
   yamlToJson,
 } from '#apimachinery';
+import type { CustomCodec } from '../custom/codec.ts';
 import { apiVersionText } from '../scheme/resource.ts';
 import type { MediaType } from './negotiation.ts';
 import { protobufToJson } from './protobuf.ts';
@@ -34,6 +35,8 @@ export interface DecodeTarget {
   readonly version: string;
   readonly kind: string;
   readonly struct: StructNode;
+  /** In place of the struct, for custom kinds. */
+  readonly codec?: CustomCodec;
   /** Other groups and versions whose kind of this name is taken as it stands. */
   readonly accepts?: (apiVersion: string) => boolean;
 }
@@ -81,6 +84,18 @@ function typeMetaOf(
   return { apiVersion: found.apiVersion || own, kind: found.kind || target.kind };
 }
 
+interface Read {
+  readonly object: Draft<KubeObject>;
+  readonly strictErrors: readonly string[];
+  readonly duplicates: readonly string[];
+}
+
+function readAs(body: Uint8Array, { struct, codec }: DecodeTarget, yaml: boolean): Read {
+  if (codec) return { ...codec.read(body, yaml), duplicates: [] };
+  const read = yaml ? readYaml(Buffer.from(body).toString(), struct) : { ...readJson(body, struct), duplicates: [] };
+  return { object: read.value as Draft<KubeObject>, strictErrors: read.strictErrors, duplicates: read.duplicates };
+}
+
 /** Decodes and checks the kind. Throws 400. */
 export function decodeBody(body: Uint8Array, target: DecodeTarget, options: DecodeOptions): Draft<KubeObject> {
   const { mediaType } = options;
@@ -99,11 +114,7 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     const free = options.bareErrors && seen.kind === target.kind;
     if (options.bareErrors && !free) throw badRequest(noKindText(seen));
     if (!same && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
-    const { value, strictErrors, duplicates } =
-      mediaType === 'application/yaml'
-        ? readYaml(Buffer.from(body).toString(), target.struct)
-        : { ...readJson(body, target.struct), duplicates: [] };
-    const object = value as Draft<KubeObject>;
+    const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
     object.apiVersion = seen.apiVersion;
     object.kind = seen.kind;
     if (target.struct.fields.has('metadata')) object.metadata ??= {};

@@ -2,9 +2,20 @@
  * Objects as stored: Go's JSON of the type (fields in order, empty ones left out by their tags, map keys sorted), so
  * that equal objects have equal bytes, without `metadata.resourceVersion`.
  */
-import { type KubeObject, type StructNode, writeJson } from '#apimachinery';
+import { type KubeObject, type StructNode, writeJson, writeJsonString, writeSorted } from '#apimachinery';
+
+/** Custom kinds have no Go type: their own fields are sorted, as a map's. */
+function encodeCustom(object: KubeObject, struct: StructNode): Buffer {
+  const { apiVersion, kind, metadata, ...rest } = object;
+  const { resourceVersion: _, ...meta } = metadata;
+  const metaNode = struct.fields.get('metadata')!.node;
+  const head = `{"apiVersion":${writeJsonString(apiVersion)},"kind":${writeJsonString(kind)},"metadata":${writeJson(meta, metaNode)}`;
+  const own = writeSorted(rest);
+  return Buffer.from(own === '{}' ? `${head}}` : `${head},${own.slice(1)}`);
+}
 
 export function encodeObject(object: KubeObject, struct: StructNode): Buffer {
+  if (struct.name === '') return encodeCustom(object, struct);
   const { resourceVersion: _, ...metadata } = object.metadata;
   return Buffer.from(writeJson({ ...object, metadata }, struct));
 }

@@ -26,6 +26,11 @@ export interface ObjectSource {
 
 const newline = Buffer.from('\n');
 
+/** Custom kinds and what has no type are written as they are. */
+function textOf(value: object, struct: StructNode | undefined): string {
+  return struct && struct.name !== '' ? writeJson(value, struct) : JSON.stringify(value);
+}
+
 /** A value of a known type in the encoding asked for. */
 export function encodeAs(
   value: object,
@@ -34,13 +39,13 @@ export function encodeAs(
 ): Uint8Array {
   switch (output.mediaType) {
     case 'application/json': {
-      const text = struct ? writeJson(value, struct) : JSON.stringify(value);
+      const text = textOf(value, struct);
       return Buffer.from(output.pretty ? JSON.stringify(JSON.parse(text), null, 2) : `${text}\n`);
     }
     case 'application/yaml':
-      return Buffer.from(writeYaml(struct ? JSON.parse(writeJson(value, struct)) : value));
+      return Buffer.from(writeYaml(JSON.parse(textOf(value, struct))));
     case 'application/vnd.kubernetes.protobuf':
-      if (!struct) throw badRequest('this object has no protobuf form');
+      if (!struct || struct.name === '') throw badRequest('this object has no protobuf form');
       return writeProtobufObject(value, struct);
   }
 }

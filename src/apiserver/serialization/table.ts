@@ -18,7 +18,7 @@ export interface TableOptions {
 
 /** How a resource is shown; loaded when first asked for. */
 export function tableFor(resource: ServedResource): Promise<KindTable> {
-  return kindTable(resource.storage.group, resource.kind);
+  return resource.table ? Promise.resolve(resource.table) : kindTable(resource.storage.group, resource.kind);
 }
 
 /** Throws 400 for a wrong includeObject. */

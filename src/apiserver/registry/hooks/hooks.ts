@@ -1,5 +1,6 @@
 /** The kinds that need more than rules, in one list. */
 import type { ApiServerConfig } from '../../config.ts';
+import { definitionHook } from '../../custom/definitions.ts';
 import type { Scheme } from '../../scheme/scheme.ts';
 import type { RegistryHook } from '../registry.ts';
 import { namespaceHook } from './namespace.ts';
@@ -20,6 +21,7 @@ export function registryHooks(
   return new Map<string, RegistryHook>([
     ['/namespaces', namespaceHook],
     ['/services', service],
+    ['apiextensions.k8s.io/customresourcedefinitions', definitionHook],
     ['/events', { prepare: () => undefined, ttlSeconds: eventTtlSeconds }],
   ]);
 }
