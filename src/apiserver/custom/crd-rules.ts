@@ -11,6 +11,7 @@ import {
   invalidValue,
   isDNS1035Label,
   required,
+  semanticEqual,
   validateImmutableField,
 } from '#apimachinery';
 import { type JsonSchema, validateOpenAPIV3Schema } from '#apimachinery/schema';
@@ -43,18 +44,24 @@ export const crdRules: KindRules = {
   generation: true,
   validate(object, old) {
     const crd = object as unknown as CustomResourceDefinition;
-    return [...validateSpec(crd), ...(old ? validateChange(crd, old as unknown as CustomResourceDefinition) : [])];
+    return [
+      ...(old ? [] : validateName(crd)),
+      ...validateSpec(crd),
+      ...(old ? validateChange(crd, old as unknown as CustomResourceDefinition) : []),
+    ];
   },
 };
 
-function validateSpec({ metadata, spec: own }: CustomResourceDefinition): FieldError[] {
+function validateName({ metadata, spec: own }: CustomResourceDefinition): FieldError[] {
+  const wanted = `${own?.names?.plural ?? ''}.${own?.group ?? ''}`;
+  if (metadata.name === wanted) return [];
+  const text = 'must be spec.names.plural+"."+spec.group';
+  return [invalidValue(FieldPath.of('metadata', 'name'), metadata.name ?? '', text)];
+}
+
+function validateSpec({ spec: own }: CustomResourceDefinition): FieldError[] {
   const errors: FieldError[] = [];
   const { group = '', names, scope, versions = [] } = own ?? {};
-  const wanted = `${names?.plural ?? ''}.${group}`;
-  if (metadata.name !== wanted) {
-    const text = 'must be spec.names.plural+"."+spec.group';
-    errors.push(invalidValue(FieldPath.of('metadata', 'name'), metadata.name ?? '', text));
-  }
   if (group === '') errors.push(required(spec.child('group')));
   else if (!group.includes('.'))
     errors.push(invalidValue(spec.child('group'), group, 'should be a domain with at least one dot'));
@@ -70,13 +77,17 @@ function validateSpec({ metadata, spec: own }: CustomResourceDefinition): FieldE
     if (!value) errors.push(required(path));
     else for (const text of isDNS1035Label(value.toLowerCase())) errors.push(invalidValue(path, value, text));
   }
+  // Upstream's internal type holds a schema that all versions share above them.
+  const [first, ...others] = versions.map(version => version.schema?.openAPIV3Schema);
+  const shared = first !== undefined && others.every(each => semanticEqual(each, first));
   for (const [at, version] of versions.entries()) {
     const path = spec.child('versions').index(at);
     const schema = version.schema?.openAPIV3Schema as JsonSchema | undefined;
     const statusSubresource = version.subresources?.status !== undefined;
-    const schemaPath = path.child('schema', 'openAPIV3Schema');
-    if (!schema) errors.push(required(schemaPath, 'schemas are required'));
-    else errors.push(...validateOpenAPIV3Schema(schema, schemaPath, { objectMeta: objectMeta(), statusSubresource }));
+    const schemaPath = shared ? spec.child('validation', 'openAPIV3Schema') : path.child('schema', 'openAPIV3Schema');
+    if (!schema) errors.push(required(schemaPath));
+    else if (!shared || at === 0)
+      errors.push(...validateOpenAPIV3Schema(schema, schemaPath, { objectMeta: objectMeta(), statusSubresource }));
   }
   return errors;
 }
