@@ -31,7 +31,7 @@ import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
-import { OpenapiDocuments } from './openapi/openapi.ts';
+import { CustomDocuments, OpenapiDocuments } from './openapi/openapi.ts';
 import { Caches } from './registry/caches.ts';
 import { FieldManagers } from './registry/field-managers.ts';
 import { registryHooks } from './registry/hooks/hooks.ts';
@@ -142,6 +142,7 @@ export async function createApiServer(
     dispatch: dispatchDeps,
     discovery,
     openapi: deps.openapi ?? new OpenapiDocuments(),
+    customOpenapi: new CustomDocuments(() => definitions.definitions),
     serviceAccountTokens: tokens.serviceAccounts,
     checks,
   });

@@ -3,7 +3,8 @@
  * clients keep them for ever. Upstream: kube-openapi pkg/handler/handler.go, pkg/handler3/handler.go.
  */
 import { createHash } from 'node:crypto';
-import { encodeOpenapiV2, openapiV2, openapiV3, openapiV3Names } from '#api/openapi';
+import { customOpenapiV3, encodeOpenapiV2, openapiV2, openapiV3, openapiV3Names } from '#api/openapi';
+import type { CustomResourceDefinition } from '#api/types';
 import type { Clock } from '#base';
 import { header, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 import { parseAccept } from '../serialization/negotiation.ts';
@@ -57,12 +58,52 @@ export class OpenapiDocuments {
 const yearMs = 365 * 24 * 3600 * 1000;
 const v2Protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
+/** The documents of custom resources: one a group version, made anew when a definition of it changes. */
+export class CustomDocuments {
+  readonly #definitions: () => readonly CustomResourceDefinition[];
+  readonly #kept = new Map<string, { readonly key: string; readonly document: Document; readonly hash: string }>();
+
+  constructor(definitions: () => readonly CustomResourceDefinition[]) {
+    this.#definitions = definitions;
+  }
+
+  names(): string[] {
+    const established = this.#definitions().filter(crd =>
+      crd.status?.conditions?.some(each => each.type === 'Established' && each.status === 'True'),
+    );
+    const names = established.flatMap(({ spec }) =>
+      spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
+    );
+    return [...new Set(names)];
+  }
+
+  find(name: string): { readonly document: Document; readonly hash: string } | undefined {
+    const [, group = '', version = ''] = name.split('/');
+    const own = this.#definitions().filter(crd => crd.spec.group === group);
+    const key = own.map(({ metadata }) => `${metadata.uid}/${metadata.generation}`).join();
+    const kept = this.#kept.get(name);
+    if (kept?.key === key) return kept;
+    const made = customOpenapiV3(group, version, own);
+    if (!made) return undefined;
+    const bytes = Buffer.from(JSON.stringify(made));
+    const hash = createHash('sha512').update(bytes).digest('hex').toUpperCase();
+    const fresh = { key, hash, document: { bytes, etag: `"${hash}"` } };
+    this.#kept.set(name, fresh);
+    return fresh;
+  }
+}
+
 /** The answer for an OpenAPI path, or undefined when it is none. */
-export function openapi(request: ServerRequest, documents: OpenapiDocuments, clock: Clock): ServerResponse | undefined {
+export function openapi(
+  request: ServerRequest,
+  documents: OpenapiDocuments,
+  custom: CustomDocuments,
+  clock: Clock,
+): ServerResponse | undefined {
   const { path } = request;
   if (path === '/openapi/v2') return version2(request, documents);
-  if (path === '/openapi/v3') return index(documents);
-  if (path.startsWith('/openapi/v3/')) return version3(request, documents, clock);
+  if (path === '/openapi/v3') return index(documents, custom);
+  if (path.startsWith('/openapi/v3/')) return version3(request, documents, custom, clock);
   return undefined;
 }
 
@@ -71,11 +112,12 @@ function bare(status: number): ServerResponse {
   return { status, headers: {}, body: { kind: 'empty' } };
 }
 
-function index(documents: OpenapiDocuments): ServerResponse {
-  const paths = documents.names.map(name => [
-    name,
-    { serverRelativeURL: `/openapi/v3/${name}?hash=${documents.hash(name)}` },
-  ]);
+function index(documents: OpenapiDocuments, custom: CustomDocuments): ServerResponse {
+  const link = (name: string, hash: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }];
+  const paths = [
+    ...documents.names.map(name => link(name, documents.hash(name))),
+    ...custom.names().map(name => link(name, custom.find(name)?.hash ?? '')),
+  ];
   return textResponse(200, JSON.stringify({ paths: Object.fromEntries(paths) }));
 }
 
@@ -105,15 +147,21 @@ function version2(request: ServerRequest, documents: OpenapiDocuments): ServerRe
   return { status: 200, headers, body: { kind: 'bytes', bytes } };
 }
 
-function version3(request: ServerRequest, documents: OpenapiDocuments, clock: Clock): ServerResponse {
+function version3(
+  request: ServerRequest,
+  documents: OpenapiDocuments,
+  custom: CustomDocuments,
+  clock: Clock,
+): ServerResponse {
   const name = request.path.slice('/openapi/v3/'.length);
-  const document = documents.v3(name);
+  const own = custom.find(name);
+  const document = own?.document ?? documents.v3(name);
   if (!document) return bare(404);
   const accepts = parseAccept(header(request, 'accept') ?? '*/*');
   if (!accepts.some(({ type, subtype }) => (type === 'application' && subtype === 'json') || subtype === '*')) {
     return bare(406);
   }
-  const hash = documents.hash(name);
+  const hash = own?.hash ?? documents.hash(name);
   const asked = request.query.get('hash');
   if (asked && asked !== hash) {
     const location = `/openapi/v3/${name}?hash=${hash}`;

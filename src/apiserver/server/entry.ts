@@ -15,7 +15,7 @@ import { impersonate } from '../filters/impersonation.ts';
 import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
 import type { Entry } from '../http/listener.ts';
 import { errorStatus, type ServerRequest, type ServerResponse, statusResponse, textResponse } from '../http/message.ts';
-import { type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
+import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
@@ -32,6 +32,7 @@ export interface EntryDeps {
   readonly dispatch: DispatchDeps;
   readonly discovery: Discovery;
   readonly openapi: OpenapiDocuments;
+  readonly customOpenapi: CustomDocuments;
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly checks: readonly HealthCheck[];
 }
@@ -128,7 +129,7 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   if (path === '/') return jsonText({ paths: rootPaths(deps) });
   if (path === '/metrics')
     return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
-  const described = openapi(request, deps.openapi, deps.dispatch.clock);
+  const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock);
   if (described) return described;
   const openid = openidMetadata(request, deps.serviceAccountTokens);
   if (openid) return openid;
