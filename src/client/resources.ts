@@ -1,5 +1,6 @@
 /** Names of the common built-in resources, with the types of their objects. */
 import type {
+  ClusterRole,
   ConfigMap,
   ControllerRevision,
   CronJob,
@@ -15,6 +16,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  PodDisruptionBudget,
   ReplicaSet,
   ReplicationController,
   Secret,
@@ -35,6 +37,13 @@ function name<T extends KubeObject>(
   return Object.freeze({ group, version, resource, kind, namespaced });
 }
 
+export const clusterRoles: ResourceName<ClusterRole> = name(
+  'rbac.authorization.k8s.io',
+  'v1',
+  'clusterroles',
+  'ClusterRole',
+  false,
+);
 export const configMaps: ResourceName<ConfigMap> = name('', 'v1', 'configmaps', 'ConfigMap');
 export const controllerRevisions: ResourceName<ControllerRevision> = name(
   'apps',
@@ -69,6 +78,12 @@ export const persistentVolumeClaims: ResourceName<PersistentVolumeClaim> = name(
   'v1',
   'persistentvolumeclaims',
   'PersistentVolumeClaim',
+);
+export const podDisruptionBudgets: ResourceName<PodDisruptionBudget> = name(
+  'policy',
+  'v1',
+  'poddisruptionbudgets',
+  'PodDisruptionBudget',
 );
 export const pods: ResourceName<Pod> = name('', 'v1', 'pods', 'Pod');
 export const replicaSets: ResourceName<ReplicaSet> = name('apps', 'v1', 'replicasets', 'ReplicaSet');

@@ -4,19 +4,24 @@
  */
 import type { Activity, Clock, Logger, Random } from '#base';
 import { type Client, createEventRecorder, createInformerFactory } from '#client';
+import { clusterRoleAggregation } from './cluster-role-aggregation/cluster-role-aggregation.ts';
 import type { ControllerDefinition } from './context.ts';
+import { cronJobController } from './cron-job/cron-job.ts';
 import { daemonSetController } from './daemon-set/daemon-set.ts';
 import { deploymentController } from './deployment/deployment.ts';
+import { disruptionController } from './disruption/disruption.ts';
 import { endpointSliceController } from './endpoint-slice/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { jobController } from './job/job.ts';
 import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
-import { replicaSetController } from './replica-set/replica-set.ts';
+import { podGarbageCollector } from './pod-gc/pod-gc.ts';
+import { replicaSetController, replicationController } from './replica-set/replica-set.ts';
 import { rootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { serviceAccountController } from './service-account/service-account.ts';
 import { statefulSetController } from './stateful-set/stateful-set.ts';
+import { ttlAfterFinished } from './ttl-after-finished/ttl-after-finished.ts';
 
 export type { ControllerContext, ControllerDefinition, StartableController } from './context.ts';
 
@@ -36,9 +41,15 @@ export const controllers: readonly ControllerDefinition[] = [
   daemonSetController,
   statefulSetController,
   jobController,
+  cronJobController,
+  replicationController,
   endpointSliceController,
   endpointsController,
   nodeLifecycleController,
+  podGarbageCollector,
+  ttlAfterFinished,
+  disruptionController,
+  clusterRoleAggregation,
 ];
 
 export interface ControllersDeps {

@@ -107,7 +107,10 @@ function setUpDaemonSets(context: ControllerContext): ReturnType<ControllerDefin
       }
       if (set.metadata.deletionTimestamp) return;
       const known = byAge(revisions.byIndex(revisionOwnerIndex, set.metadata.uid!));
-      const current = await currentRevision(client, set as never, known, set.status?.collisionCount ?? 0);
+      const current = await currentRevision(client, set as never, known, {
+        collisions: set.status?.collisionCount ?? 0,
+        label: revisionLabel,
+      });
       const hash = current.metadata.labels![revisionLabel]!;
       const byNode = await podsByNode(set);
       if (expectations.satisfied(key)) await manage(set, byNode, hash);

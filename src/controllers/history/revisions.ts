@@ -8,8 +8,10 @@ import { type Client, controllerRevisions, type Informer } from '#client';
 import { templateHash } from '../deployment/template-hash.ts';
 import { controllerReference } from '../pod-control.ts';
 
-/** Label of pods and revisions. */
+/** Label of pods, and of a DaemonSet's revisions. */
 export const revisionLabel = 'controller-revision-hash';
+/** Label of a StatefulSet's revisions; its pods carry the revision's name. */
+export const hashLabel = 'controller.kubernetes.io/hash';
 export const revisionOwnerIndex = 'controller-uid';
 
 type Templated = KubeObject & { readonly spec: { readonly template: PodTemplateSpec } };
@@ -44,7 +46,7 @@ export async function currentRevision(
   client: Client,
   owner: Templated,
   known: readonly ControllerRevision[],
-  collisions: number,
+  options: { readonly collisions: number; readonly label: string },
 ): Promise<ControllerRevision> {
   const data = revisionData(owner);
   const text = writeSorted(data);
@@ -52,11 +54,11 @@ export async function currentRevision(
   const same = known.findLast(each => writeSorted((each as unknown as { data: object }).data) === text);
   const resource = client.resource(controllerRevisions).namespace(owner.metadata.namespace!);
   if (same) return same.revision === newest ? same : await resource.update({ ...same, revision: newest + 1 });
-  const hash = templateHash(owner.spec.template, collisions);
+  const hash = templateHash(owner.spec.template, options.collisions);
   const revision = {
     metadata: {
       name: `${owner.metadata.name}-${hash}`,
-      labels: { ...owner.spec.template.metadata?.labels, [revisionLabel]: hash },
+      labels: { ...owner.spec.template.metadata?.labels, [options.label]: hash },
       ownerReferences: [controllerReference(owner)],
     },
     data,

@@ -4,7 +4,7 @@
  */
 import type { Pod, ReplicaSet } from '#api/types';
 import { controllerOf, isStatusError, objectKey } from '#apimachinery';
-import { createController, type Informer, pods, replicaSets } from '#client';
+import { createController, type Informer, pods, type ResourceName, replicaSets, replicationControllers } from '#client';
 import type { ControllerContext, ControllerDefinition } from '../context.ts';
 import { createExpectations } from '../expectations.ts';
 import { claim, createPodControl, isNamespaceTerminating, isPodActive, slowStart } from '../pod-control.ts';
@@ -18,8 +18,29 @@ export const podOwnerIndex = 'controller-uid';
 export const replicaSetController: ControllerDefinition = {
   name: 'replicaset-controller',
   serviceAccount: 'replicaset-controller',
-  setUp: context => setUpReplicaSets(context),
+  setUp: context => setUpReplicaSets(context, { resource: replicaSets, name: 'replicaset', view: set => set }),
 };
+
+/** ReplicationControllers are kept the same way; only their selector is written differently. */
+export const replicationController: ControllerDefinition = {
+  name: 'replicationcontroller-controller',
+  serviceAccount: 'replication-controller',
+  setUp: context =>
+    setUpReplicaSets(context, {
+      resource: replicationControllers as unknown as ResourceName<ReplicaSet>,
+      name: 'replicationmanager',
+      view: object =>
+        ({ ...object, spec: { ...object.spec, selector: { matchLabels: object.spec.selector } } }) as ReplicaSet,
+    }),
+};
+
+interface Flavour {
+  readonly resource: ResourceName<ReplicaSet>;
+  /** Of the queue. */
+  readonly name: string;
+  /** The object as a ReplicaSet. */
+  readonly view: (object: ReplicaSet) => ReplicaSet;
+}
 
 /** Informer of pods with the index by controlling owner; shared by all workload controllers. */
 export function podInformer(context: ControllerContext): Informer<Pod> {
@@ -31,8 +52,8 @@ export function podInformer(context: ControllerContext): Informer<Pod> {
   return informer;
 }
 
-function setUpReplicaSets(context: ControllerContext): ReturnType<ControllerDefinition['setUp']> {
-  const sets = context.informers.informer(replicaSets);
+function setUpReplicaSets(context: ControllerContext, flavour: Flavour): ReturnType<ControllerDefinition['setUp']> {
+  const sets = context.informers.informer(flavour.resource);
   const podsOf = podInformer(context);
   const control = createPodControl(context.client, context.events);
   const expectations = createExpectations(context.clock);
@@ -87,14 +108,15 @@ function setUpReplicaSets(context: ControllerContext): ReturnType<ControllerDefi
   };
 
   const controller = createController(context, {
-    name: 'replicaset',
+    name: flavour.name,
     workers: 5,
     async reconcile(key) {
-      const set = sets.get(key);
-      if (!set) {
+      const object = sets.get(key);
+      if (!object) {
         expectations.forget(key);
         return;
       }
+      const set = flavour.view(object);
       const candidates = [
         ...podsOf.byIndex(podOwnerIndex, set.metadata.uid!),
         ...podsOf.byIndex(podOwnerIndex, `orphans/${set.metadata.namespace}`),
@@ -106,7 +128,7 @@ function setUpReplicaSets(context: ControllerContext): ReturnType<ControllerDefi
         await manage(set, active).catch(error => (failure = error));
       }
       const { status, recheckAfterMs } = replicaSetStatus(set, claimed, failure, context.clock.now());
-      await writeStatus(set, status);
+      await writeStatus(object, status);
       if (failure) throw failure;
       return recheckAfterMs === undefined ? undefined : { requeueAfterMs: recheckAfterMs };
     },
@@ -115,14 +137,14 @@ function setUpReplicaSets(context: ControllerContext): ReturnType<ControllerDefi
   const writeStatus = async (set: ReplicaSet, status: ReplicaSet['status'] | undefined): Promise<void> => {
     if (!status) return;
     try {
-      await context.client.resource(replicaSets).updateStatus({ ...set, status });
+      await context.client.resource(flavour.resource).updateStatus({ ...set, status });
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
     }
   };
   const ownerKey = (pod: Pod): string | undefined => {
     const owner = controllerOf(pod);
-    return owner?.kind === 'ReplicaSet' ? `${pod.metadata.namespace}/${owner.name}` : undefined;
+    return owner?.kind === flavour.resource.kind ? `${pod.metadata.namespace}/${owner.name}` : undefined;
   };
   const podChanged = (pod: Pod): void => {
     const key = ownerKey(pod);

@@ -11,6 +11,7 @@ import { createExpectations } from '../expectations.ts';
 import {
   byAge,
   currentRevision,
+  hashLabel,
   indexRevisions,
   revisionLabel,
   revisionOwnerIndex,
@@ -57,8 +58,8 @@ function setUpStatefulSets(context: ControllerContext): ReturnType<ControllerDef
   };
   const createPod = async (set: StatefulSet, ordinal: number, revision: ControllerRevision): Promise<void> => {
     const name = `${set.metadata.name}-${ordinal}`;
-    const said = `create Pod ${name} in StatefulSet ${set.metadata.name}`;
-    const template = templateFor(set, templateOf(revision), ordinal, revision.metadata.labels![revisionLabel]!);
+    const said = `Create Pod ${name} in StatefulSet ${set.metadata.name}`;
+    const template = templateFor(set, templateOf(revision), ordinal, revision.metadata.name!);
     try {
       await createClaims(set, ordinal);
       await client
@@ -85,7 +86,7 @@ function setUpStatefulSets(context: ControllerContext): ReturnType<ControllerDef
         set,
         'Normal',
         'SuccessfulDelete',
-        `delete Pod ${name} in StatefulSet ${set.metadata.name} successful`,
+        `Delete Pod ${name} in StatefulSet ${set.metadata.name} successful`,
       );
     } catch (error) {
       expectations.deleted(objectKey(set), uid);
@@ -127,14 +128,17 @@ function setUpStatefulSets(context: ControllerContext): ReturnType<ControllerDef
       }
       if (set.metadata.deletionTimestamp) return;
       const known = byAge(revisions.byIndex(revisionOwnerIndex, set.metadata.uid!));
-      const update = await currentRevision(client, set as never, known, set.status?.collisionCount ?? 0);
+      const update = await currentRevision(client, set as never, known, {
+        collisions: set.status?.collisionCount ?? 0,
+        label: hashLabel,
+      });
       const current = known.find(each => each.metadata.name === set.status?.currentRevision) ?? update;
       const claimed = await claimedPods(set);
       const view: StatefulView = {
         set,
         pods: claimed,
-        currentHash: current.metadata.labels![revisionLabel]!,
-        updateHash: update.metadata.labels![revisionLabel]!,
+        currentHash: current.metadata.name!,
+        updateHash: update.metadata.name!,
         nowMs: clock.now(),
       };
       let failure: unknown;
@@ -150,9 +154,7 @@ function setUpStatefulSets(context: ControllerContext): ReturnType<ControllerDef
       }
       if (failure) throw failure;
       const used = new Set(claimed.map(pod => pod.metadata.labels?.[revisionLabel]));
-      const live = known
-        .filter(each => used.has(each.metadata.labels?.[revisionLabel]))
-        .map(each => each.metadata.name!);
+      const live = known.filter(each => used.has(each.metadata.name!)).map(each => each.metadata.name!);
       const keep = new Set([...live, current.metadata.name!, update.metadata.name!]);
       await truncate(client, known, keep, set.spec.revisionHistoryLimit ?? 10);
       const waiting = (set.spec.minReadySeconds ?? 0) > 0 && (status.readyReplicas ?? 0) !== status.availableReplicas;
