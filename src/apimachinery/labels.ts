@@ -194,7 +194,7 @@ const objectOperators: Readonly<Record<string, LabelOperator>> = {
 export function labelSelectorAsSelector(object: LabelSelector | null | undefined): LabelsSelector {
   if (object === null || object === undefined) return LabelsSelector.nothing;
   const requirements = Object.entries(object.matchLabels ?? {}).map(([k, v]) => newRequirement(k, '=', [v]));
-  for (const { key, operator, values } of object.matchExpressions ?? []) {
+  for (const { key = '', operator = '', values } of object.matchExpressions ?? []) {
     const compiled = Object.hasOwn(objectOperators, operator) ? objectOperators[operator] : undefined;
     if (compiled === undefined) {
       throw new InputError('selector', `${goQuote(operator)} is not a valid label selector operator`);

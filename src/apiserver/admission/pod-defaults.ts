@@ -3,7 +3,7 @@
  * Upstream: plugin/pkg/admission/{defaulttolerationseconds,priority,nodetaint}.
  */
 import type { Node, Pod, PriorityClass, Toleration } from '#api/types';
-import type { Draft } from '#apimachinery';
+import type { Draft, KubeObject } from '#apimachinery';
 import type { AdmissionPlugin } from './chain.ts';
 import { admissionForbidden, isFor } from './errors.ts';
 import type { Lookup } from './lookup.ts';
@@ -14,13 +14,20 @@ function tolerates(tolerations: readonly Toleration[], key: string): boolean {
   return tolerations.some(each => (each.key === key || !each.key) && (each.effect === 'NoExecute' || !each.effect));
 }
 
+/** A pod's spec, which Go always has. */
+function specOf(draft: Draft<KubeObject> | null): Draft<Pod>['spec'] {
+  const pod = draft as unknown as Draft<Pod>;
+  pod.spec ??= { containers: [] };
+  return pod.spec;
+}
+
 /** Pods stay five minutes on a node that is not ready or cannot be reached. */
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   handles: attributes =>
     isFor(attributes, '', 'pods') && (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
   admit(_attributes, draft) {
-    const { spec } = draft as unknown as Draft<Pod>;
+    const spec = specOf(draft);
     for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
       if (tolerates((spec.tolerations ?? []) as Toleration[], key)) continue;
       (spec.tolerations ??= []).push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds });
@@ -52,7 +59,7 @@ export function priority(lookup: Lookup): AdmissionPlugin {
       (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
     async admit(attributes, draft) {
       if (attributes.resource.resource !== 'pods') return;
-      const { spec } = draft as unknown as Draft<Pod>;
+      const spec = specOf(draft);
       const old = attributes.old as unknown as Pod | null;
       if (old) {
         if (spec.priority === undefined && old.spec.priority !== undefined) spec.priority = old.spec.priority;

@@ -31,6 +31,7 @@ export function serviceAccount(lookup: Lookup, random: Random): AdmissionPlugin 
     async admit(attributes, draft) {
       const pod = draft as unknown as Draft<Pod>;
       if (isMirrorPod(draft!)) return;
+      pod.spec ??= { containers: [] };
       pod.spec.serviceAccountName ||= 'default';
       pod.spec.serviceAccount = pod.spec.serviceAccountName;
       const { namespace } = attributes;
@@ -55,8 +56,8 @@ export function serviceAccount(lookup: Lookup, random: Random): AdmissionPlugin 
       const refuse = (why: string): never => {
         throw admissionForbidden(attributes, object, why);
       };
-      if (pod.spec.serviceAccountName) refuse('a mirror pod may not reference service accounts');
-      for (const volume of pod.spec.volumes ?? []) {
+      if (pod.spec?.serviceAccountName) refuse('a mirror pod may not reference service accounts');
+      for (const volume of pod.spec?.volumes ?? []) {
         for (const source of volume.projected?.sources ?? []) {
           if (source.serviceAccountToken) refuse('a mirror pod may not use ServiceAccountToken volume projections');
         }
@@ -72,7 +73,7 @@ function mountToken(pod: Draft<Pod>, random: Random): void {
   let name = standing?.name ?? volumePrefix + random.suffix(5);
   while (!standing && taken.has(name)) name = volumePrefix + random.suffix(5);
   let mounted = false;
-  for (const container of [...(spec.initContainers ?? []), ...spec.containers] as Draft<Container>[]) {
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])] as Draft<Container>[]) {
     if (container.volumeMounts?.some(mount => mount.mountPath === mountPath)) continue;
     (container.volumeMounts ??= []).push({ name, readOnly: true, mountPath });
     mounted = true;

@@ -25,6 +25,7 @@ export function defaultStorageClass(lookup: Lookup): AdmissionPlugin {
     async admit(_attributes, draft) {
       const claim = draft as unknown as Draft<PersistentVolumeClaim>;
       if (claim.metadata.annotations?.[classAnnotation] !== undefined) return;
+      claim.spec ??= {};
       if (claim.spec.storageClassName !== undefined) return;
       const all = await lookup.list('storage.k8s.io', 'storageclasses');
       const [standard] = all

@@ -16,7 +16,7 @@ const everything: readonly PolicyRule[] = [
 
 /** One right a rule: one verb on one resource or path. */
 function* breakdown(rule: PolicyRule): Generator<PolicyRule> {
-  for (const verb of rule.verbs) {
+  for (const verb of rule.verbs ?? []) {
     for (const url of rule.nonResourceURLs ?? []) yield { verbs: [verb], nonResourceURLs: [url] };
     for (const apiGroup of rule.apiGroups ?? []) {
       for (const resource of rule.resources ?? []) {
@@ -160,7 +160,7 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
         }
         return;
       }
-      const roleRef = object['roleRef'] as RoleRef;
+      const roleRef = (object['roleRef'] ?? { apiGroup: '', kind: '', name: '' }) as RoleRef;
       const roles = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
       if (await authorized(attributes, 'bind', roles, roleRef.name)) return;
       const rules = rbac.rulesOf(roleRef, namespace);

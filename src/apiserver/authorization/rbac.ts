@@ -132,7 +132,7 @@ export class Rbac implements Authorizer {
     );
     for (const object of [...this.#objects.clusterRoleBindings(), ...this.#objects.roleBindings()]) {
       const { name = '', namespace = '' } = object.metadata;
-      const roleRef = object['roleRef'] as RoleRef;
+      const roleRef = (object['roleRef'] ?? { apiGroup: '', kind: '', name: '' }) as RoleRef;
       const own =
         roleRef.kind === 'ClusterRole' ? clusterRules.get(roleRef.name) : rules.get(`${namespace}/${roleRef.name}`);
       for (const subject of (object['subjects'] ?? []) as Subject[]) {
@@ -178,7 +178,7 @@ function allowedBy({ subject, roleRef, name, namespace }: Binding, _group: strin
 
 /** Upstream: RuleAllows. */
 export function ruleAllows(rule: PolicyRule, attributes: AuthorizationAttributes): boolean {
-  if (!includes(rule.verbs, attributes.verb)) return false;
+  if (!includes(rule.verbs ?? [], attributes.verb)) return false;
   if (!attributes.isResourceRequest) return pathMatches(rule.nonResourceURLs ?? [], attributes.path);
   const { resource, subresource } = attributes;
   if (!includes(rule.apiGroups ?? [], attributes.group)) return false;

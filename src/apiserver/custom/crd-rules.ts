@@ -96,9 +96,9 @@ function validateChange(now: CustomResourceDefinition, old: CustomResourceDefini
   const established = old.status?.conditions?.some(each => each.type === 'Established' && each.status === 'True');
   if (!established) return [];
   return [
-    ...validateImmutableField(now.spec.group, old.spec.group, spec.child('group')),
-    ...validateImmutableField(now.spec.scope, old.spec.scope, spec.child('scope')),
-    ...validateImmutableField(now.spec.names.kind, old.spec.names.kind, spec.child('names', 'kind')),
-    ...validateImmutableField(now.spec.names.plural, old.spec.names.plural, spec.child('names', 'plural')),
+    ...validateImmutableField(now.spec?.group, old.spec.group, spec.child('group')),
+    ...validateImmutableField(now.spec?.scope, old.spec.scope, spec.child('scope')),
+    ...validateImmutableField(now.spec?.names?.kind, old.spec.names.kind, spec.child('names', 'kind')),
+    ...validateImmutableField(now.spec?.names?.plural, old.spec.names.plural, spec.child('names', 'plural')),
   ];
 }
