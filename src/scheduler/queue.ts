@@ -26,6 +26,8 @@ export class SchedulingQueue {
   readonly #activity: Activity;
   readonly #plugins: ReadonlyMap<string, Plugin>;
   readonly #active = new Map<string, QueuedPod>();
+  /** The active pods by priority, each in order of arrival. Few priorities are in use at a time. */
+  readonly #ranks = new Map<number, Map<string, QueuedPod>>();
   readonly #backoff = new Map<string, { entry: QueuedPod; timer: Timer }>();
   readonly #unschedulable = new Map<string, { entry: QueuedPod; sinceMs: number }>();
   readonly #ends = new Map<string, () => void>();
@@ -64,7 +66,7 @@ export class SchedulingQueue {
   }
 
   delete(uid: string): void {
-    this.#active.delete(uid);
+    this.#deactivate(uid);
     this.#backoff.get(uid)?.timer.cancel();
     this.#backoff.delete(uid);
     this.#unschedulable.delete(uid);
@@ -76,7 +78,7 @@ export class SchedulingQueue {
     while (!this.#closed) {
       const best = this.#best();
       if (best) {
-        this.#active.delete(best.info.pod.metadata.uid!);
+        this.#deactivate(best.info.pod.metadata.uid!);
         best.attempts++;
         return best;
       }
@@ -143,7 +145,12 @@ export class SchedulingQueue {
 
   #activate(entry: QueuedPod): void {
     const uid = entry.info.pod.metadata.uid!;
+    this.#deactivate(uid);
     this.#active.set(uid, entry);
+    const { priority } = entry.info;
+    let rank = this.#ranks.get(priority);
+    if (!rank) this.#ranks.set(priority, (rank = new Map()));
+    rank.set(uid, entry);
     if (!this.#ends.has(uid)) this.#ends.set(uid, this.#activity.begin());
     this.#wake?.();
   }
@@ -158,12 +165,19 @@ export class SchedulingQueue {
     this.#backoff.set(uid, { entry, timer });
   }
 
+  #deactivate(uid: string): void {
+    const entry = this.#active.get(uid);
+    if (!entry) return;
+    this.#active.delete(uid);
+    const rank = this.#ranks.get(entry.info.priority);
+    rank?.delete(uid);
+    if (rank?.size === 0) this.#ranks.delete(entry.info.priority);
+  }
+
   #best(): QueuedPod | undefined {
-    let best: QueuedPod | undefined;
-    for (const entry of this.#active.values()) {
-      if (!best || entry.info.priority > best.info.priority) best = entry;
-    }
-    return best;
+    if (this.#ranks.size === 0) return undefined;
+    const highest = Math.max(...this.#ranks.keys());
+    return this.#ranks.get(highest)!.values().next().value;
   }
 
   #flushOld(): void {

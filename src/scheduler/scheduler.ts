@@ -2,6 +2,7 @@
  * The scheduler's loop: watches pods and nodes, decides for one pod after another, binds in the background.
  * Upstream: pkg/scheduler/{scheduler,schedule_one,eventhandlers}.go.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Node, Pod } from '#api/types';
 import { formatMicroTime, formatTime, isStatusError, type KubeObject } from '#apimachinery';
 import type { Activity, Clock, Logger, MetricsRegistry, Random } from '#base';
@@ -38,6 +39,8 @@ export interface SchedulerOptions {
 }
 
 const defaultSchedulerName = 'default-scheduler';
+/** Decisions are made one after another for so long, then others have their turn. */
+const maxTurnMs = 5;
 const schedulingBuckets = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048];
 const eventsResource: ResourceName = {
   group: 'events.k8s.io',
@@ -165,7 +168,12 @@ class Scheduler implements AsyncDisposable {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
+    let turnMs = this.#deps.clock.monotonicMs();
     for (;;) {
+      if (this.#deps.clock.monotonicMs() - turnMs > maxTurnMs) {
+        await setImmediate();
+        turnMs = this.#deps.clock.monotonicMs();
+      }
       const entry = await this.#queue.next();
       if (!entry || signal.aborted) return;
       const since = this.#queue.moveCount;

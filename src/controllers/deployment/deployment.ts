@@ -152,20 +152,21 @@ function setUpDeployments(context: ControllerContext): ReturnType<ControllerDefi
     message: string,
   ): Promise<void> => {
     const revision = String(revisionOf(set));
-    // Its role lets the controller update, not patch.
-    let current = all.get(objectKey(deployment)) ?? deployment;
-    if (current.metadata.annotations?.[revisionAnnotation] !== revision) {
-      const annotations = { ...current.metadata.annotations, [revisionAnnotation]: revision };
-      current = await client
-        .resource(deployments)
-        .update({ ...current, metadata: { ...current.metadata, annotations } });
-    }
-    if (deployment.spec.progressDeadlineSeconds === undefined) return;
+    const current = all.get(objectKey(deployment)) ?? deployment;
+    const stale = current.metadata.annotations?.[revisionAnnotation] !== revision;
     const known = current.status?.conditions?.find(each => each.type === 'Progressing');
-    if (known && reason === 'FoundNewReplicaSet') return;
+    const silent = deployment.spec.progressDeadlineSeconds === undefined || (known && reason === 'FoundNewReplicaSet');
+    if (!stale && silent) return;
+    // With the status, because a change of annotations elsewhere would be a new generation.
+    const annotations = { ...current.metadata.annotations, [revisionAnnotation]: revision };
     const condition = { type: 'Progressing', status: 'True', reason, message } as const;
-    const conditions = withCondition(current.status?.conditions ?? [], condition, clock.now());
-    await client.resource(deployments).updateStatus({ ...current, status: { ...current.status, conditions } });
+    const before = current.status?.conditions ?? [];
+    const conditions = silent ? before : withCondition(before, condition, clock.now());
+    await client.resource(deployments).updateStatus({
+      ...current,
+      metadata: { ...current.metadata, annotations },
+      status: { ...current.status, ...(conditions.length > 0 && { conditions }) },
+    });
   };
 
   const sync = async (deployment: Deployment, owned: ReplicaSet[]): Promise<ReplicaSet[]> => {

@@ -16,6 +16,17 @@ import {
 import type { ControllerDefinition } from '../context.ts';
 import { budgetStatus, disruptedNow, expectations } from './budget.ts';
 
+/** A selector as Go prints it, for upstream's message. */
+function selectorText(selector: PodDisruptionBudget['spec']['selector']): string {
+  const labels = Object.entries(selector?.matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const expressions = (selector?.matchExpressions ?? []).map(
+    ({ key, operator, values }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${(values ?? []).join(' ')}],}`,
+  );
+  const map = labels.map(([key, value]) => `${key}: ${value},`).join('');
+  return `&LabelSelector{MatchLabels:map[string]string{${map}},MatchExpressions:[]LabelSelectorRequirement{${expressions.map(each => `${each},`).join('')}},}`;
+}
+
 export const disruptionController: ControllerDefinition = {
   name: 'disruption-controller',
   serviceAccount: 'disruption-controller',
@@ -79,7 +90,7 @@ export const disruptionController: ControllerDefinition = {
         }
         const counted = budget.spec.maxUnavailable !== undefined || typeof budget.spec.minAvailable === 'string';
         if (counted && unmanaged.length > 0) {
-          const message = `Pods selected by this PodDisruptionBudget (selector: ${labelSelectorAsSelector(budget.spec.selector)}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
+          const message = `Pods selected by this PodDisruptionBudget (selector: ${selectorText(budget.spec.selector)}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
           events.event(budget, 'Warning', 'UnmanagedPods', message);
         }
         const scale = [...scales.values()].reduce((sum, each) => sum + each, 0);
