@@ -57,22 +57,24 @@ function generate(reference: string): Map<string, string> {
   return files;
 }
 
-/** Generated files that stand there now. */
-function present(): string[] {
-  if (!existsSync(api)) return [];
-  return readdirSync(api, { recursive: true, encoding: 'utf8' })
-    .filter(name => /\.gen\.(ts|json)$/.test(name))
-    .map(name => join(api, name));
+/** Generated files that stand now in the folders that this script fills; other generators have folders of their own. */
+function present(files: ReadonlyMap<string, string>): string[] {
+  const folders = new Set([...files.keys()].map(path => dirname(path)).filter(existsSync));
+  return [...folders].flatMap(folder =>
+    readdirSync(folder)
+      .filter(name => /\.gen\.(ts|json)$/.test(name))
+      .map(name => join(folder, name)),
+  );
 }
 
 function check(files: ReadonlyMap<string, string>): string[] {
   const stale = [...files].filter(([path, content]) => !existsSync(path) || readFileSync(path, 'utf8') !== content);
-  const left = present().filter(path => !files.has(path));
+  const left = present(files).filter(path => !files.has(path));
   return [...stale.map(([path]) => path), ...left].map(path => relative(root, path));
 }
 
 function write(files: ReadonlyMap<string, string>): void {
-  for (const path of present()) if (!files.has(path)) rmSync(path);
+  for (const path of present(files)) if (!files.has(path)) rmSync(path);
   for (const [path, content] of files) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, content);
