@@ -23,7 +23,13 @@ const sideBySide: readonly Step[] = [
 const unitTests: Step = {
   name: 'unit tests',
   command: process.execPath,
-  args: ['--test', '--test-isolation=none', '--test-reporter=dot', 'src/**/*.test.ts'],
+  args: [
+    '--import=./test/support/property-seed.ts',
+    '--test',
+    '--test-isolation=none',
+    '--test-reporter=dot',
+    'src/**/*.test.ts',
+  ],
 };
 
 function run({ name, command, args }: Step): Promise<boolean> {

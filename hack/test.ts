@@ -44,6 +44,7 @@ function runStage(stage: Stage): Promise<Counts> {
   }
   console.log(`\n== ${stage.name}: ${files.length} files`);
   const args = [
+    '--import=./test/support/property-seed.ts',
     '--test',
     `--test-isolation=${stage.together ? 'none' : 'process'}`,
     '--test-concurrency=1',
