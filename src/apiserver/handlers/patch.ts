@@ -7,7 +7,6 @@ import {
   applyMergePatch,
   applyStrategicPatch,
   badRequest,
-  conflict,
   type Draft,
   FieldPath,
   InputError,
@@ -26,8 +25,8 @@ import {
   writeOrdered,
 } from '#apimachinery';
 import { header, type ServerResponse } from '../http/message.ts';
-import { fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
-import { type FieldValidation, fieldValidationOf } from '../serialization/decode-body.ts';
+import { apiVersionText, fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
+import { type FieldValidation, fieldValidationOf, noKindText } from '../serialization/decode-body.ts';
 import { negotiateOutput, unsupportedMediaType } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
 import { applyObject } from './apply.ts';
@@ -77,7 +76,7 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
     resource,
     async existing => {
       const old = existing!.decoded();
-      const draft = patched(scope, mechanism, old, validation, options.fieldManager);
+      const draft = patched(scope, mechanism, old, validation, options.fieldManager, type);
       await admitUpdate(draft, old);
       return draft;
     },
@@ -93,21 +92,22 @@ export function patched(
   old: KubeObject,
   validation: FieldValidation,
   fieldManager: string | undefined,
+  type: string,
 ): Draft<KubeObject> {
-  const { resource, name, namespace, about } = scope;
+  const { resource, name, namespace } = scope;
   const made = translated(() => mechanism(fromStorage(resource, old), resource));
   const { object } = made;
   report(made, validation, scope.warn);
-  object.apiVersion ??= old.apiVersion;
-  object.kind ??= resource.kind;
-  object.metadata ??= {};
-  if (object.metadata.uid && object.metadata.uid !== old.metadata.uid) {
-    throw conflict(
-      about,
-      name,
-      `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: ${old.metadata.uid}`,
-    );
+  const own = apiVersionText(resource);
+  const strategic = type === strategicType;
+  const other = (object.kind ?? resource.kind) !== resource.kind || (object.apiVersion ?? own) !== own;
+  if (other && !strategic) {
+    const { apiVersion = own, kind = resource.kind } = object;
+    throw refusedPatch(made.shown, noKindText({ apiVersion, kind }));
   }
+  object.apiVersion = own;
+  object.kind = resource.kind;
+  object.metadata ??= {};
   settleNamespace(object, resource, namespace);
   checkName(object, name, namespace);
   resource.rules.defaults?.(object);
