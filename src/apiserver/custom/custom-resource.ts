@@ -4,6 +4,7 @@
  * Deviation: conversion is by `None` alone; CEL rules of schemas are not evaluated; defaults are not applied to what is
  * read from the store.
  */
+import { customTable } from '#api/columns';
 import type { KindRules } from '#api/kind';
 import { builtinTypes } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
@@ -19,7 +20,6 @@ import {
 } from '#apimachinery/schema';
 import type { ServedResource } from '../scheme/resource.ts';
 import { type CustomCodec, customCodec } from './codec.ts';
-import { columnsTable, type PrinterColumn } from './columns.ts';
 
 type Version = CustomResourceDefinition['spec']['versions'][number];
 
@@ -43,7 +43,6 @@ function resourceOf(crd: CustomResourceDefinition, version: Version, keyPrefix: 
   const schema = raw && compileStructural(raw);
   const preserve = crd.spec.preserveUnknownFields === true;
   const codec = customCodec(schema, preserve);
-  const columns = (version.additionalPrinterColumns ?? []) as readonly PrinterColumn[];
   const resource = {
     group,
     version: version.name,
@@ -64,7 +63,7 @@ function resourceOf(crd: CustomResourceDefinition, version: Version, keyPrefix: 
     storage: undefined as unknown as ServedResource,
     custom: true,
     codec,
-    table: columnsTable(columns),
+    table: customTable(version.additionalPrinterColumns),
   };
   resource.storage = resource;
   return resource;
