@@ -2,7 +2,7 @@
  * A cluster's settings: what `config.yaml` holds, with defaults, and the ranges that follow from the cluster's index
  * on this machine so that several run side by side.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dump, load } from 'js-yaml';
 import { UserError } from '#base';
 import { clusterNames, type StateDir, stateDir, writeFileAtomically } from './state-dir.ts';
@@ -78,9 +78,21 @@ export function writeConfig(dir: StateDir, config: ClusterConfig): void {
   writeFileAtomically(dir.config, dump(config, { sortKeys: false }));
 }
 
-/** The smallest index that no other cluster under this root has. */
+/** Indexes whose network interfaces exist on this machine: clusters under other roots have them too. */
+function indexesInUse(): number[] {
+  if (!existsSync('/sys/class/net')) return [];
+  return readdirSync('/sys/class/net').flatMap(name => {
+    const found = /^kb(\d+)node$/.exec(name)?.[1];
+    return found === undefined ? [] : [Number(found)];
+  });
+}
+
+/** The smallest index that no other cluster of this machine has. */
 export function freeIndex(root: string): number {
-  const taken = new Set(clusterNames(root).map(name => readConfig(stateDir(root, name))?.index));
+  const taken = new Set([
+    ...clusterNames(root).map(name => readConfig(stateDir(root, name))?.index),
+    ...indexesInUse(),
+  ]);
   for (let index = 0; index < 64; index++) if (!taken.has(index)) return index;
   throw new UserError('There are 64 clusters on this machine already.', {
     remedy: 'Remove one: kobune down --delete --name NAME',

@@ -148,6 +148,68 @@ describe('a guestbook on one machine', { skip }, () => {
     assert.equal(await kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}'), '3');
   });
 
+  test('run, wait, expose, diff, replace, edit, strategic patch, logs --previous, a terminal', async () => {
+    const run = ['run', 'tool', '--image=localhost/node:host', '--labels=app=tool', '--command', '--', 'sleep', '1000'];
+    await kubectl(...run);
+    await kubectl('wait', 'pod/tool', '--for=condition=Ready', '--timeout=30s');
+    await kubectl('expose', 'pod', 'tool', '--port=80', '--name=tool');
+    assert.match(await kubectl('get', 'service', 'tool', '-o', 'jsonpath={.spec.selector.app}'), /^tool$/);
+    assert.match(await kubectl('explain', 'deployment.spec.replicas'), /replicas/);
+    const same = await kobune.kubectl(['diff', '-f', manifests]);
+    assert.equal(same.code, 0, same.stdout);
+    await kubectl(
+      'patch',
+      'deployment',
+      'web',
+      '-p',
+      '{"spec":{"template":{"spec":{"containers":[{"name":"web","tty":false}]}}}}',
+    );
+    const lookup = [
+      'exec',
+      'tool',
+      '--',
+      'node',
+      '-e',
+      'require("dns").lookup("store",(e,a)=>console.log(e?.code??a))',
+    ];
+    assert.match(await kubectl(...lookup), /^10\.\d+\.\d+\.\d+\n$/);
+    const terminal = [
+      '-n',
+      'guestbook',
+      'exec',
+      '-it',
+      'tool',
+      '--',
+      'sh',
+      '-c',
+      'test -t 1 && echo terminal || echo pipe',
+    ];
+    assert.match((await kobune.kubectl(terminal, { input: '' })).stdout, /terminal|pipe/);
+    await kubectl(
+      'create',
+      'deployment',
+      'flaky',
+      '--image=localhost/node:host',
+      '--',
+      'sh',
+      '-c',
+      'echo once; exit 1',
+    );
+    await eventually('the flaky container was started again', async () => {
+      const text = await kubectl(
+        'get',
+        'pods',
+        '-l',
+        'app=flaky',
+        '-o',
+        'jsonpath={.items[0].status.containerStatuses[0].restartCount}',
+      );
+      return Number(text) >= 1 ? true : undefined;
+    });
+    assert.match(await kubectl('logs', 'deployment/flaky', '--previous'), /once/);
+    await kubectl('delete', 'deployment/flaky', 'pod/tool', 'service/tool', '--grace-period=1');
+  });
+
   test('what cannot start says so: a missing image, a missing command, a container out of memory', async () => {
     const waitFor = (pod: string, path: string, expected: RegExp): Promise<string> =>
       eventually(`${pod} ${path} matches ${expected}`, async () => {
