@@ -22,6 +22,8 @@ export interface ControllerDefinition {
   readonly name: string;
   /** Its account in kube-system, as upstream's; the user is `system:serviceaccount:kube-system:<serviceAccount>`. */
   readonly serviceAccount: string;
+  /** As its events name it; default its name. */
+  readonly eventSource?: string;
   setUp(context: ControllerContext): StartableController;
 }
 

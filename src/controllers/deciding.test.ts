@@ -6,6 +6,7 @@ import { fenceposts, newReplicaSetSize, proportionalScaling, scaleDownOld, scale
 import { calculateStatus, isComplete, withProgress } from './deployment/status.ts';
 import { templateHash } from './deployment/template-hash.ts';
 import { desiredGroups, reconcileSlices } from './endpoint-slice/slices.ts';
+import { createTriggerTimes } from './endpoint-slice/trigger-times.ts';
 import { createExpectations } from './expectations.ts';
 import { createOwnerGraph } from './garbage-collector/graph.ts';
 import { slowStart } from './pod-control.ts';
@@ -254,4 +255,20 @@ test('the owner graph follows changes of owners', () => {
   graph.remove('b');
   assert.deepEqual([...graph.dependents('o1')], []);
   assert.equal(graph.size, 1);
+});
+
+test('the time that endpoints changed at is the earliest that is new', () => {
+  const times = createTriggerTimes();
+  const service = {
+    metadata: { name: 's', namespace: 'ns', creationTimestamp: '2026-01-01T00:00:00Z' },
+  } as unknown as Service;
+  const ready = (name: string, lastTransitionTime: string): Pod =>
+    ({ metadata: { name }, status: { conditions: [{ type: 'Ready', lastTransitionTime }] } }) as unknown as Pod;
+  assert.equal(times.next(service, []), '2026-01-01T00:00:00Z');
+  assert.equal(times.next(service, []), undefined);
+  const pods = [ready('b', '2026-01-01T00:02:00Z'), ready('a', '2026-01-01T00:01:00Z')];
+  assert.equal(times.next(service, pods), '2026-01-01T00:01:00Z');
+  assert.equal(times.next(service, pods), undefined);
+  times.forget('ns/s');
+  assert.equal(times.next(service, []), '2026-01-01T00:00:00Z');
 });

@@ -75,7 +75,10 @@ export async function startControllers(
   const set = definitions.map(definition => {
     const client = deps.clientFor(`system:serviceaccount:kube-system:${definition.serviceAccount}`);
     const logger = deps.logger.with({ controller: definition.name });
-    const events = createEventRecorder({ ...deps, client, logger }, { component: definition.name });
+    const events = createEventRecorder(
+      { ...deps, client, logger },
+      { component: definition.eventSource ?? definition.name },
+    );
     return definition.setUp({ ...deps, client, informers, events, logger });
   });
   for (const controller of set) stack.use(controller);

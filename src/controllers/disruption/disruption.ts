@@ -30,6 +30,7 @@ function selectorText(selector: PodDisruptionBudget['spec']['selector']): string
 export const disruptionController: ControllerDefinition = {
   name: 'disruption-controller',
   serviceAccount: 'disruption-controller',
+  eventSource: 'controllermanager',
   setUp(context) {
     const { client, clock, events } = context;
     const budgets = context.informers.informer(podDisruptionBudgets);

@@ -10,7 +10,8 @@ import { controllerReference, isNamespaceTerminating } from '../pod-control.ts';
 import { desiredGroups, managedBy, managedByLabel, reconcileSlices, serviceNameLabel, sliceLabels } from './slices.ts';
 
 const byService = 'service';
-const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+import { createTriggerTimes, withTriggerTime } from './trigger-times.ts';
 
 export const endpointSliceController: ControllerDefinition = {
   name: 'endpointslice-controller',
@@ -47,6 +48,7 @@ export function watchPods(context: ControllerContext, add: (key: string) => void
 
 function setUpEndpointSlices(context: ControllerContext): ReturnType<ControllerDefinition['setUp']> {
   const { client } = context;
+  const triggers = createTriggerTimes();
   const serviceInformer = context.informers.informer(services);
   const podInformer = context.informers.informer(pods);
   const nodeInformer = context.informers.informer(nodes);
@@ -62,6 +64,7 @@ function setUpEndpointSlices(context: ControllerContext): ReturnType<ControllerD
     async reconcile(key) {
       const service = serviceInformer.get(key);
       // The slices of a Service that is gone are garbage, and collected as such.
+      if (!service) triggers.forget(key);
       if (!service || service.metadata.deletionTimestamp || service.spec.type === 'ExternalName') return;
       if (Object.keys(service.spec.selector ?? {}).length === 0) return;
       const selector = selectorFromSet(service.spec.selector);
@@ -69,23 +72,24 @@ function setUpEndpointSlices(context: ControllerContext): ReturnType<ControllerD
       const selected = [...podInformer.list(namespace)].filter(pod => selector.matches(pod.metadata.labels ?? {}));
       const desired = desiredGroups(service, selected, name => nodeInformer.get(name));
       const existing = [...sliceInformer.byIndex(byService, key)].filter(slice => !slice.metadata.deletionTimestamp);
-      await write(service, reconcileSlices(service, existing, desired));
+      await write(service, reconcileSlices(service, existing, desired), triggers.next(service, selected));
     },
   });
 
-  const write = async (service: Service, changes: ReturnType<typeof reconcileSlices>): Promise<void> => {
+  const write = async (
+    service: Service,
+    changes: ReturnType<typeof reconcileSlices>,
+    changedAt: string | undefined,
+  ): Promise<void> => {
     const { namespace = '', name = '' } = service.metadata;
     const slices = client.resource(endpointSlices).namespace(namespace);
-    const annotations = service.metadata.annotations?.[triggerAnnotation]
-      ? { [triggerAnnotation]: service.metadata.annotations[triggerAnnotation] }
-      : undefined;
     try {
       for (const slice of changes.create) {
         await slices.create({
           metadata: {
             generateName: `${name}-`,
             labels: sliceLabels(service),
-            ...(annotations && { annotations }),
+            ...withTriggerTime(undefined, changedAt),
             ownerReferences: [controllerReference({ ...service, apiVersion: 'v1', kind: 'Service' })],
           },
           ...slice,
@@ -94,7 +98,10 @@ function setUpEndpointSlices(context: ControllerContext): ReturnType<ControllerD
     } catch (error) {
       if (!isNamespaceTerminating(error)) throw error;
     }
-    for (const slice of changes.update) await slices.update(slice);
+    for (const slice of changes.update) {
+      const { annotations, ...metadata } = slice.metadata;
+      await slices.update({ ...slice, metadata: { ...metadata, ...withTriggerTime(annotations, changedAt) } });
+    }
     for (const slice of changes.remove) {
       await slices.delete(slice.metadata.name!).catch(error => {
         if (!isStatusError(error, 'NotFound')) throw error;

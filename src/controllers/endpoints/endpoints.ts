@@ -8,6 +8,7 @@ import { createController, endpoints, pods, services } from '#client';
 import type { ControllerContext, ControllerDefinition } from '../context.ts';
 import { watchPods } from '../endpoint-slice/endpoint-slice.ts';
 import { targetPort } from '../endpoint-slice/slices.ts';
+import { createTriggerTimes, withTriggerTime } from '../endpoint-slice/trigger-times.ts';
 import { isNamespaceTerminating, isPodReady } from '../pod-control.ts';
 
 const managedByLabel = 'endpoints.kubernetes.io/managed-by';
@@ -68,6 +69,7 @@ export function endpointSubsets(service: Service, selected: readonly Pod[]): Sub
 }
 
 function setUpEndpoints(context: ControllerContext): ReturnType<ControllerDefinition['setUp']> {
+  const triggers = createTriggerTimes();
   const serviceInformer = context.informers.informer(services);
   const podInformer = context.informers.informer(pods);
   const endpointsInformer = context.informers.informer(endpoints);
@@ -80,6 +82,7 @@ function setUpEndpoints(context: ControllerContext): ReturnType<ControllerDefini
       const service = serviceInformer.get(key);
       const current = endpointsInformer.get(key);
       if (!service) {
+        triggers.forget(key);
         if (current?.metadata.labels?.[managedByLabel] === manager) await ignoreMissing(resource.delete(name));
         return;
       }
@@ -87,20 +90,28 @@ function setUpEndpoints(context: ControllerContext): ReturnType<ControllerDefini
       const selector = selectorFromSet(service.spec.selector);
       const selected = [...podInformer.list(namespace)].filter(pod => selector.matches(pod.metadata.labels ?? {}));
       const subsets = endpointSubsets(service, selected);
+      const changedAt = triggers.next(service, selected);
       const labels = {
         ...service.metadata.labels,
         [managedByLabel]: manager,
         ...(service.spec.clusterIP === 'None' && { [headlessLabel]: '' }),
       };
       if (!current) {
-        await resource.create({ metadata: { name, labels }, ...(subsets.length > 0 && { subsets }) }).catch(error => {
-          if (!isNamespaceTerminating(error)) throw error;
-        });
+        await resource
+          .create({
+            metadata: { name, labels, ...withTriggerTime(service.metadata.annotations, changedAt) },
+            ...(subsets.length > 0 && { subsets }),
+          })
+          .catch(error => {
+            if (!isNamespaceTerminating(error)) throw error;
+          });
       } else if (
         !semanticEqual(current.subsets ?? [], subsets) ||
         !semanticEqual(current.metadata.labels ?? {}, labels)
       ) {
-        await resource.update({ ...current, metadata: { ...current.metadata, labels }, subsets } as Endpoints);
+        const { annotations: _, ...metadata } = current.metadata;
+        const trigger = withTriggerTime(service.metadata.annotations, changedAt);
+        await resource.update({ ...current, metadata: { ...metadata, labels, ...trigger }, subsets } as Endpoints);
       }
     },
   });
