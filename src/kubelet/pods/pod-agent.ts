@@ -31,6 +31,7 @@ import type { Machine } from '../node/machine.ts';
 import { ObjectCache } from '../object-cache.ts';
 import { findCondition, formatPod, isStaticPod, isTerminalPhase } from '../pod-helpers.ts';
 import { ProbeManager } from '../probes/probe-manager.ts';
+import { Allocations, shownResources } from '../resize/allocations.ts';
 import { resources } from '../resources.ts';
 import { ImageManager } from '../runtime/image-manager.ts';
 import { restoreFromAnnotations } from '../runtime/labels.ts';
@@ -83,6 +84,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
   readonly #status: StatusManager;
   readonly #workers: PodWorkers;
   readonly #admitted = new Set<string>();
+  readonly #allocations: Allocations;
   readonly #timers: Array<{ cancel(): void }> = [];
   readonly #refreshing = new Set<string>();
   readonly #statusContext: StatusContext;
@@ -97,6 +99,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     this.#configMaps = new ObjectCache(deps, client.resource(resources.configMaps), changed);
     this.#secrets = new ObjectCache(deps, client.resource(resources.secrets), changed);
     this.#tokens = new TokenManager(deps);
+    this.#allocations = new Allocations(deps);
     const objects = {
       configMap: (namespace: string, name: string) => this.#configMaps.get(namespace, name),
       secret: (namespace: string, name: string) => this.#secrets.get(namespace, name),
@@ -143,6 +146,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       podDirectory: uid => this.#volumes.podDirectory(uid),
       runtimeHandler: pod => this.#runtimeHandler(pod),
       pullSecrets: pod => this.#pullSecrets(pod),
+      created: (pod, container) => this.#allocations.actuate(pod.metadata.uid ?? '', container),
       started: pod => void this.#refresh(pod),
     });
     this.#status = new StatusManager({
@@ -162,9 +166,12 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       nodeIps: config.nodeIps,
       runtimeName: deps.runtimeName,
       failure: (uid, name) => this.#runtime.failure(uid, name),
-      applyProbes: (pod, status, init) => this.#probes.apply(pod, status, init),
+      applyProbes: (pod, status, init) => {
+        const actuated = this.#allocations.actuated(pod.metadata.uid ?? '', status.name);
+        return shownResources(this.#probes.apply(pod, status, init), actuated);
+      },
       evicted: () => undefined,
-      resizeConditions: () => [],
+      resizeConditions: pod => this.#allocations.conditions(pod),
     };
   }
 
@@ -256,28 +263,29 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     const uid = pod.metadata.uid ?? '';
     if (this.#admitted.has(uid) || pod.metadata.deletionTimestamp || this.#adopted.has(uid)) {
       this.#admitted.add(uid);
+      this.#allocations.admit(pod);
       return true;
     }
-    const others = this.pods().filter(other => {
-      const id = other.metadata.uid ?? '';
-      return id !== uid && this.#admitted.has(id) && !isTerminalPhase(other.status?.phase) && !this.#hasEnded(id);
-    });
     const pressures = this.#deps.pressures();
-    const rejection = admitPod(pod, {
-      node: this.#deps.node(),
-      allocatable: this.#deps.allocatable(),
-      others,
-      memoryPressure: pressures.memory,
-      diskPressure: pressures.disk,
-    });
+    const rejection = this.#refuse(pod, { memoryPressure: pressures.memory, diskPressure: pressures.disk });
     if (!rejection) {
       this.#admitted.add(uid);
+      this.#allocations.admit(pod);
       return true;
     }
     this.#deps.recorder.event(podRef(pod), 'Warning', rejection.reason, rejection.message);
     const message = `Pod was rejected: ${rejection.message}`;
     this.#status.set(pod, { ...pod.status, phase: 'Failed', reason: rejection.reason, message });
     return false;
+  }
+
+  #refuse(pod: Pod, pressure: { readonly memoryPressure: boolean; readonly diskPressure: boolean }) {
+    const others = this.pods().filter(other => {
+      const id = other.metadata.uid ?? '';
+      const ended = isTerminalPhase(other.status?.phase) || this.#hasEnded(id);
+      return id !== pod.metadata.uid && this.#admitted.has(id) && !ended;
+    });
+    return admitPod(pod, { node: this.#deps.node(), allocatable: this.#deps.allocatable(), others, ...pressure });
   }
 
   #hasEnded(uid: string): boolean {
@@ -315,8 +323,12 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
 
   // ---- one pod's steps
 
-  async syncPod(pod: Pod, status: PodRuntimeStatus, { signal, busy }: Step): Promise<SyncOutcome> {
-    const uid = pod.metadata.uid ?? '';
+  async syncPod(wanted: Pod, status: PodRuntimeStatus, { signal, busy }: Step): Promise<SyncOutcome> {
+    const uid = wanted.metadata.uid ?? '';
+    const pod = this.#allocations.resolve(wanted, {
+      allocatable: this.#deps.allocatable(),
+      refuse: each => this.#refuse(each, { memoryPressure: false, diskPressure: false }),
+    });
     const api = this.#apiStatus(pod, status, false);
     this.#status.set(pod, api);
     this.#probes.poke(uid);
@@ -351,19 +363,48 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     }
     this.#probes.addPod(pod);
     this.#probes.poke(uid);
+    if (await this.#resize(pod, status)) this.#status.set(pod, this.#apiStatus(pod, status, false));
     const result = await this.#runtime.sync(
       pod,
       status,
       {
         liveness: id => this.#probes.result('Liveness', `${this.#deps.runtimeName}://${id}`),
         startup: id => this.#probes.result('Startup', `${this.#deps.runtimeName}://${id}`),
-        resizeNeedsRestart: () => false,
+        resizeNeedsRestart: container => this.#allocations.needsRestart(uid, container),
       },
       { signal, busy },
     );
     if (result.error && !this.#workers.isTerminationRequested(uid)) await this.#refresh(pod);
     const retryAtMs = earliest(result.retryAtMs, deadline?.atMs);
     return { terminal: false, again: result.acted && !result.error, error: result.error, retryAtMs };
+  }
+
+  /** Gives running containers the resources that they were granted; answers whether anything changed. */
+  async #resize(pod: Pod, status: PodRuntimeStatus): Promise<boolean> {
+    const uid = pod.metadata.uid ?? '';
+    const running = new Map(
+      status.containers.flatMap(({ name, id, state }) => (state === 'RUNNING' ? [[name, id] as const] : [])),
+    );
+    const changed = this.#allocations.toUpdate(pod, new Set(running.keys()));
+    if (changed.length === 0) {
+      const before = this.#allocations.conditions(pod).length;
+      this.#allocations.finish(pod);
+      return this.#allocations.conditions(pod).length !== before;
+    }
+    const { engine, machine, cgroups } = this.#deps;
+    try {
+      for (const container of changed) {
+        if (this.#allocations.needsRestart(uid, container)) continue;
+        const wanted = containerResources(pod, container, machine.memoryBytes);
+        await engine.runtime.updateContainerResources(running.get(container.name)!, wanted);
+        this.#allocations.actuate(uid, container);
+      }
+      await cgroups.ensurePod(pod);
+      if (this.#allocations.toUpdate(pod, new Set(running.keys())).length === 0) this.#allocations.finish(pod);
+    } catch (error) {
+      this.#allocations.fail(pod, messageOf(error));
+    }
+    return true;
   }
 
   async syncTerminating(pod: Pod, status: PodRuntimeStatus, { graceSeconds, override, busy }: Ending): Promise<void> {
@@ -421,6 +462,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     this.#probes.removePod(uid);
     this.#runtime.forget(uid);
     this.#tokens.forgetPod(uid);
+    this.#allocations.forget(uid);
     this.#status.forget(uid);
     this.#admitted.delete(uid);
   }

@@ -50,6 +50,8 @@ export interface PodRuntimeDeps {
   /** Handler of the pod's RuntimeClass; rejects when there is no such class. */
   runtimeHandler(pod: Pod): Promise<string>;
   pullSecrets(pod: Pod): Promise<readonly Secret[]>;
+  /** Told what a container was made from. */
+  created(pod: Pod, container: Container): void;
   /** Told when a container has begun, so that the status can go out at once. */
   started(pod: Pod): void;
 }
@@ -292,6 +294,7 @@ export class PodRuntime {
       event('Warning', 'Failed', `Error: ${text}`);
       throw new StartError('CreateContainerError', text, { cause });
     });
+    this.#deps.created(pod, container);
     event('Normal', 'Created', 'Container created');
     await busy.wait(engine.runtime.startContainer(id)).catch(cause => {
       const text = messageOf(cause);
