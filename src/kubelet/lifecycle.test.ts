@@ -286,36 +286,3 @@ test('the node registers, is ready, and renews its lease', async () => {
   const { renewTime } = lease['spec'] as { renewTime: string };
   assert.ok(harness.clock.now() - Date.parse(renewTime) <= 10_000);
 });
-
-test('a resize is granted and given to the running container, or waits with a reason', async () => {
-  await using harness = await stepped();
-  const pods = harness.client.resource(resources.pods).namespace('default');
-  const sized = (cpu: string) => ({ requests: { cpu, memory: '10Mi' }, limits: { cpu, memory: '10Mi' } });
-  await harness.run('sized', { containers: [{ ...main, resources: sized('100m') }] });
-  await harness.clock.advance(500);
-  const resize = (cpu: string) =>
-    pods.patch(
-      'sized',
-      { spec: { containers: [{ name: 'main', resources: sized(cpu) }] } },
-      {
-        type: 'strategic',
-        subresource: 'resize',
-      },
-    );
-  await resize('200m');
-  await harness.clock.advance(1000);
-  const pod = await harness.pod('sized');
-  const [status] = pod!.status!.containerStatuses!;
-  assert.equal(status!.resources?.limits?.['cpu'], '200m');
-  assert.deepEqual([status!.allocatedResources?.['cpu'], status!.restartCount], ['200m', 0]);
-  assert.equal(
-    pod!.status!.conditions!.some(({ type }) => type.startsWith('PodResize')),
-    false,
-  );
-  await resize('500');
-  await harness.clock.advance(1000);
-  const waiting = await harness.pod('sized');
-  const condition = waiting!.status!.conditions!.find(({ type }) => type === 'PodResizePending');
-  assert.equal(condition?.reason, 'Infeasible');
-  assert.equal(waiting!.status!.containerStatuses![0]!.allocatedResources?.['cpu'], '200m');
-});
