@@ -155,6 +155,7 @@ describe('a guestbook on one machine', { skip }, () => {
     await kubectl('expose', 'pod', 'tool', '--port=80', '--name=tool');
     assert.match(await kubectl('get', 'service', 'tool', '-o', 'jsonpath={.spec.selector.app}'), /^tool$/);
     assert.match(await kubectl('explain', 'deployment.spec.replicas'), /replicas/);
+    await kubectl('scale', 'deployment/web', '--replicas=2');
     const same = await kobune.kubectl(['diff', '-f', manifests]);
     assert.equal(same.code, 0, same.stdout);
     await kubectl(
