@@ -4,6 +4,8 @@
  *
  * A value is `unscaled * 10^scale`, exact to nano (finer ones are rounded away from zero), with the format it was
  * written in. A text that is canonical already, by upstream's somewhat loose test, is kept as it is: `+1` stays `+1`.
+ * Values beyond the greatest suffix are written with an exponent (`1000E` is `1e21`), as upstream does since
+ * kubernetes#140459; before, it lost the suffix.
  * Deviation: exponents beyond what any machine has (1e1000000000) are compared without being expanded.
  */
 import { InputError } from './input-error.ts';
@@ -180,7 +182,8 @@ export class Quantity {
           value /= 1024n;
           steps++;
         }
-        return `${value}${binarySuffix[steps] ?? ''}`;
+        const suffix = binarySuffix[steps];
+        if (suffix !== undefined) return `${value}${suffix}`;
       }
     }
     return this.#canonicalDecimal();
@@ -201,8 +204,9 @@ export class Quantity {
       value *= 10n;
       exponent--;
     }
-    if (this.format === 'DecimalExponent') return exponent === 0 ? `${value}` : `${value}e${exponent}`;
-    return `${value}${decimalSuffix[exponent / 3 + 3] ?? ''}`;
+    const suffix = this.format === 'DecimalExponent' ? undefined : decimalSuffix[exponent / 3 + 3];
+    if (suffix !== undefined) return `${value}${suffix}`;
+    return exponent === 0 ? `${value}` : `${value}e${exponent}`;
   }
 }
 
