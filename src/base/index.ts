@@ -1,5 +1,6 @@
 /** The base layer's face: edges of the world (time, chance, logs, faults) and lifecycles. No Kubernetes words. */
 export { type Activity, createActivity, noActivity } from './activity.ts';
+export { anySignal } from './any-signal.ts';
 export { type Clock, sleepOn, systemClock, type Timer } from './clock.ts';
 export { isAbort, UserError } from './errors.ts';
 export { type FaultPlan, noFaults } from './fault.ts';

@@ -5,7 +5,7 @@
  */
 
 import { isStatusError } from '#apimachinery';
-import type { Activity, Clock, Logger } from '#base';
+import { type Activity, anySignal, type Clock, type Logger } from '#base';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 /** Thrown by a reconciler when trying again cannot help; logged once. */
@@ -72,7 +72,7 @@ export function createController(deps: ControllerDeps, options: ControllerOption
   return {
     queue,
     start(signal) {
-      const all = AbortSignal.any([signal, stop.signal]);
+      const all = anySignal(signal, stop.signal);
       all.addEventListener('abort', () => queue.close(), { once: true });
       for (let worker = 0; worker < (options.workers ?? 1); worker++) workers.push(work(all));
     },

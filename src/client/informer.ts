@@ -5,7 +5,7 @@
  */
 
 import { deepFreeze, isStatusError, type KubeObject, objectKey, type Status, StatusError } from '#apimachinery';
-import type { Activity, Clock, Logger, Random } from '#base';
+import { type Activity, anySignal, type Clock, type Logger, type Random } from '#base';
 import type { ResourceClient, TypedWatchEvent } from './client.ts';
 
 export interface InformerDeps {
@@ -124,7 +124,7 @@ export function createInformer<T extends KubeObject>(
       return isSynced;
     },
     start(signal) {
-      const all = AbortSignal.any([signal, stop.signal]);
+      const all = anySignal(signal, stop.signal);
       all.addEventListener('abort', () => synced.resolve(), { once: true });
       loop ??= run(all);
       return synced.promise;

@@ -6,7 +6,7 @@
  */
 import type { Lease } from '#api/types';
 import { formatMicroTime, isStatusError } from '#apimachinery';
-import { type Clock, isAbort, type Logger } from '#base';
+import { anySignal, type Clock, isAbort, type Logger } from '#base';
 import type { Client } from './client.ts';
 import { leases } from './resources.ts';
 
@@ -88,7 +88,7 @@ export async function runAsLeader(
     if (!isAbort(error, ended.signal)) throw error;
   });
   try {
-    await lead(AbortSignal.any([signal, lost.signal]));
+    await lead(anySignal(signal, lost.signal));
   } finally {
     ended.abort();
     await renewing;

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAbort, type Timer } from '#base';
+import { anySignal, isAbort, type Timer } from '#base';
 import { type Client, createClient, createInformer, type Informer } from '#client';
 import type { ImageInfo } from '#cri';
 import type { Node, NodeStatus, Pod, RuntimeClass, Service } from './api-objects.ts';
@@ -39,7 +39,7 @@ export async function startKubelet(
 ): Promise<Kubelet> {
   const stack = new AsyncDisposableStack();
   const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const signal = anySignal(options.signal, stop.signal);
   try {
     const kubelet = await start(deps, config, signal, stack, stop);
     return kubelet;

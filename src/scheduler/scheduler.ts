@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Node, Pod } from '#api/types';
 import { formatMicroTime, formatTime, isStatusError, type KubeObject } from '#apimachinery';
-import type { Activity, Clock, Logger, MetricsRegistry, Random } from '#base';
+import { type Activity, anySignal, type Clock, type Logger, type MetricsRegistry, type Random } from '#base';
 import {
   type Client,
   createInformer,
@@ -101,7 +101,7 @@ class Scheduler implements AsyncDisposable {
 
   async start(signal: AbortSignal): Promise<void> {
     const { client } = this.#deps;
-    const all = AbortSignal.any([signal, this.#stop.signal]);
+    const all = anySignal(signal, this.#stop.signal);
     const nodeInformer = createInformer(this.#deps, client.resource(nodes));
     const podInformer = createInformer(this.#deps, client.resource(pods), {
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',

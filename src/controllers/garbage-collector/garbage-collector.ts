@@ -3,7 +3,9 @@
  * discovery names, and looks again when discovery changes.
  * Upstream: pkg/controller/garbagecollector/garbagecollector.go.
  */
+
 import { isStatusError, type KubeObject, parseApiVersion } from '#apimachinery';
+import { anySignal } from '#base';
 import { createController, createInformer, type Informer, type ResourceName } from '#client';
 import type { ControllerContext, ControllerDefinition } from '../context.ts';
 import { discoverCollectable } from './discovery.ts';
@@ -185,7 +187,7 @@ function setUpGarbageCollector(context: ControllerContext): ReturnType<Controlle
   let discovering: Promise<void> | undefined;
   return {
     start(signal) {
-      const all = AbortSignal.any([signal, stop.signal]);
+      const all = anySignal(signal, stop.signal);
       discovering = rediscover(all);
       controller.start(signal);
     },
