@@ -2,6 +2,13 @@
  * The `#api/rules` face, for the API server alone: which rules each served kind has, in one list. A kind that is not
  * listed has upstream's generic rules and nothing of its own.
  */
+
+import { mutatingAdmissionPolicyRules } from './admissionregistration/v1/mutating-admission-policy/rules.ts';
+import { mutatingAdmissionPolicyBindingRules } from './admissionregistration/v1/mutating-admission-policy-binding/rules.ts';
+import { mutatingWebhookConfigurationRules } from './admissionregistration/v1/mutating-webhook-configuration/rules.ts';
+import { validatingAdmissionPolicyRules } from './admissionregistration/v1/validating-admission-policy/rules.ts';
+import { validatingAdmissionPolicyBindingRules } from './admissionregistration/v1/validating-admission-policy-binding/rules.ts';
+import { validatingWebhookConfigurationRules } from './admissionregistration/v1/validating-webhook-configuration/rules.ts';
 import { controllerRevisionRules } from './apps/v1/controller-revision/rules.ts';
 import { daemonSetRules } from './apps/v1/daemon-set/rules.ts';
 import { deploymentRules } from './apps/v1/deployment/rules.ts';
@@ -46,6 +53,12 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
   'networking.k8s.io/v1/IPAddress': ipAddressRules,
   'networking.k8s.io/v1/ServiceCIDR': serviceCIDRRules,
   'autoscaling/v2/HorizontalPodAutoscaler': horizontalPodAutoscalerRules,
+  'admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration': validatingWebhookConfigurationRules,
+  'admissionregistration.k8s.io/v1/MutatingWebhookConfiguration': mutatingWebhookConfigurationRules,
+  'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy': validatingAdmissionPolicyRules,
+  'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding': validatingAdmissionPolicyBindingRules,
+  'admissionregistration.k8s.io/v1/MutatingAdmissionPolicy': mutatingAdmissionPolicyRules,
+  'admissionregistration.k8s.io/v1/MutatingAdmissionPolicyBinding': mutatingAdmissionPolicyBindingRules,
   '/v1/ConfigMap': configMapRules,
   '/v1/LimitRange': limitRangeRules,
   '/v1/PodTemplate': podTemplateRules,

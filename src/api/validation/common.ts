@@ -83,6 +83,17 @@ export function checkChoice(
   else if (!supported.includes(value)) errors.push(notSupported(path, value, supported));
 }
 
+/** An enumeration behind a pointer: absent is missing, empty is unsupported. */
+export function checkGiven(
+  errors: Errors,
+  path: FieldPath,
+  value: string | undefined,
+  supported: readonly string[],
+): void {
+  if (value === undefined) errors.push(required(path));
+  else checkSupported(errors, path, value, supported);
+}
+
 /** A port number, or a port name. */
 export function checkPortNumOrName(errors: Errors, path: FieldPath, port: number | string | undefined): void {
   const value = port ?? 0;

@@ -1,0 +1,77 @@
+/** MutatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
+import { type FieldError, FieldPath, invalidValue, notSupported, required, semanticEqual } from '#apimachinery';
+import type { KindRules } from '../../../kind.ts';
+import type { MutatingAdmissionPolicy, Mutation } from '../../../types.ts';
+import {
+  checkMatchConditions,
+  checkMatchResources,
+  checkParamKind,
+  checkVariables,
+  failurePolicies,
+  matchResourcesDefaults,
+} from '../../../validation/admission-rules.ts';
+import { checkChoice, checkGiven, type Errors } from '../../../validation/common.ts';
+
+const path = FieldPath.of('spec');
+const operations = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
+const fields = { JSONPatch: 'jsonPatch', ApplyConfiguration: 'applyConfiguration' } as const;
+
+function checkMutation(errors: Errors, at: FieldPath, mutation: Mutation): void {
+  const { patchType } = mutation;
+  if (patchType !== 'JSONPatch' && patchType !== 'ApplyConfiguration') {
+    checkChoice(errors, at.child('patchType'), patchType, ['ApplyConfiguration', 'JSONPatch']);
+    return;
+  }
+  const name = fields[patchType];
+  const other = patchType === 'JSONPatch' ? 'applyConfiguration' : 'jsonPatch';
+  const own = mutation[name];
+  if (!own) errors.push(required(at.child(name), `must be specified when patchType is ${patchType}`));
+  else if (!own.expression?.trim()) errors.push(required(at.child(name, 'expression')));
+  if (mutation[other]) {
+    const text = `must not be specified when patchType is ${patchType}`;
+    errors.push(invalidValue(at.child(other), `{${other}}`, text));
+  }
+}
+
+function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy | null): FieldError[] {
+  const errors: Errors = [];
+  const spec = policy.spec ?? {};
+  checkGiven(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
+  if (spec.paramKind) checkParamKind(errors, path.child('paramKind'), spec.paramKind);
+  const match = path.child('matchConstraints');
+  if (!spec.matchConstraints) errors.push(required(match));
+  else {
+    const { resourceRules: rules = [] } = spec.matchConstraints;
+    checkMatchResources(errors, match, spec.matchConstraints);
+    if (rules.length === 0) errors.push(required(match.child('resourceRules')));
+    for (const verb of rules.flatMap(rule => rule.operations ?? [])) {
+      if (operations.includes(verb)) continue;
+      errors.push(notSupported(match.child('resourceRules', 'operations'), verb, operations));
+    }
+  }
+  const unchanged =
+    old !== null &&
+    semanticEqual(spec.paramKind, old.spec?.paramKind) &&
+    semanticEqual(spec.matchConditions, old.spec?.matchConditions);
+  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions);
+  checkVariables(errors, path.child('variables'), spec.variables);
+  const { mutations = [] } = spec;
+  if (mutations.length === 0)
+    errors.push(required(path.child('mutations'), 'mutations must contain at least one item'));
+  mutations.forEach((mutation, i) => {
+    checkMutation(errors, path.child('mutations').index(i), mutation);
+  });
+  checkChoice(errors, path.child('reinvocationPolicy'), spec.reinvocationPolicy, ['IfNeeded', 'Never']);
+  return errors;
+}
+
+export const mutatingAdmissionPolicyRules: KindRules<MutatingAdmissionPolicy> = {
+  defaults({ spec }) {
+    if (!spec) return;
+    spec.failurePolicy ??= 'Fail';
+    matchResourcesDefaults(spec.matchConstraints);
+  },
+  validate,
+  generation: true,
+  allowUnconditionalUpdate: false,
+};

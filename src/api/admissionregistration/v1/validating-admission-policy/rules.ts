@@ -1,0 +1,104 @@
+/** ValidatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
+import {
+  byteLength,
+  duplicate,
+  type FieldError,
+  FieldPath,
+  invalidValue,
+  notSupported,
+  required,
+  semanticEqual,
+} from '#apimachinery';
+import type { KindRules } from '../../../kind.ts';
+import type { AuditAnnotation, ValidatingAdmissionPolicy, Validation } from '../../../types.ts';
+import {
+  checkMatchConditions,
+  checkMatchResources,
+  checkParamKind,
+  checkVariables,
+  failurePolicies,
+  matchResourcesDefaults,
+} from '../../../validation/admission-rules.ts';
+import { checkGiven, checkQualifiedName, type Errors } from '../../../validation/common.ts';
+import { internalList } from '../../../validation/internal-value.ts';
+
+const path = FieldPath.of('spec');
+const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
+
+function checkValidation(errors: Errors, at: FieldPath, validation: Validation): void {
+  const { expression = '', message = '', messageExpression = '', reason } = validation;
+  if (expression.trim() === '') errors.push(required(at.child('expression'), 'expression is not specified'));
+  const empty = 'must be non-empty if specified';
+  if (messageExpression && messageExpression.trim() === '') {
+    errors.push(invalidValue(at.child('messageExpression'), messageExpression, empty));
+  }
+  if (message && message.trim() === '') errors.push(invalidValue(at.child('message'), message, empty));
+  else if (/[\n\r]/.test(message.trim())) {
+    errors.push(invalidValue(at.child('message'), message, 'must not contain line breaks'));
+  } else if (/[\n\r]/.test(expression.trim()) && message.trim() === '') {
+    const text = 'message must be specified if expression contains line breaks';
+    errors.push(required(at.child('message'), text));
+  }
+  if (reason !== undefined && !reasons.includes(reason)) errors.push(notSupported(at.child('reason'), reason, reasons));
+}
+
+function checkAnnotation(errors: Errors, at: FieldPath, annotation: AuditAnnotation, policyName: string): void {
+  const { key = '', valueExpression = '' } = annotation;
+  checkQualifiedName(errors, at.child('key'), policyName ? `${policyName}/${key}` : key);
+  const trimmed = valueExpression.trim();
+  if (trimmed === '') errors.push(required(at.child('valueExpression'), 'valueExpression is not specified'));
+  else if (byteLength(trimmed) > 5 * 1024) {
+    errors.push(required(at.child('valueExpression'), 'must not exceed 5120 bytes in length'));
+  }
+}
+
+function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | null): FieldError[] {
+  const errors: Errors = [];
+  const spec = policy.spec ?? {};
+  checkGiven(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
+  if (spec.paramKind) checkParamKind(errors, path.child('paramKind'), spec.paramKind);
+  const match = path.child('matchConstraints');
+  if (!spec.matchConstraints) errors.push(required(match));
+  else {
+    checkMatchResources(errors, match, spec.matchConstraints);
+    if (!spec.matchConstraints.resourceRules?.length) errors.push(required(match.child('resourceRules')));
+  }
+  const unchanged =
+    old !== null &&
+    semanticEqual(spec.paramKind, old.spec?.paramKind) &&
+    semanticEqual(spec.matchConditions, old.spec?.matchConditions);
+  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions);
+  checkVariables(errors, path.child('variables'), spec.variables);
+  const { validations = [], auditAnnotations = [] } = spec;
+  if (validations.length === 0 && auditAnnotations.length === 0) {
+    const text = 'validations or auditAnnotations must contain at least one item';
+    errors.push(required(path.child('validations'), text), required(path.child('auditAnnotations'), text));
+    return errors;
+  }
+  validations.forEach((validation, i) => {
+    checkValidation(errors, path.child('validations').index(i), validation);
+  });
+  const at = path.child('auditAnnotations');
+  if (auditAnnotations.length > 20) {
+    const shown = internalList('admissionregistration.AuditAnnotation', auditAnnotations);
+    errors.push(invalidValue(at, shown, 'must not have more than 20 auditAnnotations'));
+  }
+  const keys = new Set<string>();
+  auditAnnotations.forEach((annotation, i) => {
+    checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '');
+    if (keys.has(annotation.key)) errors.push(duplicate(at.index(i).child('key'), annotation.key));
+    keys.add(annotation.key);
+  });
+  return errors;
+}
+
+export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy> = {
+  defaults({ spec }) {
+    if (!spec) return;
+    spec.failurePolicy ??= 'Fail';
+    matchResourcesDefaults(spec.matchConstraints);
+  },
+  validate,
+  generation: true,
+  allowUnconditionalUpdate: false,
+};

@@ -1,0 +1,12 @@
+/** ValidatingWebhookConfigurations. Upstream: pkg/registry/admissionregistration/validatingwebhookconfiguration. */
+import { semanticEqual } from '#apimachinery';
+import type { KindRules } from '../../../kind.ts';
+import type { ValidatingWebhookConfiguration } from '../../../types.ts';
+import { validateWebhooks, webhookDefaults } from '../../../validation/webhook-configurations.ts';
+
+export const validatingWebhookConfigurationRules: KindRules<ValidatingWebhookConfiguration> = {
+  defaults: ({ webhooks }) => webhookDefaults(webhooks),
+  validate: ({ webhooks }, old) => validateWebhooks(webhooks, old ? (old.webhooks ?? []) : undefined),
+  generation: { changed: (now, old) => !semanticEqual(now.webhooks, old.webhooks) },
+  allowUnconditionalUpdate: false,
+};
