@@ -9,14 +9,23 @@ import { mutatingWebhookConfigurationRules } from './admissionregistration/v1/mu
 import { validatingAdmissionPolicyRules } from './admissionregistration/v1/validating-admission-policy/rules.ts';
 import { validatingAdmissionPolicyBindingRules } from './admissionregistration/v1/validating-admission-policy-binding/rules.ts';
 import { validatingWebhookConfigurationRules } from './admissionregistration/v1/validating-webhook-configuration/rules.ts';
+import { apiServiceRules } from './apiregistration/v1/api-service/rules.ts';
 import { controllerRevisionRules } from './apps/v1/controller-revision/rules.ts';
 import { daemonSetRules } from './apps/v1/daemon-set/rules.ts';
 import { deploymentRules } from './apps/v1/deployment/rules.ts';
 import { replicaSetRules } from './apps/v1/replica-set/rules.ts';
 import { statefulSetRules } from './apps/v1/stateful-set/rules.ts';
+import {
+  localSubjectAccessReviewRules,
+  selfSubjectAccessReviewRules,
+  subjectAccessReviewRules,
+} from './authorization/v1/subject-access-review/rules.ts';
+import { autoscalingV1Rules } from './autoscaling/v1/horizontal-pod-autoscaler/rules.ts';
 import { horizontalPodAutoscalerRules } from './autoscaling/v2/horizontal-pod-autoscaler/rules.ts';
 import { cronJobRules } from './batch/v1/cron-job/rules.ts';
 import { jobRules } from './batch/v1/job/rules.ts';
+import { certificateSigningRequestRules } from './certificates/v1/certificate-signing-request/rules.ts';
+import { leaseRules } from './coordination/v1/lease/rules.ts';
 import { configMapRules } from './core/v1/config-map/rules.ts';
 import { endpointsRules } from './core/v1/endpoints/rules.ts';
 import { eventRules } from './core/v1/event/rules.ts';
@@ -33,14 +42,30 @@ import { secretRules } from './core/v1/secret/rules.ts';
 import { serviceRules } from './core/v1/service/rules.ts';
 import { serviceAccountRules } from './core/v1/service-account/rules.ts';
 import { fillStructs } from './defaulting.ts';
+import { endpointSliceRules } from './discovery/v1/endpoint-slice/rules.ts';
 import { eventsEventRules } from './events/v1/event/rules.ts';
+import { flowSchemaRules } from './flowcontrol/v1/flow-schema/rules.ts';
+import { priorityLevelConfigurationRules } from './flowcontrol/v1/priority-level-configuration/rules.ts';
 import type { KindRecord, KindRules, ResourceFacts } from './kind.ts';
 import { ingressRules } from './networking/v1/ingress/rules.ts';
 import { ingressClassRules } from './networking/v1/ingress-class/rules.ts';
 import { ipAddressRules } from './networking/v1/ip-address/rules.ts';
 import { networkPolicyRules } from './networking/v1/network-policy/rules.ts';
 import { serviceCIDRRules } from './networking/v1/service-cidr/rules.ts';
+import { runtimeClassRules } from './node/v1/runtime-class/rules.ts';
+import { podDisruptionBudgetRules } from './policy/v1/pod-disruption-budget/rules.ts';
+import { clusterRoleRules } from './rbac/v1/cluster-role/rules.ts';
+import { clusterRoleBindingRules } from './rbac/v1/cluster-role-binding/rules.ts';
+import { roleRules } from './rbac/v1/role/rules.ts';
+import { roleBindingRules } from './rbac/v1/role-binding/rules.ts';
 import { resources } from './resources.gen.ts';
+import { priorityClassRules } from './scheduling/v1/priority-class/rules.ts';
+import { csiDriverRules } from './storage/v1/csi-driver/rules.ts';
+import { csiNodeRules } from './storage/v1/csi-node/rules.ts';
+import { csiStorageCapacityRules } from './storage/v1/csi-storage-capacity/rules.ts';
+import { storageClassRules } from './storage/v1/storage-class/rules.ts';
+import { volumeAttachmentRules } from './storage/v1/volume-attachment/rules.ts';
+import { volumeAttributesClassRules } from './storage/v1/volume-attributes-class/rules.ts';
 import { builtinTypes } from './tables.ts';
 
 /** By `group/version/Kind`, in the order of discovery. */
@@ -59,6 +84,29 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
   'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding': validatingAdmissionPolicyBindingRules,
   'admissionregistration.k8s.io/v1/MutatingAdmissionPolicy': mutatingAdmissionPolicyRules,
   'admissionregistration.k8s.io/v1/MutatingAdmissionPolicyBinding': mutatingAdmissionPolicyBindingRules,
+  'rbac.authorization.k8s.io/v1/Role': roleRules,
+  'rbac.authorization.k8s.io/v1/ClusterRole': clusterRoleRules,
+  'rbac.authorization.k8s.io/v1/RoleBinding': roleBindingRules,
+  'rbac.authorization.k8s.io/v1/ClusterRoleBinding': clusterRoleBindingRules,
+  'discovery.k8s.io/v1/EndpointSlice': endpointSliceRules,
+  'storage.k8s.io/v1/StorageClass': storageClassRules,
+  'storage.k8s.io/v1/VolumeAttachment': volumeAttachmentRules,
+  'storage.k8s.io/v1/CSINode': csiNodeRules,
+  'storage.k8s.io/v1/CSIDriver': csiDriverRules,
+  'storage.k8s.io/v1/CSIStorageCapacity': csiStorageCapacityRules,
+  'storage.k8s.io/v1/VolumeAttributesClass': volumeAttributesClassRules,
+  'flowcontrol.apiserver.k8s.io/v1/FlowSchema': flowSchemaRules,
+  'flowcontrol.apiserver.k8s.io/v1/PriorityLevelConfiguration': priorityLevelConfigurationRules,
+  'node.k8s.io/v1/RuntimeClass': runtimeClassRules,
+  'policy/v1/PodDisruptionBudget': podDisruptionBudgetRules,
+  'scheduling.k8s.io/v1/PriorityClass': priorityClassRules,
+  'coordination.k8s.io/v1/Lease': leaseRules,
+  'apiregistration.k8s.io/v1/APIService': apiServiceRules,
+  'certificates.k8s.io/v1/CertificateSigningRequest': certificateSigningRequestRules,
+  'authorization.k8s.io/v1/SubjectAccessReview': subjectAccessReviewRules,
+  'authorization.k8s.io/v1/SelfSubjectAccessReview': selfSubjectAccessReviewRules,
+  'authorization.k8s.io/v1/LocalSubjectAccessReview': localSubjectAccessReviewRules,
+  'autoscaling/v1/HorizontalPodAutoscaler': autoscalingV1Rules,
   '/v1/ConfigMap': configMapRules,
   '/v1/LimitRange': limitRangeRules,
   '/v1/PodTemplate': podTemplateRules,

@@ -104,6 +104,12 @@ function rewritten(record: KindRecord, object: KubeObject): unknown {
   return JSON.parse(writeJson(object, builtinTypes.struct(record.typeName)));
 }
 
+/** Reviews and their like have no name of their own. */
+function metaErrors(hub: KindRecord, metadata: KubeObject['metadata']): FieldError[] {
+  if (!hub.verbs.includes('get')) return [];
+  return validateObjectMeta(metadata, hub.namespaced, hub.rules.validateName ?? nameIsDNSSubdomain, metadataPath);
+}
+
 function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, namespace: string): Outcome {
   const context = contextFor(namespace, record);
   const { metadata } = object;
@@ -116,8 +122,10 @@ function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   }
   for (const key of ['creationTimestamp', 'uid', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const)
     delete metadata[key];
-  metadata.uid = context.random.uuid();
-  metadata.creationTimestamp = formatTime(nowMs);
+  if (hub.verbs.includes('get')) {
+    metadata.uid = context.random.uuid();
+    metadata.creationTimestamp = formatTime(nowMs);
+  }
   if (metadata.generateName && !metadata.name) metadata.name = `${metadata.generateName.slice(0, 58)}abcde`;
   const refusal = admit(hub, object, undefined);
   if (refusal) return refusal;
@@ -128,10 +136,7 @@ function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   else if (hub.subresources.some(each => each.name === 'status')) delete object['status'];
   const allocated = allocate(hub, object, undefined);
   if (allocated) return allocated;
-  const errors = [
-    ...validateObjectMeta(metadata, hub.namespaced, hub.rules.validateName ?? nameIsDNSSubdomain, metadataPath),
-    ...(hub.rules.validate?.(object as never, null, context) ?? []),
-  ];
+  const errors = [...metaErrors(hub, metadata), ...(hub.rules.validate?.(object as never, null, context) ?? [])];
   if (errors.length > 0) return refused(errors);
   hub.rules.canonicalize?.(object as never);
   metadata.resourceVersion = String(1000 + ++counter);
