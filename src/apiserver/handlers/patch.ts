@@ -14,6 +14,7 @@ import {
   invalidValue,
   type JsonObject,
   type KubeObject,
+  notFound,
   parseJsonPatch,
   parseMapPatch,
   parseMergePatch,
@@ -75,7 +76,9 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
   const { object: stored } = await deps.registry.update(
     resource,
     async existing => {
-      const old = existing!.decoded();
+      // Only apply makes what does not exist, even of kinds that PUT may create.
+      if (!existing) throw notFound(context.requestResource, context.name);
+      const old = existing.decoded();
       const draft = patched(scope, mechanism, old, validation, options.fieldManager, type);
       await admitUpdate(draft, old);
       return draft;
