@@ -148,7 +148,7 @@ describe('a guestbook on one machine', { skip }, () => {
     assert.equal(await kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}'), '3');
   });
 
-  test('run, wait, expose, diff, replace, edit, strategic patch, logs --previous, a terminal', async () => {
+  test('run, wait, expose, diff, strategic patch, logs --previous, a terminal', async () => {
     const run = ['run', 'tool', '--image=localhost/node:host', '--labels=app=tool', '--command', '--', 'sleep', '1000'];
     await kubectl(...run);
     await kubectl('wait', 'pod/tool', '--for=condition=Ready', '--timeout=30s');
