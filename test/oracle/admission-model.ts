@@ -8,12 +8,7 @@ import type { Outcome } from './pipeline.ts';
 
 const tokenVolume = 'kube-api-access-abcde';
 
-function podAdmission(pod: any): Outcome | undefined {
-  const { spec } = pod;
-  if (!spec) return undefined;
-  spec.serviceAccountName ||= spec.serviceAccount || 'default';
-  spec.serviceAccount = spec.serviceAccountName;
-  if (spec.serviceAccountName !== 'default') return { code: 403 };
+function addTolerations(spec: any): void {
   for (const key of ['not-ready', 'unreachable']) {
     const full = `node.kubernetes.io/${key}`;
     const has = spec.tolerations?.some(
@@ -23,6 +18,15 @@ function podAdmission(pod: any): Outcome | undefined {
     spec.tolerations ??= [];
     spec.tolerations.push({ key: full, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 });
   }
+}
+
+function podAdmission(pod: any): Outcome | undefined {
+  const { spec } = pod;
+  if (!spec) return undefined;
+  spec.serviceAccountName ||= spec.serviceAccount || 'default';
+  spec.serviceAccount = spec.serviceAccountName;
+  if (spec.serviceAccountName !== 'default') return { code: 403 };
+  addTolerations(spec);
   if (!spec.priorityClassName) {
     spec.priority ??= 0;
     spec.preemptionPolicy ??= 'PreemptLowerPriority';
@@ -52,6 +56,7 @@ function podAdmission(pod: any): Outcome | undefined {
 /** Changes the object as mutating admission does; answers a refusal, if any. */
 export function admit(record: KindRecord, object: Draft<KubeObject>, old: KubeObject | undefined): Outcome | undefined {
   if (record.kind === 'Pod' && !old) return podAdmission(object);
+  if (record.kind === 'Pod' && (object as any).spec) addTolerations((object as any).spec);
   return undefined;
 }
 
