@@ -9,6 +9,7 @@ import { mutatingWebhookConfigurationRules } from './admissionregistration/v1/mu
 import { validatingAdmissionPolicyRules } from './admissionregistration/v1/validating-admission-policy/rules.ts';
 import { validatingAdmissionPolicyBindingRules } from './admissionregistration/v1/validating-admission-policy-binding/rules.ts';
 import { validatingWebhookConfigurationRules } from './admissionregistration/v1/validating-webhook-configuration/rules.ts';
+import { customResourceDefinitionRules } from './apiextensions/v1/custom-resource-definition/rules.ts';
 import { apiServiceRules } from './apiregistration/v1/api-service/rules.ts';
 import { controllerRevisionRules } from './apps/v1/controller-revision/rules.ts';
 import { daemonSetRules } from './apps/v1/daemon-set/rules.ts';
@@ -107,6 +108,7 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
   'authorization.k8s.io/v1/SelfSubjectAccessReview': selfSubjectAccessReviewRules,
   'authorization.k8s.io/v1/LocalSubjectAccessReview': localSubjectAccessReviewRules,
   'autoscaling/v1/HorizontalPodAutoscaler': autoscalingV1Rules,
+  'apiextensions.k8s.io/v1/CustomResourceDefinition': customResourceDefinitionRules,
   '/v1/ConfigMap': configMapRules,
   '/v1/LimitRange': limitRangeRules,
   '/v1/PodTemplate': podTemplateRules,
