@@ -1,5 +1,6 @@
 /**
- * Custom resource definitions, except their schemas, which are checked where they are compiled.
+ * Custom resource definitions.
+ * Deviation: schemas, selectable fields and columns' paths are not checked here.
  * Upstream: apiextensions-apiserver pkg/apis/apiextensions/{v1/defaults.go,validation/validation.go},
  * pkg/registry/customresourcedefinition/strategy.go.
  */
