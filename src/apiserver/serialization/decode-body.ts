@@ -101,6 +101,10 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
   const { mediaType } = options;
   if (mediaType === 'application/vnd.kubernetes.protobuf') {
     const object = protobufToJson(body, target, apiVersionText(target));
+    if (options.bareErrors) {
+      checkAnyVersion(object, target);
+      return object;
+    }
     if (object.kind !== target.kind) refuseKind(object, target);
     return checkKind(object, target);
   }
@@ -110,9 +114,8 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     const gv = parseApiVersion(found.apiVersion);
     seen = found;
     const same = seen.kind === target.kind && gv.group === target.group;
-    if (options.bareErrors && !typeNameOf({ ...gv, kind: seen.kind })) throw badRequest(noKindText(seen));
-    const free = options.bareErrors && seen.kind === target.kind;
-    if (options.bareErrors && !free) throw badRequest(noKindText(seen));
+    const free = options.bareErrors ?? false;
+    if (free) checkAnyVersion(seen, target);
     if (!same && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
     const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
     object.apiVersion = seen.apiVersion;
@@ -126,6 +129,12 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
       throw decodeFailure(target, seen, error.message, body);
     throw error;
   }
+}
+
+/** The target's kind, in any version that has it: client-go sends the options of a deletion in the group's version. */
+function checkAnyVersion(seen: { apiVersion: string; kind: string }, target: DecodeTarget): void {
+  const known = typeNameOf({ ...parseApiVersion(seen.apiVersion), kind: seen.kind }) !== undefined;
+  if (!known || seen.kind !== target.kind) throw badRequest(noKindText(seen));
 }
 
 /** `duplicates` are those that YAML's reader tells by line. */
