@@ -30,6 +30,8 @@ export interface Scope {
   readonly resource: ServedResource;
   /** Adds a `Warning:` header to the answer. */
   readonly warn: (text: string) => void;
+  /** Adds an annotation to the request's audit event. */
+  readonly annotate?: (key: string, value: string) => void;
   /** Set when the request names an object. */
   readonly name: string;
   /** Empty for the cluster scope, or for all namespaces. */

@@ -1,5 +1,6 @@
 /** PUT of an object or its status. Upstream: apiserver pkg/endpoints/handlers/update.go. */
 import { badRequest, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { managerOf } from '../registry/field-managers.ts';
@@ -84,18 +85,8 @@ export interface UpdateHooks {
 /** The context of an update or patch, with admission as update or, when there was nothing, as create. */
 export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Record<string, unknown>>): UpdateHooks {
   const { deps, resource, namespace, name } = scope;
-  const attributes = (old: KubeObject | null) => ({
-    operation: old ? ('UPDATE' as const) : ('CREATE' as const),
-    resource: resource.storage,
-    subresource: scope.info.subresource,
-    namespace: resource.resource === 'namespaces' && resource.group === '' ? name : namespace,
-    name,
-    user: scope.user,
-    dryRun,
-    options,
-    old,
-    warn: scope.warn,
-  });
+  const attributes = (old: KubeObject | null) =>
+    admissionAttributes(scope, { operation: old ? 'UPDATE' : 'CREATE', name, dryRun, options, old });
   return {
     context: {
       user: scope.user,

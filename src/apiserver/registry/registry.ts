@@ -21,7 +21,7 @@ import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import { encodeObject } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
-import { CompanionConflict, type Companions, type Decision, type ObjectStore } from './object-store.ts';
+import { CompanionConflict, type Companions, type Decision, joinCompanions, type ObjectStore } from './object-store.ts';
 import { StoredObject } from './stored-object.ts';
 import { beforeCreate, beforeUpdate, checkResourceVersion, fillSystemFields, generatedName } from './strategy.ts';
 
@@ -71,7 +71,7 @@ export interface UpdateOptions {
   /** Server-side apply creates whatever the kind's rules say. */
   readonly forceAllowCreate?: boolean;
   /** In place of {@link WriteContext.validate} when the update turns out to be a creation. */
-  readonly validateCreate?: (object: KubeObject) => Promise<void>;
+  readonly validateCreate?: (object: KubeObject) => Promise<Companions | undefined>;
 }
 
 export class Registry {
@@ -117,7 +117,7 @@ export class Registry {
       const draft = hook ? structuredClone(object) : object;
       const companions = await hook?.prepare(draft, null, context);
       beforeCreate(storage, draft, rules, context.warn);
-      await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
+      const charges = await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
       delete draft.metadata.resourceVersion;
       const name = draft.metadata.name!;
       const key = storageKey(storage, context.namespace, name);
@@ -125,7 +125,7 @@ export class Registry {
         const stored = await this.deps.objects.create(storage, key, draft, {
           dryRun: context.dryRun,
           ttlSeconds: hook?.ttlSeconds,
-          with: companions,
+          with: joinCompanions(companions, charges),
         });
         if (stored) return stored;
       } catch (error) {
@@ -179,16 +179,19 @@ export class Registry {
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           beforeUpdate(storage, draft, old, rules, context.warn);
           draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
-          await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
+          const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
+          const charges = await context.validate?.(frozen, old);
           last = { draft, existing };
           if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {
+            charges?.release?.();
             const release = await hook?.prepare(null, old, context);
             return release ? { type: 'delete', with: release } : { type: 'delete' };
           }
+          const together = joinCompanions(companions, charges);
           return {
             type: 'put',
             object: draft,
-            ...(companions && { with: companions }),
+            ...(together && { with: together }),
             ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
           };
         });
@@ -232,12 +235,13 @@ export class Registry {
     const companions = await hook?.prepare(draft, null, context);
     beforeCreate(storage, draft, rules, context.warn);
     const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
-    await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
+    const charges = await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
     delete draft.metadata.resourceVersion;
+    const together = joinCompanions(companions, charges);
     return {
       type: 'put',
       object: draft,
-      ...(companions && { with: companions }),
+      ...(together && { with: together }),
       ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
     };
   }
