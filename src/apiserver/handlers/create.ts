@@ -5,7 +5,7 @@ import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
-import { type ServedResource, toStorage } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource, toStorage } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -61,6 +61,7 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
     namespace: resource.namespaced ? namespace : '',
     name: object.metadata.name ?? '',
     subresource: '',
+    groupVersion: apiVersionText(resource),
     dryRun,
     warn: scope.warn,
     requestResource: about,

@@ -78,11 +78,12 @@ export class ObjectStore {
     options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
   ): Promise<StoredObject | null> {
     try {
-      const encode = options.dryRun || resource.custom ? encodeObject : encodeStored;
-      const bytes = encode(object as KubeObject, resource.struct);
       if (options.dryRun) {
-        return (await this.get(key)) ? null : new StoredObject(key, bytes, 0, 0);
+        const shown = encodeObject(object as KubeObject, resource.struct, true);
+        return (await this.get(key)) ? null : new StoredObject(key, shown, 0, 0);
       }
+      const encode = resource.custom ? encodeObject : encodeStored;
+      const bytes = encode(object as KubeObject, resource.struct);
       const companions = options.with ?? noCompanions;
       const result = await this.store.txn(
         [{ key, modRevision: 0 }, ...companions.preconditions],

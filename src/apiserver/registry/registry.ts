@@ -118,7 +118,7 @@ export class Registry {
       const companions = await hook?.prepare(draft, null, context);
       beforeCreate(storage, draft, rules, context.warn);
       const charges = await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
-      delete draft.metadata.resourceVersion;
+      if (!context.dryRun) delete draft.metadata.resourceVersion;
       const name = draft.metadata.name!;
       const key = storageKey(storage, context.namespace, name);
       try {
@@ -173,7 +173,7 @@ export class Registry {
           }
           const old = existing.decoded();
           if (options.uid && options.uid !== old.metadata.uid)
-            throw uidConflict(requestResource, name, options.uid, old.metadata.uid);
+            throw uidConflict(requestResource, existing, options.uid, context.dryRun);
           let draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
@@ -255,6 +255,7 @@ export class Registry {
       nowMs: this.deps.clock.now(),
       namespace: context.namespace,
       subresource: context.subresource,
+      ...(context.groupVersion !== undefined && { groupVersion: context.groupVersion }),
       random: this.deps.random,
       user: context.user,
       config: this.deps.config,
@@ -279,15 +280,17 @@ function finalized(object: Draft<KubeObject>, old: KubeObject): boolean {
   return !old.metadata.deletionGracePeriodSeconds;
 }
 
-export function uidConflict(
+/** In the words of upstream's store, which tells its key; a dry run's is without the prefix of all keys. */
+function uidConflict(
   about: WriteContext['requestResource'],
-  name: string,
+  existing: StoredObject,
   wanted: string,
-  have: string | undefined,
+  dryRun: boolean,
 ): StatusError {
-  return conflict(
-    about,
-    name,
-    `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${have ?? ''}`,
-  );
+  const { uid = '', name = '' } = existing.decoded().metadata;
+  const key = existing.key.slice(existing.key.indexOf('/', 1));
+  const place = dryRun ? key : `/registry${key}`;
+  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${uid}`;
+  const text = `StorageError: invalid object, Code: 4, Key: ${place}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
+  return conflict(about, name, text);
 }

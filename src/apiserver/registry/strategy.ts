@@ -8,7 +8,6 @@ import {
   conflict,
   type Draft,
   type FieldError,
-  FieldPath,
   formatTime,
   goQuote,
   invalid,
@@ -18,13 +17,11 @@ import {
   optimisticLockText,
   StatusError,
   semanticEqual,
-  validateObjectMeta,
-  validateObjectMetaUpdate,
   validatePathSegmentName,
 } from '#apimachinery';
 import type { ServedResource } from '../scheme/resource.ts';
+import { validateChangedMetadata, validateNewMetadata } from './metadata-validation.ts';
 
-const metadataPath = FieldPath.of('metadata');
 const maxGeneratedNameLength = 63;
 const randomLength = 5;
 
@@ -74,7 +71,7 @@ export function beforeCreate(
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
   const errors = [
-    ...validateObjectMeta(metadata, resource.namespaced, rules.validateName ?? defaultNameOf(resource), metadataPath),
+    ...validateNewMetadata(resource, metadata, rules.validateName ?? defaultNameOf(resource)),
     ...(rules.validate?.(object as KubeObject, null, context) ?? []),
   ];
   refuse(resource, object, errors);
@@ -98,12 +95,8 @@ export function beforeUpdate(
   if (context.subresource === 'status') prepareStatus(resource, object, old, context);
   else prepareUpdate(resource, object, old, context);
   keepSystemFields(object, old);
-  const errors: FieldError[] = [
-    ...validateObjectMeta(metadata, resource.namespaced, () => [], metadataPath),
-    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
-    // Once for all kinds, and once more by the kind's own validation: upstream tells both.
-    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
-  ];
+  const group = context.groupVersion?.split('/')[0] ?? resource.group;
+  const errors = validateChangedMetadata(resource, metadata, old.metadata, { subresource: context.subresource, group });
   if (context.subresource === 'status')
     errors.push(...(rules.validateStatus?.(object as KubeObject, old, context) ?? []));
   else errors.push(...(rules.validate?.(object as KubeObject, old, context) ?? []));
