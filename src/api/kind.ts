@@ -60,6 +60,8 @@ export interface RuleContext {
   /** Group and version of the request (`events.k8s.io/v1`), where rules depend on it; absent is the hub's. */
   readonly groupVersion?: string;
   readonly random: { uuid(): string; suffix(length: number): string };
+  /** Tells the client something of what a preparation did; the text stands in a `Warning:` header, errors or not. */
+  readonly warn?: (text: string) => void;
   /** Name of the requesting user (certificate requests, token reviews). */
   readonly user: {
     readonly name: string;
@@ -73,16 +75,6 @@ export interface RuleContext {
     readonly serviceCidrs: readonly string[];
     readonly nodePortRange: readonly [number, number];
   };
-}
-
-/** Field selectors of a kind. Upstream: its field label conversion in `names` and `renamed`, ToSelectableFields in `read`. */
-export interface SelectableFields<T> {
-  /** What a selector may name in this version. */
-  readonly names: readonly string[];
-  /** Names that the stored version has under another. */
-  readonly renamed?: Readonly<Record<string, string>>;
-  /** Asked of the stored version only. */
-  read(object: T): Readonly<Record<string, string>>;
 }
 
 /** Hand-written rules of one kind in one version. Everything is optional: what is absent has upstream's generic rule. */
@@ -104,8 +96,17 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   prepareStatus?(draft: Draft<T>, old: T, context: RuleContext): void;
   /** Last touch after validation (upstream's Canonicalize). */
   canonicalize?(draft: Draft<T>): void;
-  /** `Warning:` header texts. */
+  /**
+   * How the kind's own update validation looks at metadata after the generic look at it, in order: `full` as on create,
+   * `change` against the old one. Upstream tells each complaint as often as it looks. Default: `change` once.
+   */
+  metaOnUpdate?: readonly ('full' | 'change')[];
+  /** The same for writes to `/status`. Default: `change` once. */
+  metaOnStatus?: readonly ('full' | 'change')[];
+  /** `Warning:` header texts of a create or update of the main resource; `old` is null on create. */
   warnings?(object: T, old: T | null, context: RuleContext): string[];
+  /** The same of a write to `/status`. */
+  statusWarnings?(object: T, old: T, context: RuleContext): string[];
   /** Refusals of a name or generateName base; default is the DNS subdomain. Texts as upstream's validators give them. */
   validateName?(name: string, prefix: boolean): string[];
   /**
@@ -114,7 +115,7 @@ export interface KindRules<T extends KubeObject = KubeObject> {
    */
   generation?: boolean | { changed(object: T, old: T): boolean };
   /** Field selectors beyond metadata.name and metadata.namespace, as strings. */
-  selectableFields?: SelectableFields<T>;
+  selectableFields?: { readonly names: readonly string[]; read(object: T): Readonly<Record<string, string>> };
   /** PUT of a name that does not exist creates it. */
   allowCreateOnUpdate?: boolean;
   /** PUT without a resourceVersion is refused when false (default true). */

@@ -69,6 +69,7 @@ import { storageClassRules } from './storage/v1/storage-class/rules.ts';
 import { volumeAttachmentRules } from './storage/v1/volume-attachment/rules.ts';
 import { volumeAttributesClassRules } from './storage/v1/volume-attributes-class/rules.ts';
 import { builtinTypes } from './tables.ts';
+import { kindWarnings } from './warnings/index.ts';
 
 /** By `group/version/Kind`, in the order of discovery. */
 const rules: Readonly<Record<string, KindRules<any>>> = {
@@ -136,8 +137,9 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
 };
 
 /** The rules with the structs filled in that Go always has, so that defaults may read through them. */
-function complete(facts: Pick<ResourceFacts, 'typeName'>, own: KindRules<any>): KindRules {
+function complete(facts: Pick<ResourceFacts, 'typeName'>, own: KindRules<any>, key: string): KindRules {
   return {
+    ...kindWarnings.get(key),
     ...own,
     defaults(draft) {
       fillStructs(draft, builtinTypes.struct(facts.typeName));
@@ -148,7 +150,8 @@ function complete(facts: Pick<ResourceFacts, 'typeName'>, own: KindRules<any>): 
 
 /** The rules of a served kind; those of every kind where it has none of its own. */
 export function rulesOf(facts: Pick<ResourceFacts, 'group' | 'version' | 'kind' | 'typeName'>): KindRules {
-  return complete(facts, rules[`${facts.group}/${facts.version}/${facts.kind}`] ?? {});
+  const key = `${facts.group}/${facts.version}/${facts.kind}`;
+  return complete(facts, rules[key] ?? {}, key);
 }
 
 /** Facts and rules of every served resource, in the order of discovery. */

@@ -103,15 +103,13 @@ export async function createApiServer(
     apiAudiences: config.apiAudiences,
     kubeletClient: deps.kubeletClient,
   };
-  const fieldManagers = new FieldManagers(scheme);
-  const admissionDeps = { clock, scheme, caches, fieldManagers, lookup, random, authorizer, rbac };
   const dispatchDeps: DispatchDeps = {
     clock,
     scheme,
     registry,
     caches,
-    admission: new AdmissionChain(admissionPlugins(admissionDeps)),
-    fieldManagers,
+    admission: new AdmissionChain(admissionPlugins({ lookup, random, authorizer, rbac })),
+    fieldManagers: new FieldManagers(scheme),
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };

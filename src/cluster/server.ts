@@ -9,7 +9,6 @@ import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#sto
 import { startAdminSocket } from './admin-socket.ts';
 import { type ControlPlane, startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
-import { hostAddress } from './host-address.ts';
 import { ensurePki } from './pki-files.ts';
 import {
   createStateDir,
@@ -84,7 +83,6 @@ async function start(
   const apiServiceAddress = config.serviceCidr.replace(/\.\d+\/\d+$/, '.1');
   const nodeModule = apiOnly || !options.node ? undefined : await import('./node.ts');
   const nodeAddress = nodeModule?.nodeAddress(config);
-  const externalHost = nodeAddress ?? hostAddress();
   const apiNames = [
     ...loopbackNames,
     config.apiAddress,
@@ -118,7 +116,7 @@ async function start(
     {
       serviceCidr: config.serviceCidr,
       apiOnly,
-      ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
+      ...(nodeAddress && { externalAddress: { host: nodeAddress, port: config.apiPort } }),
     },
     signal,
   );

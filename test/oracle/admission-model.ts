@@ -53,10 +53,17 @@ function podAdmission(pod: any): Outcome | undefined {
   return undefined;
 }
 
+/** What admission does to the spec of a pod that exists. */
+function keepPriority(spec: any, old: any): void {
+  addTolerations(spec);
+  spec.priority ??= old.priority;
+  spec.preemptionPolicy ??= old.preemptionPolicy;
+}
+
 /** Changes the object as mutating admission does; answers a refusal, if any. */
 export function admit(record: KindRecord, object: Draft<KubeObject>, old: KubeObject | undefined): Outcome | undefined {
   if (record.kind === 'Pod' && !old) return podAdmission(object);
-  if (record.kind === 'Pod' && (object as any).spec) addTolerations((object as any).spec);
+  if (record.kind === 'Pod' && (object as any).spec) keepPriority((object as any).spec, (old as any).spec);
   return undefined;
 }
 

@@ -4,18 +4,16 @@ import { kindRecord } from '#api/rules';
 import { builtinTypes } from '#api/tables';
 import {
   type Draft,
-  type FieldError,
-  FieldPath,
   formatTime,
   InputError,
+  invalid,
   type KubeObject,
-  nameIsDNSSubdomain,
   readJson,
-  semanticEqual,
-  validateObjectMeta,
-  validateObjectMetaUpdate,
+  StatusError,
   writeJson,
 } from '#apimachinery';
+import { beforeCreate, beforeUpdate } from '../../src/apiserver/registry/strategy.ts';
+import type { ServedResource } from '../../src/apiserver/scheme/resource.ts';
 import { admit, allocate } from './admission-model.ts';
 
 export interface Attempt {
@@ -57,18 +55,6 @@ function read(record: KindRecord, body: unknown): KubeObject {
   return readJson(JSON.stringify(body), builtinTypes.struct(record.typeName)).value as KubeObject;
 }
 
-const metadataPath = FieldPath.of('metadata');
-
-function refused(errors: readonly FieldError[]): Outcome {
-  return {
-    code: 422,
-    causes: errors.map(({ type, field, body }) => ({ reason: type, message: body, field })),
-  };
-}
-
-const isEmpty = (value: unknown): boolean =>
-  value !== null && typeof value === 'object' && Object.keys(value).length === 0;
-
 export function run(attempt: Attempt): Outcome {
   const { record, namespace } = attempt;
   let object: Draft<KubeObject>;
@@ -104,10 +90,27 @@ function rewritten(record: KindRecord, object: KubeObject): unknown {
   return JSON.parse(writeJson(object, builtinTypes.struct(record.typeName)));
 }
 
-/** Reviews and their like have no name of their own. */
-function metaErrors(hub: KindRecord, metadata: KubeObject['metadata']): FieldError[] {
-  if (!hub.verbs.includes('get')) return [];
-  return validateObjectMeta(metadata, hub.namespaced, hub.rules.validateName ?? nameIsDNSSubdomain, metadataPath);
+/** What the strategies refuse; undefined when they let it pass. */
+function refusalOf(act: () => void): Outcome | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    const { status } = error;
+    if (status.code !== 422) return { code: status.code, message: status.message };
+    return { code: 422, causes: status.details?.causes };
+  }
+}
+
+const noWarnings = (): void => {};
+
+/** Reviews and their like are answered, not stored: they have no name of their own. */
+function reviewed(hub: KindRecord, object: Draft<KubeObject>, context: RuleContext): void {
+  hub.rules.prepareCreate?.(object as never, context);
+  const errors = hub.rules.validate?.(object as never, null, context) ?? [];
+  if (errors.length > 0) throw invalid({ group: hub.group, kind: hub.kind }, '', errors);
+  hub.rules.canonicalize?.(object as never);
 }
 
 function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, namespace: string): Outcome {
@@ -129,16 +132,13 @@ function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   if (metadata.generateName && !metadata.name) metadata.name = `${metadata.generateName.slice(0, 58)}abcde`;
   const refusal = admit(hub, object, undefined);
   if (refusal) return refusal;
-  if (!hub.namespaced) delete metadata.namespace;
-  if (hub.rules.generation) metadata.generation = 1;
-  else delete metadata.generation;
-  if (hub.rules.prepareCreate) hub.rules.prepareCreate(object as never, context);
-  else if (hub.subresources.some(each => each.name === 'status')) delete object['status'];
   const allocated = allocate(hub, object, undefined);
   if (allocated) return allocated;
-  const errors = [...metaErrors(hub, metadata), ...(hub.rules.validate?.(object as never, null, context) ?? [])];
-  if (errors.length > 0) return refused(errors);
-  hub.rules.canonicalize?.(object as never);
+  const refused = refusalOf(() => {
+    if (hub.verbs.includes('get')) beforeCreate(hub as unknown as ServedResource, object, context, noWarnings);
+    else reviewed(hub, object, context);
+  });
+  if (refused) return refused;
   metadata.resourceVersion = String(1000 + ++counter);
   return answer(201, record, hub, object);
 }
@@ -170,36 +170,9 @@ function update(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   metadata.resourceVersion = old.metadata.resourceVersion!;
   const refusal = admit(hub, object, old);
   if (refusal) return refusal;
-  if (!hub.namespaced) delete metadata.namespace;
-  if (old.metadata.generation === undefined) delete metadata.generation;
-  else metadata.generation = old.metadata.generation;
-  metadata.uid ||= old.metadata.uid!;
-  if (hub.rules.prepareUpdate) hub.rules.prepareUpdate(object as never, old as never, context);
-  else if (hub.subresources.some(each => each.name === 'status')) {
-    if (old['status'] === undefined) delete object['status'];
-    else object['status'] = structuredClone(old['status']);
-  }
-  if (hub.rules.generation && rises(hub, object as KubeObject, old)) {
-    metadata.generation = (old.metadata.generation ?? 0) + 1;
-  }
-  for (const key of ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
-    if (old.metadata[key] !== undefined && old.metadata[key] !== null) metadata[key] = old.metadata[key] as never;
-    else delete metadata[key];
-  }
   const allocated = allocate(hub, object, old);
   if (allocated) return allocated;
-  const errors: FieldError[] = [
-    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
-    ...(hub.rules.validate?.(object as never, old as never, context) ?? []),
-  ];
-  if (errors.length > 0) return refused(errors);
-  hub.rules.canonicalize?.(object as never);
+  const refused = refusalOf(() => beforeUpdate(hub as unknown as ServedResource, object, old, context, noWarnings));
+  if (refused) return refused;
   return answer(200, record, hub, object);
-}
-
-function rises(record: KindRecord, object: KubeObject, old: KubeObject): boolean {
-  if (typeof record.rules.generation === 'object') return record.rules.generation.changed(object, old);
-  const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
-  const keys = [...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key));
-  return keys.some(key => !semanticEqual(object[key], old[key]) && !(isEmpty(object[key]) && isEmpty(old[key])));
 }

@@ -19,8 +19,8 @@ import { visitContainers } from './visit-containers.ts';
 
 type Annotations = Readonly<Record<string, string>>;
 
-export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 export const appArmorPrefix = 'container.apparmor.security.beta.kubernetes.io/';
+export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const seccompPod = 'seccomp.security.alpha.kubernetes.io/pod';
 const seccompPrefix = 'container.seccomp.security.alpha.kubernetes.io/';
 const tolerationsKey = 'scheduler.alpha.kubernetes.io/tolerations';

@@ -47,7 +47,7 @@ function checkSeccomp(errors: Errors, path: FieldPath, profile: SeccompProfile |
 
 const maxAppArmorProfile = 4095;
 
-function checkAppArmor(errors: Errors, path: FieldPath, profile: AppArmorProfile | undefined): void {
+export function checkAppArmor(errors: Errors, path: FieldPath, profile: AppArmorProfile | undefined): void {
   if (!profile) return;
   const localPath = path.child('localhostProfile');
   const local = profile.localhostProfile;

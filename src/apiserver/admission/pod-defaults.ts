@@ -63,6 +63,7 @@ export function priority(lookup: Lookup): AdmissionPlugin {
       const old = attributes.old as unknown as Pod | null;
       if (old) {
         if (spec.priority === undefined && old.spec.priority !== undefined) spec.priority = old.spec.priority;
+        if (!spec.preemptionPolicy && old.spec.preemptionPolicy) spec.preemptionPolicy = old.spec.preemptionPolicy;
         return;
       }
       const all = await classes();

@@ -2,7 +2,6 @@
  * Who owns which fields, for every endpoint that writes: one field manager a resource and subresource, made when first
  * needed. Upstream: apiserver pkg/endpoints/handlers/fieldmanager, the strategies' GetResetFields.
  */
-import { builtinTypes } from '#api/tables';
 import {
   type Draft,
   FieldManager,
@@ -42,7 +41,6 @@ export class FieldManagers {
   }
 
   #make(resource: ServedResource, subresource: string): FieldManager {
-    if (subresource === 'scale') return scaleManager();
     const apiVersion = apiVersionText(resource);
     const reset = resetFields(resource, subresource);
     return new FieldManager({
@@ -73,16 +71,6 @@ export class FieldManagers {
     }
     return undefined;
   }
-}
-
-function scaleManager(): FieldManager {
-  return new FieldManager({
-    node: builtinTypes.struct('io.k8s.api.autoscaling.v1.Scale'),
-    apiVersion: 'autoscaling/v1',
-    kind: 'Scale',
-    subresource: 'scale',
-    builtin: true,
-  });
 }
 
 /** The manager's name of a request. */

@@ -21,7 +21,7 @@ import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import { encodeObject } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
-import { CompanionConflict, type Companions, type Decision, joinCompanions, type ObjectStore } from './object-store.ts';
+import { CompanionConflict, type Companions, type Decision, type ObjectStore } from './object-store.ts';
 import { StoredObject } from './stored-object.ts';
 import { beforeCreate, beforeUpdate, checkResourceVersion, fillSystemFields, generatedName } from './strategy.ts';
 
@@ -71,7 +71,7 @@ export interface UpdateOptions {
   /** Server-side apply creates whatever the kind's rules say. */
   readonly forceAllowCreate?: boolean;
   /** In place of {@link WriteContext.validate} when the update turns out to be a creation. */
-  readonly validateCreate?: (object: KubeObject) => Promise<Companions | undefined>;
+  readonly validateCreate?: (object: KubeObject) => Promise<void>;
 }
 
 export class Registry {
@@ -117,15 +117,15 @@ export class Registry {
       const draft = hook ? structuredClone(object) : object;
       const companions = await hook?.prepare(draft, null, context);
       beforeCreate(storage, draft, rules, context.warn);
-      const charges = await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
-      if (!context.dryRun) delete draft.metadata.resourceVersion;
+      await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
+      delete draft.metadata.resourceVersion;
       const name = draft.metadata.name!;
       const key = storageKey(storage, context.namespace, name);
       try {
         const stored = await this.deps.objects.create(storage, key, draft, {
           dryRun: context.dryRun,
           ttlSeconds: hook?.ttlSeconds,
-          with: joinCompanions(companions, charges),
+          with: companions,
         });
         if (stored) return stored;
       } catch (error) {
@@ -173,25 +173,22 @@ export class Registry {
           }
           const old = existing.decoded();
           if (options.uid && options.uid !== old.metadata.uid)
-            throw uidConflict(requestResource, existing, options.uid, context.dryRun);
+            throw uidConflict(requestResource, name, options.uid, old.metadata.uid);
           let draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           beforeUpdate(storage, draft, old, rules, context.warn);
           draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
-          const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
-          const charges = await context.validate?.(frozen, old);
+          await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
           last = { draft, existing };
           if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {
-            charges?.release?.();
             const release = await hook?.prepare(null, old, context);
             return release ? { type: 'delete', with: release } : { type: 'delete' };
           }
-          const together = joinCompanions(companions, charges);
           return {
             type: 'put',
             object: draft,
-            ...(together && { with: together }),
+            ...(companions && { with: companions }),
             ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
           };
         });
@@ -235,13 +232,12 @@ export class Registry {
     const companions = await hook?.prepare(draft, null, context);
     beforeCreate(storage, draft, rules, context.warn);
     const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
-    const charges = await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
+    await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
     delete draft.metadata.resourceVersion;
-    const together = joinCompanions(companions, charges);
     return {
       type: 'put',
       object: draft,
-      ...(together && { with: together }),
+      ...(companions && { with: companions }),
       ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
     };
   }
@@ -255,8 +251,8 @@ export class Registry {
       nowMs: this.deps.clock.now(),
       namespace: context.namespace,
       subresource: context.subresource,
-      ...(context.groupVersion !== undefined && { groupVersion: context.groupVersion }),
       random: this.deps.random,
+      warn: context.warn,
       user: context.user,
       config: this.deps.config,
     };
@@ -280,17 +276,15 @@ function finalized(object: Draft<KubeObject>, old: KubeObject): boolean {
   return !old.metadata.deletionGracePeriodSeconds;
 }
 
-/** In the words of upstream's store, which tells its key; a dry run's is without the prefix of all keys. */
-function uidConflict(
+export function uidConflict(
   about: WriteContext['requestResource'],
-  existing: StoredObject,
+  name: string,
   wanted: string,
-  dryRun: boolean,
+  have: string | undefined,
 ): StatusError {
-  const { uid = '', name = '' } = existing.decoded().metadata;
-  const key = existing.key.slice(existing.key.indexOf('/', 1));
-  const place = dryRun ? key : `/registry${key}`;
-  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${uid}`;
-  const text = `StorageError: invalid object, Code: 4, Key: ${place}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
-  return conflict(about, name, text);
+  return conflict(
+    about,
+    name,
+    `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${have ?? ''}`,
+  );
 }

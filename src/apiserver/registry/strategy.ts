@@ -8,6 +8,7 @@ import {
   conflict,
   type Draft,
   type FieldError,
+  FieldPath,
   formatTime,
   goQuote,
   invalid,
@@ -17,11 +18,13 @@ import {
   optimisticLockText,
   StatusError,
   semanticEqual,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
   validatePathSegmentName,
 } from '#apimachinery';
 import type { ServedResource } from '../scheme/resource.ts';
-import { validateChangedMetadata, validateNewMetadata } from './metadata-validation.ts';
 
+const metadataPath = FieldPath.of('metadata');
 const maxGeneratedNameLength = 63;
 const randomLength = 5;
 
@@ -71,7 +74,7 @@ export function beforeCreate(
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
   const errors = [
-    ...validateNewMetadata(resource, metadata, rules.validateName ?? defaultNameOf(resource)),
+    ...ownMetaErrors(resource, metadata),
     ...(rules.validate?.(object as KubeObject, null, context) ?? []),
   ];
   refuse(resource, object, errors);
@@ -95,14 +98,33 @@ export function beforeUpdate(
   if (context.subresource === 'status') prepareStatus(resource, object, old, context);
   else prepareUpdate(resource, object, old, context);
   keepSystemFields(object, old);
-  const group = context.groupVersion?.split('/')[0] ?? resource.group;
-  const errors = validateChangedMetadata(resource, metadata, old.metadata, { subresource: context.subresource, group });
-  if (context.subresource === 'status')
-    errors.push(...(rules.validateStatus?.(object as KubeObject, old, context) ?? []));
-  else errors.push(...(rules.validate?.(object as KubeObject, old, context) ?? []));
+  const isStatus = context.subresource === 'status';
+  const errors: FieldError[] = [
+    ...validateObjectMeta(metadata, resource.namespaced, validatePathSegmentName, metadataPath),
+    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+  ];
+  // Once for all kinds, and once more by the kind's own validation: upstream tells both.
+  for (const look of (isStatus ? rules.metaOnStatus : rules.metaOnUpdate) ?? ['change']) {
+    if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
+    else errors.push(...validateObjectMetaUpdate(metadata, old.metadata, metadataPath));
+  }
+  const next = object as KubeObject;
+  if (isStatus) errors.push(...(rules.validateStatus?.(next, old, context) ?? []));
+  else errors.push(...(rules.validate?.(next, old, context) ?? []));
   refuse(resource, object, errors);
-  for (const text of rules.warnings?.(object as KubeObject, old, context) ?? []) warn(text);
+  for (const text of updateWarnings(rules, next, old, context)) warn(text);
   rules.canonicalize?.(object);
+}
+
+/** What a kind says of its metadata, the name by its own rules. */
+function ownMetaErrors(resource: ServedResource, metadata: KubeObject['metadata']): FieldError[] {
+  const validateName = resource.rules.validateName ?? defaultNameOf(resource);
+  return validateObjectMeta(metadata, resource.namespaced, validateName, metadataPath);
+}
+
+function updateWarnings(rules: KindRules, object: KubeObject, old: KubeObject, context: RuleContext): string[] {
+  if (context.subresource === 'status') return rules.statusWarnings?.(object, old, context) ?? [];
+  return context.subresource === '' ? (rules.warnings?.(object, old, context) ?? []) : [];
 }
 
 function prepareUpdate(

@@ -8,15 +8,6 @@ import type { KindRules, SubresourceFacts } from '#api/kind';
 import type { Draft, GroupVersionKind, KubeObject, StructNode } from '#apimachinery';
 import type { CustomCodec } from '../custom/codec.ts';
 
-/** JSON paths of plain names with a leading dot, as a definition gives them. */
-export interface ScalePaths {
-  readonly specReplicasPath: string;
-  readonly statusReplicasPath: string;
-  readonly labelSelectorPath?: string | undefined;
-  /** The replicas' place in the kind's other versions, by API version; null where there is none. */
-  readonly siblings?: Readonly<Record<string, string | null>>;
-}
-
 export interface ServedResource {
   readonly group: string;
   readonly version: string;
@@ -43,8 +34,6 @@ export interface ServedResource {
   readonly custom: boolean;
   /** How bodies are read; custom kinds only. */
   readonly codec?: CustomCodec;
-  /** Where its replicas stand; custom kinds with a scale subresource only. */
-  readonly scale?: ScalePaths;
   /** How it is shown; custom kinds only. */
   readonly table?: KindTable;
 }

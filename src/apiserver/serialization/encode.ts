@@ -5,18 +5,18 @@
 import { type KubeObject, type StructNode, writeJson, writeJsonString, writeSorted } from '#apimachinery';
 
 /** Custom kinds have no Go type: their own fields are sorted, as a map's. */
-function encodeCustom({ apiVersion, kind, metadata: meta, ...rest }: KubeObject, struct: StructNode): Buffer {
+function encodeCustom(object: KubeObject, struct: StructNode): Buffer {
+  const { apiVersion, kind, metadata, ...rest } = object;
+  const { resourceVersion: _, ...meta } = metadata;
   const metaNode = struct.fields.get('metadata')!.node;
   const head = `{"apiVersion":${writeJsonString(apiVersion)},"kind":${writeJsonString(kind)},"metadata":${writeJson(meta, metaNode)}`;
   const own = writeSorted(rest);
   return Buffer.from(own === '{}' ? `${head}}` : `${head},${own.slice(1)}`);
 }
 
-/** `versioned`: a resourceVersion that the object has is kept, as in what a dry run shows. */
-export function encodeObject(object: KubeObject, struct: StructNode, versioned = false): Buffer {
-  const { resourceVersion, ...rest } = object.metadata;
-  const metadata = versioned && resourceVersion !== undefined ? { ...rest, resourceVersion } : rest;
-  if (struct.name === '') return encodeCustom({ ...object, metadata }, struct);
+export function encodeObject(object: KubeObject, struct: StructNode): Buffer {
+  if (struct.name === '') return encodeCustom(object, struct);
+  const { resourceVersion: _, ...metadata } = object.metadata;
   return Buffer.from(writeJson({ ...object, metadata }, struct));
 }
 

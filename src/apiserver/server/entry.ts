@@ -5,7 +5,7 @@
  */
 
 import { builtinTypes } from '#api/tables';
-import { goQuote, isStatusError, type Status } from '#apimachinery';
+import { isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import type { Authenticate } from '../authentication/authenticator.ts';
 import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
@@ -22,6 +22,7 @@ import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } f
 import { type HealthCheck, health, isHealthPath } from './health.ts';
 import { openidMetadata } from './oidc.ts';
 import { versionInfo } from './version.ts';
+import { Warnings } from './warnings.ts';
 
 export interface EntryDeps {
   readonly logger: Logger;
@@ -40,14 +41,15 @@ export interface EntryDeps {
 export function createEntry(deps: EntryDeps): Entry {
   return async request => {
     const done = deps.activity.begin();
-    const warnings: string[] = [];
+    const warnings = new Warnings();
     let response: ServerResponse;
     try {
       response = await answer(deps, request, warnings);
     } catch (error) {
       response = failure(deps, request, error);
     }
-    if (warnings.length > 0) response.headers['warning'] = warnings.map(warningHeader);
+    const headers = warnings.headers();
+    if (headers.length > 0) response.headers['warning'] = headers;
     response.headers['cache-control'] ??= 'no-cache, private';
     response.headers['audit-id'] = deps.dispatch.registry.deps.random.uuid();
     done();
@@ -81,21 +83,14 @@ function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Sta
   return errorStatus(error);
 }
 
-/** RFC 7234 5.5 as upstream writes it: 299, no agent, the quoted text. */
-function warningHeader(text: string): string {
-  return `299 - ${goQuote(text)}`;
-}
-
-async function answer(deps: EntryDeps, request: ServerRequest, warnings: string[]): Promise<ServerResponse> {
+async function answer(deps: EntryDeps, request: ServerRequest, warnings: Warnings): Promise<ServerResponse> {
   const info = requestInfo(request.method, request.path, request.query);
   const requester = await deps.authenticate(request);
   const user = await impersonate(request, requester, deps.authorizer);
   const attributes = attributesOf(user, info);
   const { decision, reason } = await deps.authorizer.authorize(attributes);
   if (decision !== 'allow') throw forbiddenError(attributes, reason);
-  const warn = (text: string): void => {
-    if (!warnings.includes(text)) warnings.push(text);
-  };
+  const warn = (text: string): void => warnings.add(text);
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
   return nonResource(deps, request, info);
 }
@@ -119,7 +114,6 @@ function rootPaths(deps: EntryDeps): string[] {
 
 async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: RequestInfo): Promise<ServerResponse> {
   if (isHealthPath(path)) return health(request, deps.checks);
-  if (path.startsWith('//')) throw new PageNotFound();
   if (path.includes('//')) throw noSuchPath();
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/version' || path === '/version/') {

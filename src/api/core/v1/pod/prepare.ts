@@ -3,11 +3,12 @@
  * (DropDisabledPodFields at v1.36's default gates).
  */
 import type { Draft } from '#apimachinery';
-import type { AppArmorProfile, Container, Pod, PodAffinityTerm, PodSpec } from '../../../types.ts';
+import type { Container, Pod, PodAffinityTerm, PodSpec } from '../../../types.ts';
 
 type AnyContainer = Draft<Container>;
 
-function containersOf(spec: Draft<PodSpec>): AnyContainer[] {
+/** All containers, in the order in which upstream visits them. */
+export function containersOf(spec: Draft<PodSpec>): AnyContainer[] {
   const { initContainers = [], containers = [], ephemeralContainers = [] } = spec;
   return [...initContainers, ...containers, ...(ephemeralContainers as AnyContainer[])];
 }
@@ -64,28 +65,4 @@ export function mergeMatchLabelKeys(pod: Draft<Pod>): void {
     for (const term of affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) mergeKeys(term, labels);
   }
   for (const constraint of pod.spec.topologySpreadConstraints ?? []) mergeKeys(constraint, labels);
-}
-
-const appArmorPrefix = 'container.apparmor.security.beta.kubernetes.io/';
-
-function appArmorOf(annotation: string): AppArmorProfile | undefined {
-  if (annotation === 'unconfined') return { type: 'Unconfined' };
-  if (annotation === '' || annotation === 'runtime/default') return { type: 'RuntimeDefault' };
-  const local = annotation.startsWith('localhost/') ? annotation.slice('localhost/'.length) : '';
-  return local !== '' && local.trim() === local ? { type: 'Localhost', localhostProfile: local } : undefined;
-}
-
-/** Fills AppArmor fields from the annotations that older clients write. */
-export function applyAppArmorAnnotations(pod: Draft<Pod>): void {
-  if (pod.spec.os?.name === 'windows') return;
-  const ofPod = pod.spec.securityContext?.appArmorProfile;
-  for (const container of containersOf(pod.spec)) {
-    const annotation = pod.metadata.annotations?.[appArmorPrefix + container.name];
-    if (annotation === undefined || container.securityContext?.appArmorProfile) continue;
-    const profile = appArmorOf(annotation);
-    const same = ofPod && profile?.type === ofPod.type && profile.localhostProfile === ofPod.localhostProfile;
-    if (!profile || same) continue;
-    container.securityContext ??= {};
-    container.securityContext.appArmorProfile = { ...profile };
-  }
 }

@@ -1,12 +1,12 @@
 /** Pods. Upstream: pkg/registry/core/pod/strategy.go, pkg/apis/core/validation. */
-import type { Draft } from '#apimachinery';
-import { semanticEqual } from '#apimachinery';
+import { type Draft, formatTime, semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { Pod } from '../../../types.ts';
 import { validatePodCreate, validatePodUpdate } from '../../../validation/pods.ts';
 import { qosClass } from '../../helpers.ts';
+import { applyAppArmorAnnotations } from './app-armor.ts';
 import { podDefaults } from './defaults.ts';
-import { applyAppArmorAnnotations, dropDisabledPodFields, mergeMatchLabelKeys } from './prepare.ts';
+import { containersOf, dropDisabledPodFields, mergeMatchLabelKeys } from './prepare.ts';
 import { validatePodStatus } from './status.ts';
 
 function keep<K extends 'spec' | 'status'>(draft: Draft<Pod>, old: Pod, field: K): void {
@@ -16,7 +16,7 @@ function keep<K extends 'spec' | 'status'>(draft: Draft<Pod>, old: Pod, field: K
 
 export const podRules: KindRules<Pod> = {
   defaults: podDefaults,
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft.spec as Pod['spec']) };
     dropDisabledPodFields(draft.spec, undefined);
     if (draft.spec.schedulingGates?.length) {
@@ -26,11 +26,12 @@ export const podRules: KindRules<Pod> = {
           status: 'False',
           reason: 'SchedulingGated',
           message: 'Scheduling is blocked due to non-empty scheduling gates',
+          lastTransitionTime: formatTime(context.nowMs),
         },
       ];
     }
     mergeMatchLabelKeys(draft);
-    applyAppArmorAnnotations(draft);
+    applyAppArmorAnnotations(draft, containersOf(draft.spec), context.warn ?? (() => {}));
   },
   prepareUpdate(draft, old) {
     keep(draft, old, 'status');
@@ -60,11 +61,8 @@ export const podRules: KindRules<Pod> = {
       'spec.hostNetwork',
       'status.phase',
       'status.podIP',
-      'status.podIPs',
       'status.nominatedNodeName',
-      'spec.host',
     ],
-    renamed: { 'spec.host': 'spec.nodeName' },
     read: pod => ({
       'spec.nodeName': pod.spec.nodeName ?? '',
       'spec.restartPolicy': pod.spec.restartPolicy ?? '',
