@@ -49,8 +49,28 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;
-  else if (error instanceof UserError) {
-    console.error(error.remedy ? `${error.message} ${error.remedy}` : error.message);
+  else {
+    const known = error instanceof UserError ? error : explainSystemError(error);
+    if (!known) throw error;
+    console.error(known.remedy ? `${known.message} ${known.remedy}` : known.message);
     process.exit(1);
-  } else throw error;
+  }
+}
+
+/** What the system refused, as a sentence; undefined for what is no such refusal. */
+function explainSystemError(error: unknown): UserError | undefined {
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  if (path === undefined || syscall === undefined) return undefined;
+  const reasons: Readonly<Record<string, readonly [reason: string, remedy: string]>> = {
+    EACCES: ['this user may not', 'Run as the user who made it (sudo), or choose another directory with KOBUNE_ROOT.'],
+    EPERM: ['this user may not', 'Run as the user who made it (sudo), or choose another directory with KOBUNE_ROOT.'],
+    EROFS: ['the file system is read-only', 'Choose another directory with KOBUNE_ROOT.'],
+    ENOSPC: ['the disk is full', 'Free some space, then try again.'],
+    ENOTDIR: ['a part of the path is a file', 'Choose another directory with KOBUNE_ROOT.'],
+    ENOENT: ['it does not exist', ''],
+    EISDIR: ['it is a directory', ''],
+  };
+  const [reason, remedy] = reasons[code ?? ''] ?? [];
+  if (reason === undefined) return undefined;
+  return new UserError(`Cannot ${syscall} ${path}: ${reason}.`, { ...(remedy && { remedy }), cause: error });
 }

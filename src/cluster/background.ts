@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { keepProcessAlive, systemClock, UserError } from '#base';
 import { type ClusterConfig, defaultConfig, freeIndex, readConfig, writeConfig } from './config.ts';
 import type { Access } from './kubeconfig.ts';
+import { checkMachine, thisMachine } from './requirements.ts';
 import {
   createStateDir,
   directorySizeBytes,
@@ -58,8 +59,10 @@ export async function startInBackground(
   flags: GivenSettings & { readonly apiOnly?: boolean; readonly node: boolean; readonly logLevel: string },
   launcher: string,
 ): Promise<{ config: ClusterConfig; alreadyRunning: boolean }> {
+  const running = runningServer(dir) !== undefined;
+  if (!running && flags.node && !flags.apiOnly) checkMachine(thisMachine());
   const config = ensureConfig(dir, flags);
-  if (runningServer(dir)) return { config, alreadyRunning: true };
+  if (running) return { config, alreadyRunning: true };
   const logPath = join(dir.logs, 'server.log');
   const log = openSync(logPath, 'a', 0o600);
   const logStart = readFileSync(logPath).length;
@@ -84,16 +87,23 @@ export async function startInBackground(
     }
     await systemClock.sleep(pollMs);
   }
-  const said = readFileSync(logPath, 'utf8').slice(logStart).trim().split('\n').at(-1) ?? '';
-  if (exit === undefined) child.kill('SIGTERM');
-  throw new UserError(
-    exit === undefined ? `The server was not ready after ${readyTimeoutMs / 1000} s.` : lastWords(said),
-    { remedy: `See: kobune logs --name ${dir.name}` },
-  );
+  const said = readFileSync(logPath, 'utf8').slice(logStart).trim();
+  const remedy = `See: kobune logs --name ${dir.name}`;
+  if (exit === undefined) {
+    child.kill('SIGTERM');
+    throw new UserError(`The server was not ready after ${readyTimeoutMs / 1000} s.`, { remedy });
+  }
+  throw lastWords(said, remedy);
 }
 
-function lastWords(line: string): string {
-  return line === '' ? 'The server ended without a word.' : line;
+/** What a server that ended said last: its own sentence if it had one, else where to look. */
+function lastWords(said: string, remedy: string): UserError {
+  const lines = said.split('\n');
+  const last = lines.at(-1) ?? '';
+  if (last === '') return new UserError('The server ended without a word.', { remedy });
+  if (!last.startsWith('Node.js v')) return new UserError(last);
+  const error = lines.findLast(line => /^(\S*Error\b|Uncaught)/.test(line)) ?? 'an unknown error';
+  return new UserError(`The server crashed: ${error}.`, { remedy });
 }
 
 /** Asks the server to stop and waits until it is gone; false when none ran. */
@@ -136,14 +146,20 @@ export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
 /** What `kobune status` shows of one cluster. */
 export interface ClusterStatus {
   readonly name: string;
-  readonly state: 'absent' | 'stopped' | 'ready';
+  readonly state: 'absent' | 'damaged' | 'stopped' | 'ready';
   /** Label and value, in order. */
   readonly details: ReadonlyArray<readonly [string, string]>;
 }
 
 /** Looks at files and processes only; never starts anything. */
 export function clusterStatus(dir: StateDir): ClusterStatus {
-  const config = readConfig(dir);
+  let config: ClusterConfig | undefined;
+  try {
+    config = readConfig(dir);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { name: dir.name, state: 'damaged', details: [['problem', error.message]] };
+  }
   if (!config) return { name: dir.name, state: 'absent', details: [] };
   const server = runningServer(dir);
   const common: Array<readonly [string, string]> = [

@@ -3,6 +3,7 @@
  * on this machine so that several run side by side.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
 import { UserError } from '#base';
 import { clusterNames, type StateDir, stateDir, writeFileAtomically } from './state-dir.ts';
@@ -51,12 +52,33 @@ export function dnsAddress(config: Pick<ClusterConfig, 'serviceCidr'>): string {
 
 /** Reads `config.yaml`; undefined when there is none. Throws a UserError when it cannot be understood. */
 export function readConfig(dir: StateDir): ClusterConfig | undefined {
-  if (!existsSync(dir.config)) return undefined;
+  return readConfigFile(dir.config, dir.name);
+}
+
+/** Settings with which this machine was last changed for the cluster. */
+const usedConfigFile = (dir: StateDir): string => join(dir.node, 'config.yaml');
+
+/** Keeps the settings beside what they make on this machine, so that it is found again when `config.yaml` changes. */
+export function keepUsedConfig(dir: StateDir, config: ClusterConfig): void {
+  const path = usedConfigFile(dir);
+  const text = dump(config, { sortKeys: false });
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileAtomically(path, text);
+}
+
+/** What {@link keepUsedConfig} kept; undefined when nothing was ever made on this machine. */
+export function readUsedConfig(dir: StateDir): ClusterConfig | undefined {
+  return readConfigFile(usedConfigFile(dir), dir.name);
+}
+
+function readConfigFile(path: string, clusterName: string): ClusterConfig | undefined {
+  if (!existsSync(path)) return undefined;
   const problem = (why: string): UserError =>
-    new UserError(`${dir.config} ${why}.`, { remedy: 'Mend the file, or remove the cluster: kobune down --delete' });
+    new UserError(`${path} ${why}.`, {
+      remedy: `Mend the file, or remove the cluster: kobune down --delete --name ${clusterName}`,
+    });
   let value: unknown;
   try {
-    value = load(readFileSync(dir.config, 'utf8'));
+    value = load(readFileSync(path, 'utf8'));
   } catch (cause) {
     throw problem(`is no YAML: ${(cause as Error).message.split('\n')[0]}`);
   }
@@ -87,12 +109,19 @@ function indexesInUse(): number[] {
   });
 }
 
+/** A cluster whose settings cannot be read keeps the index that it last used; another cluster need not suffer from it. */
+function indexOf(dir: StateDir): number | undefined {
+  try {
+    return readConfig(dir)?.index;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return readUsedConfig(dir)?.index;
+  }
+}
+
 /** The smallest index that no other cluster of this machine has. */
 export function freeIndex(root: string): number {
-  const taken = new Set([
-    ...clusterNames(root).map(name => readConfig(stateDir(root, name))?.index),
-    ...indexesInUse(),
-  ]);
+  const taken = new Set([...clusterNames(root).map(name => indexOf(stateDir(root, name))), ...indexesInUse()]);
   for (let index = 0; index < 64; index++) if (!taken.has(index)) return index;
   throw new UserError('There are 64 clusters on this machine already.', {
     remedy: 'Remove one: kobune down --delete --name NAME',

@@ -13,6 +13,7 @@ export { type ClusterDeps, type ControlPlane, type ControlPlaneOptions, startCon
 export { type ClusterConfig, defaultConfig, readConfig } from './config.ts';
 export {
   type Access,
+  checkKubeconfig,
   contextName,
   kubeconfigText,
   mergeKubeconfig,
@@ -20,6 +21,7 @@ export {
   userKubeconfigPath,
 } from './kubeconfig.ts';
 export { removeCluster } from './remove.ts';
+export { checkMachine, type Machine, thisMachine } from './requirements.ts';
 export { runServer, type ServerOptions } from './server.ts';
-export { clusterNames, defaultRoot, type StateDir, stateDir } from './state-dir.ts';
+export { clusterNames, defaultRoot, runningServer, type ServerFile, type StateDir, stateDir } from './state-dir.ts';
 export { kubernetesVersion, version } from './version.ts';

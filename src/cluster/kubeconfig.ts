@@ -107,17 +107,30 @@ export function removeFromKubeconfig(path: string, clusterName: string): void {
 
 function readKubeconfig(path: string): Kubeconfig {
   if (!existsSync(path)) return {};
+  const remedy = 'Mend the file, or move it away.';
   let value: unknown;
   try {
     value = load(readFileSync(path, 'utf8'));
   } catch (cause) {
-    throw new UserError(`${path} is no YAML, so the context was not changed.`, { cause });
+    throw new UserError(`${path} is no YAML, so the context was not changed.`, { remedy, cause });
   }
   if (value === null || value === undefined) return {};
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new UserError(`${path} is no kubeconfig, so the context was not changed.`);
+    throw new UserError(`${path} is no kubeconfig, so the context was not changed.`, { remedy });
+  }
+  for (const list of ['clusters', 'users', 'contexts'] as const) {
+    const entries = (value as Kubeconfig)[list] ?? [];
+    if (Array.isArray(entries) && entries.every(each => typeof each?.name === 'string')) continue;
+    throw new UserError(`${path} has ${list} that are no list of named entries, so the context was not changed.`, {
+      remedy,
+    });
   }
   return value as Kubeconfig;
+}
+
+/** Throws a UserError when the file at `path` is there but could not be merged into. */
+export function checkKubeconfig(path: string): void {
+  readKubeconfig(path);
 }
 
 /** A symbolic link stays one: what it leads to is replaced. */

@@ -11,7 +11,7 @@ import { defaultKubeletConfig, startKubelet } from '#kubelet';
 import { linuxKernel, type NodeNetwork, nodeAddressOf, startNodeNetwork } from '#network/node';
 import type { ImageAdmin } from './admin-socket.ts';
 import type { ControlPlane } from './cluster.ts';
-import { type ClusterConfig, dnsAddress } from './config.ts';
+import { type ClusterConfig, dnsAddress, keepUsedConfig } from './config.ts';
 import type { ClusterPki } from './pki-files.ts';
 import type { StateDir } from './state-dir.ts';
 import { kubernetesVersion, version } from './version.ts';
@@ -69,6 +69,7 @@ async function openEngine({ dir, logger }: NodeOptions, network: NodeNetwork): P
 /** Makes the node's interface and opens the engine, adopting what runs. Both are put into `stack`. */
 export async function prepareNode(options: NodeOptions, stack: AsyncDisposableStack): Promise<PreparedNode> {
   const { dir, config, logger } = options;
+  keepUsedConfig(dir, config);
   const network = stack.use(await openNetwork(options));
   const engine = stack.use(await openEngine(options, network));
   return {

@@ -7,9 +7,10 @@ import { user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
 import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#storage';
 import { startAdminSocket } from './admin-socket.ts';
-import { type ControlPlane, startControlPlane } from './cluster.ts';
+import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import { ensurePki } from './pki-files.ts';
+import { checkPortFree, explainPortInUse } from './ports.ts';
 import {
   createStateDir,
   processStartTicks,
@@ -51,7 +52,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
       () => {},
     );
     const started = start(options, stack, abort.signal, error => stop.reject(error));
-    const { url, nodeAddress } = await Promise.race([started, rejectOnStop(stop.promise)]);
+    const { url, nodeAddress } = await Promise.race([started, rejectOnStop(stop.promise)]).catch(cause => {
+      throw explainPortInUse(cause, options);
+    });
     const readyMs = Math.round(systemClock.monotonicMs() - begin);
     options.logger.info('ready', { url, readyMs });
     writeServerFile(options.dir, url, nodeAddress);
@@ -80,6 +83,7 @@ async function start(
 ): Promise<{ url: string; nodeAddress: string | undefined }> {
   const { dir, config, logger, apiOnly } = options;
   createStateDir(dir);
+  await checkPortFree(config.apiAddress, config.apiPort);
   const apiServiceAddress = config.serviceCidr.replace(/\.\d+\/\d+$/, '.1');
   const nodeModule = apiOnly || !options.node ? undefined : await import('./node.ts');
   const nodeAddress = nodeModule?.nodeAddress(config);
@@ -122,8 +126,9 @@ async function start(
   );
   stack.use(controlPlane);
   const tls = { ...pki.apiServer, clientCaPem: pki.authority.certPem };
-  const listener = await listenOn(controlPlane, config.apiAddress, config.apiPort, tls);
-  if (nodeAddress) await listenOn(controlPlane, nodeAddress, config.apiPort, tls);
+  const { apiServer } = controlPlane;
+  const listener = await apiServer.listen({ host: config.apiAddress, port: config.apiPort, tls });
+  if (nodeAddress) await apiServer.listen({ host: nodeAddress, port: config.apiPort, tls });
   if (node) {
     await node.start({ controlPlane, pki, nodeUser: user(`system:node:${config.nodeName}`, ['system:nodes']) }, signal);
     stack.use(await startAdminSocket(dir, node.images, logger));
@@ -140,28 +145,12 @@ async function openStore({ dir, config }: ServerOptions, onFatal: (error: Error)
     if (!(cause instanceof StorageError)) throw cause;
     const remedies: Partial<Record<StorageError['code'], string>> = {
       locked: `Another server uses it; stop that one: kobune down --name ${dir.name}`,
-      damaged: `Nothing was changed. Look at it with: sqlite3 ${path} "pragma integrity_check"`,
+      damaged: `Nothing was changed; look at it with: sqlite3 -readonly ${path} "pragma integrity_check"`,
       newer: 'Use the newer program that wrote it.',
     };
     const remedy = remedies[cause.code];
-    throw new UserError(`The store ${path} cannot be opened: ${cause.message}.`, { ...(remedy && { remedy }), cause });
-  }
-}
-
-async function listenOn(
-  controlPlane: ControlPlane,
-  host: string,
-  port: number,
-  tls: Parameters<ControlPlane['apiServer']['listen']>[0]['tls'],
-): Promise<{ url: string }> {
-  try {
-    return await controlPlane.apiServer.listen({ host, port, tls });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
-    throw new UserError(`Port ${port} on ${host} is in use.`, {
-      remedy: 'Choose another: kobune up --port PORT',
-      cause,
-    });
+    const [why] = cause.message.split('\n');
+    throw new UserError(`The store cannot be opened: ${why}.`, { ...(remedy && { remedy }), cause });
   }
 }
 

@@ -20,7 +20,7 @@ export interface StateDir {
   readonly logs: string;
   /** Short, because socket paths have a limit of 108 bytes. */
   readonly run: string;
-  /** Written by a running server: process id and addresses. */
+  /** Written by a running server: process id and addresses. Among the sockets, so that a full disk is no hindrance. */
   readonly serverFile: string;
 }
 
@@ -40,7 +40,9 @@ export function stateDir(root: string, name: string): StateDir {
   }
   const path = join(resolve(root), name);
   const id = createHash('sha256').update(path).digest('hex').slice(0, 10);
-  const runRoot = process.getuid?.() === 0 ? '/run/kobune' : join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'kobune');
+  const uid = process.getuid?.() ?? 0;
+  const ownRunRoot = process.env['XDG_RUNTIME_DIR'] ? 'kobune' : `kobune-${uid}`;
+  const runRoot = uid === 0 ? '/run/kobune' : join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), ownRunRoot);
   return {
     root: resolve(root),
     name,
@@ -51,7 +53,7 @@ export function stateDir(root: string, name: string): StateDir {
     node: join(path, 'node'),
     logs: join(path, 'logs'),
     run: join(runRoot, id),
-    serverFile: join(path, 'server.json'),
+    serverFile: join(runRoot, id, 'server.json'),
   };
 }
 
@@ -59,7 +61,7 @@ export function stateDir(root: string, name: string): StateDir {
 export function clusterNames(root: string): string[] {
   if (!existsSync(root)) return [];
   return readdirSync(root)
-    .filter(name => existsSync(join(root, name, 'config.yaml')))
+    .filter(name => statSync(join(root, name, 'config.yaml'), { throwIfNoEntry: false })?.isFile())
     .sort();
 }
 
@@ -90,7 +92,13 @@ export interface ServerFile {
 /** The running server of this directory; undefined when none runs. */
 export function runningServer(dir: StateDir): ServerFile | undefined {
   if (!existsSync(dir.serverFile)) return undefined;
-  const file = JSON.parse(readFileSync(dir.serverFile, 'utf8')) as ServerFile;
+  let file: ServerFile;
+  try {
+    file = JSON.parse(readFileSync(dir.serverFile, 'utf8'));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    return undefined; // the store's lock tells whether a server runs
+  }
   return processStartTicks(file.pid) === file.startTicks ? file : undefined;
 }
 

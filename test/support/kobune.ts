@@ -2,30 +2,23 @@
  * A whole Kobune, started as its users start it: `kobune up` in a state directory and kubeconfig of its own, removed
  * with everything when disposed. Also says why a machine cannot run one, and which kubectl binaries it has.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { delimiter, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
+import { runningServer, stateDir } from '#cluster';
+import { findProgram, freePort, launcher, type Output, runCommand } from './program.ts';
 
-const root = resolve(import.meta.dirname, '..', '..');
-const launcher = join(root, 'bin', 'kobune.cjs');
-const run = promisify(execFile);
+export type { Output } from './program.ts';
 
 /** Why containers cannot run here, or undefined when they can. */
 export function whyNoContainers(): string | undefined {
   if (process.platform !== 'linux') return 'containers run on Linux only';
   if (process.getuid?.() !== 0) return 'containers need root';
   for (const program of [['crun', 'runc'], ['nft'], ['ip'], ['cc', 'gcc']]) {
-    if (!program.some(name => find(name))) return `${program.join(' or ')} is not installed`;
+    if (!program.some(name => findProgram(name))) return `${program.join(' or ')} is not installed`;
   }
   if (!readFileSync('/proc/filesystems', 'utf8').includes('overlay')) return 'the kernel has no overlayfs';
   return undefined;
-}
-
-function find(program: string): string | undefined {
-  const directories = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter);
-  return directories.map(directory => join(directory, program)).find(path => existsSync(path));
 }
 
 /** The kubectl binaries of this machine by version (`1.33`), newest last. */
@@ -46,13 +39,6 @@ export function kubectls(): Map<string, string> {
     if (!found.has(version)) found.set(version, path);
   }
   return new Map([...found].sort(([a], [b]) => Number(a.split('.')[1]) - Number(b.split('.')[1])));
-}
-
-/** What a command printed, whether it failed or not. */
-export interface Output {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 export interface Kobune extends AsyncDisposable {
@@ -76,21 +62,8 @@ export async function startKobune(flags: readonly string[] = []): Promise<Kobune
   const name = `e2e${process.pid}x${counter++}`;
   const kubeconfig = join(directory, 'kubeconfig');
   const env = { ...process.env, KOBUNE_ROOT: directory, KUBECONFIG: kubeconfig, HOME: directory };
-  const execute = async (
-    file: string,
-    args: readonly string[],
-    input?: string,
-    timeoutMs = 60_000,
-  ): Promise<Output> => {
-    const child = run(file, [...args], { env, timeout: timeoutMs, maxBuffer: 1 << 26 });
-    child.child.stdin?.end(input ?? '');
-    try {
-      return { code: 0, ...(await child) };
-    } catch (error) {
-      const { code, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
-      return { code: typeof code === 'number' ? code : -1, stdout, stderr };
-    }
-  };
+  const execute = (file: string, args: readonly string[], input?: string, timeoutMs?: number): Promise<Output> =>
+    runCommand(file, args, { env, ...(input !== undefined && { input }), ...(timeoutMs && { timeoutMs }) });
   const cli = (...args: string[]): Promise<Output> => execute(process.execPath, [launcher, ...args, '--name', name]);
   const port = await freePort();
   const begin = performance.now();
@@ -113,19 +86,9 @@ export async function startKobune(flags: readonly string[] = []): Promise<Kobune
     upMs,
     cli,
     kubectl: (args, options = {}) => execute(options.path ?? newest, args, options.input, options.timeoutMs),
-    pid: () => (JSON.parse(readFileSync(join(directory, name, 'server.json'), 'utf8')) as { pid: number }).pid,
+    pid: () => runningServer(stateDir(directory, name))!.pid,
     [Symbol.asyncDispose]: remove,
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolvePort, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolvePort(port));
-    });
-  });
 }
 
 /** Repeats `check` until it answers something other than undefined; throws `what` after `timeoutMs`. */

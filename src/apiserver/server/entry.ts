@@ -7,6 +7,7 @@
 import { builtinTypes } from '#api/tables';
 import { isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
+import { StorageError } from '#storage';
 import type { Authenticate } from '../authentication/authenticator.ts';
 import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import { type Authorizer, attributesOf, forbiddenError } from '../authorization/authorizer.ts';
@@ -77,8 +78,11 @@ const statusStruct = () => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.met
 
 /** Bugs are told to the log and to nobody else. */
 function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Status {
-  if (!isStatusError(error) && !request.signal.aborted) {
-    deps.logger.error('request failed', { method: request.method, path: request.path, error });
+  const { method, path } = request;
+  if (error instanceof StorageError && (error.code === 'noSpace' || error.code === 'readOnly')) {
+    deps.logger.warn('write refused', { method, path, reason: error.message });
+  } else if (!isStatusError(error) && !request.signal.aborted) {
+    deps.logger.error('request failed', { method, path, error });
   }
   return errorStatus(error);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Command } from 'commander';
 import { UserError } from '#base';
-import { type ClusterOptions, existingCluster, nameOption, rootOption } from '../options.ts';
+import { type ClusterOptions, existingDirectory, nameOption, rootOption } from '../options.ts';
 
 export function logsCommand(): Command {
   return new Command('logs')
@@ -14,7 +14,7 @@ export function logsCommand(): Command {
     .option('-f, --follow', 'go on as the log grows, until interrupted')
     .addHelpText('after', '\nExample:\n  kobune logs --follow')
     .action(async (options: ClusterOptions & { follow?: boolean }) => {
-      const { dir } = existingCluster(options);
+      const dir = existingDirectory(options);
       const path = join(dir.logs, 'server.log');
       if (!existsSync(path)) throw new UserError(`The server has written no log yet (${path}).`);
       let offset = await print(path, 0);

@@ -1,7 +1,7 @@
 /** `kobune server`: the server in the foreground; `up` runs this in the background. */
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger, type LogLevel, systemClock } from '#base';
-import { ensureConfig, runServer, stateDir } from '#cluster';
+import { checkMachine, ensureConfig, runServer, stateDir, thisMachine } from '#cluster';
 import { type ClusterOptions, nameOption, rootOption } from '../options.ts';
 
 /** Options that `up` passes on. */
@@ -36,6 +36,7 @@ export function serverCommand(): Command {
     .addHelpText('after', '\nExamples:\n  kobune server\n  kobune server --api-only --store memory --port 7443')
     .action(async (flags: ServerFlags) => {
       const dir = stateDir(flags.root, flags.name);
+      if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
       const config = ensureConfig(dir, flags);
       const logger = createLogger({
         clock: systemClock,

@@ -1,6 +1,13 @@
 /** `kobune up`: starts the server in the background, waits until it is ready, merges the kubeconfig context. */
 import { Command } from 'commander';
-import { adminAccess, mergeKubeconfig, startInBackground, stateDir, userKubeconfigPath } from '#cluster';
+import {
+  adminAccess,
+  checkKubeconfig,
+  mergeKubeconfig,
+  startInBackground,
+  stateDir,
+  userKubeconfigPath,
+} from '#cluster';
 import { addServerOptions, type ServerFlags } from './server.ts';
 
 export function upCommand(): Command {
@@ -10,6 +17,7 @@ export function upCommand(): Command {
     .addHelpText('after', '\nExamples:\n  kobune up\n  kobune up --name two\n  kobune up --api-only --store memory')
     .action(async (flags: ServerFlags & { kubeconfig: boolean }) => {
       const dir = stateDir(flags.root, flags.name);
+      if (flags.kubeconfig) checkKubeconfig(userKubeconfigPath());
       const begin = performance.now();
       const { config, alreadyRunning } = await startInBackground(dir, flags, process.argv[1]!);
       const access = adminAccess(dir, config);

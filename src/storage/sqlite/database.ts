@@ -6,6 +6,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { StorageError } from '../contract.ts';
 
 /** "KBNE" in the header's application id. */
@@ -98,10 +99,16 @@ export function checkFile(path: string): void {
   if (problems.length > 0) throw new StorageError('damaged', `${path} is damaged: ${problems[0]}`);
 }
 
-/** SQLite's own check of the whole file. A read-only connection neither recovers nor checkpoints. */
+/**
+ * SQLite's own check of the whole file. A read-only connection neither recovers nor checkpoints; without a log beside
+ * the store it is also told that nobody writes, so that it makes no files of its own.
+ */
 export function checkPages(path: string): string[] {
+  const address = pathToFileURL(path);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  if (!log) address.searchParams.set('immutable', '1');
   try {
-    const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    const db = new DatabaseSync(address, { readOnly: true, timeout: 1000 });
     try {
       const rows = db.prepare('PRAGMA quick_check(20)').all();
       return rows.map(row => String(Object.values(row)[0])).filter(text => text !== 'ok');
