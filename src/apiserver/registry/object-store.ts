@@ -63,7 +63,7 @@ export class ObjectStore {
     object: Draft<KubeObject>,
     options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
   ): Promise<StoredObject | null> {
-    const encode = options.dryRun || resource.custom ? encodeObject : encodeStored;
+    const encode = resource.custom ? encodeObject : encodeStored;
     const bytes = encode(object as KubeObject, resource.struct);
     if (options.dryRun) {
       return (await this.get(key)) ? null : new StoredObject(key, bytes, 0, 0);
@@ -101,7 +101,7 @@ export class ObjectStore {
         existing = next(key, result.current, existing);
         continue;
       }
-      const encode = dryRun || resource.custom ? encodeObject : encodeStored;
+      const encode = resource.custom ? encodeObject : encodeStored;
       const bytes = encode(decision.object as KubeObject, resource.struct);
       if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
         return { type: 'kept', object: existing };

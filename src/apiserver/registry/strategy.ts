@@ -18,6 +18,7 @@ import {
   optimisticLockText,
   StatusError,
   semanticEqual,
+  validateKubeFinalizers,
   validateObjectMeta,
   validateObjectMetaUpdate,
   validatePathSegmentName,
@@ -73,11 +74,12 @@ export function beforeCreate(
   if (rules.generation) metadata.generation = 1;
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
-  const errors = [
-    ...ownMetaErrors(resource, metadata),
+  refuse(resource, object, [
+    ...(rules.metaRule === 'none' ? [] : ownMetaErrors(resource, metadata)),
     ...(rules.validate?.(object as KubeObject, null, context) ?? []),
-  ];
-  refuse(resource, object, errors);
+  ]);
+  // What holds for all kinds comes last, so that the kind's own texts are shown where it has any.
+  refuse(resource, object, validateObjectMeta(metadata, resource.namespaced, validatePathSegmentName, metadataPath));
   for (const text of rules.warnings?.(object as KubeObject, null, context) ?? []) warn(text);
   rules.canonicalize?.(object);
 }
@@ -93,6 +95,7 @@ export function beforeUpdate(
   const { rules } = resource;
   const { metadata } = object;
   if (resource.namespaced) metadata.namespace ??= context.namespace;
+  else delete metadata.namespace;
   if (old.metadata.generation === undefined) delete metadata.generation;
   else metadata.generation = old.metadata.generation;
   if (context.subresource === 'status') prepareStatus(resource, object, old, context);
@@ -106,7 +109,11 @@ export function beforeUpdate(
   // Once for all kinds, and once more by the kind's own validation: upstream tells both.
   for (const look of (isStatus ? rules.metaOnStatus : rules.metaOnUpdate) ?? ['change']) {
     if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
-    else errors.push(...validateObjectMetaUpdate(metadata, old.metadata, metadataPath));
+    else
+      errors.push(
+        ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+        ...finalizerErrors(resource, metadata),
+      );
   }
   const next = object as KubeObject;
   if (isStatus) errors.push(...(rules.validateStatus?.(next, old, context) ?? []));
@@ -119,7 +126,14 @@ export function beforeUpdate(
 /** What a kind says of its metadata, the name by its own rules. */
 function ownMetaErrors(resource: ServedResource, metadata: KubeObject['metadata']): FieldError[] {
   const validateName = resource.rules.validateName ?? defaultNameOf(resource);
-  return validateObjectMeta(metadata, resource.namespaced, validateName, metadataPath);
+  return [
+    ...validateObjectMeta(metadata, resource.namespaced, validateName, metadataPath),
+    ...finalizerErrors(resource, metadata),
+  ];
+}
+
+function finalizerErrors({ rules }: ServedResource, { finalizers }: KubeObject['metadata']): FieldError[] {
+  return rules.metaRule === 'core' ? validateKubeFinalizers(finalizers, metadataPath.child('finalizers')) : [];
 }
 
 function updateWarnings(rules: KindRules, object: KubeObject, old: KubeObject, context: RuleContext): string[] {
