@@ -77,6 +77,16 @@ export interface RuleContext {
   };
 }
 
+/** Field selectors of a kind. Upstream: its field label conversion in `names` and `renamed`, ToSelectableFields in `read`. */
+export interface SelectableFields<T> {
+  /** What a selector may name in this version. */
+  readonly names: readonly string[];
+  /** Names that the stored version has under another. */
+  readonly renamed?: Readonly<Record<string, string>>;
+  /** Asked of the stored version only. */
+  read(object: T): Readonly<Record<string, string>>;
+}
+
 /** Hand-written rules of one kind in one version. Everything is optional: what is absent has upstream's generic rule. */
 export interface KindRules<T extends KubeObject = KubeObject> {
   /** Fills absent fields, in the request's version, on create, update and after patches. Must be idempotent. */
@@ -103,11 +113,6 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   metaOnUpdate?: readonly ('full' | 'change')[];
   /** The same for writes to `/status`. Default: `change` once. */
   metaOnStatus?: readonly ('full' | 'change')[];
-  /**
-   * What the kind's own validation asks of metadata: `core` as `generic`, and that finalizers without a domain are
-   * Kubernetes's own; `none` leaves it to what holds for all kinds. Default: `generic`.
-   */
-  metaRule?: 'core' | 'generic' | 'none';
   /** `Warning:` header texts of a create or update of the main resource; `old` is null on create. */
   warnings?(object: T, old: T | null, context: RuleContext): string[];
   /** The same of a write to `/status`. */
@@ -120,7 +125,7 @@ export interface KindRules<T extends KubeObject = KubeObject> {
    */
   generation?: boolean | { changed(object: T, old: T): boolean };
   /** Field selectors beyond metadata.name and metadata.namespace, as strings. */
-  selectableFields?: { readonly names: readonly string[]; read(object: T): Readonly<Record<string, string>> };
+  selectableFields?: SelectableFields<T>;
   /** PUT of a name that does not exist creates it. */
   allowCreateOnUpdate?: boolean;
   /** PUT without a resourceVersion is refused when false (default true). */

@@ -103,13 +103,15 @@ export async function createApiServer(
     apiAudiences: config.apiAudiences,
     kubeletClient: deps.kubeletClient,
   };
+  const fieldManagers = new FieldManagers(scheme);
+  const admissionDeps = { clock, scheme, caches, fieldManagers, lookup, random, authorizer, rbac };
   const dispatchDeps: DispatchDeps = {
     clock,
     scheme,
     registry,
     caches,
-    admission: new AdmissionChain(admissionPlugins({ lookup, random, authorizer, rbac })),
-    fieldManagers: new FieldManagers(scheme),
+    admission: new AdmissionChain(admissionPlugins(admissionDeps)),
+    fieldManagers,
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };

@@ -11,6 +11,7 @@ import type {
   Event,
   Job,
   Lease,
+  LimitRange,
   Namespace,
   Node,
   PersistentVolume,
@@ -19,6 +20,7 @@ import type {
   PodDisruptionBudget,
   ReplicaSet,
   ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
   ServiceAccount,
@@ -63,6 +65,7 @@ export const endpointSlices: ResourceName<EndpointSlice> = name(
 );
 export const events: ResourceName<Event> = name('', 'v1', 'events', 'Event');
 export const jobs: ResourceName<Job> = name('batch', 'v1', 'jobs', 'Job');
+export const limitRanges: ResourceName<LimitRange> = name('', 'v1', 'limitranges', 'LimitRange');
 export const leases: ResourceName<Lease> = name('coordination.k8s.io', 'v1', 'leases', 'Lease');
 export const namespaces: ResourceName<Namespace> = name('', 'v1', 'namespaces', 'Namespace', false);
 export const nodes: ResourceName<Node> = name('', 'v1', 'nodes', 'Node', false);
@@ -97,3 +100,4 @@ export const secrets: ResourceName<Secret> = name('', 'v1', 'secrets', 'Secret')
 export const serviceAccounts: ResourceName<ServiceAccount> = name('', 'v1', 'serviceaccounts', 'ServiceAccount');
 export const services: ResourceName<Service> = name('', 'v1', 'services', 'Service');
 export const statefulSets: ResourceName<StatefulSet> = name('apps', 'v1', 'statefulsets', 'StatefulSet');
+export const resourceQuotas: ResourceName<ResourceQuota> = name('', 'v1', 'resourcequotas', 'ResourceQuota');

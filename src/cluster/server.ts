@@ -9,6 +9,7 @@ import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#sto
 import { startAdminSocket } from './admin-socket.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
+import { hostAddress } from './host-address.ts';
 import { ensurePki } from './pki-files.ts';
 import { checkPortFree, explainPortInUse } from './ports.ts';
 import {
@@ -87,6 +88,7 @@ async function start(
   const apiServiceAddress = config.serviceCidr.replace(/\.\d+\/\d+$/, '.1');
   const nodeModule = apiOnly || !options.node ? undefined : await import('./node.ts');
   const nodeAddress = nodeModule?.nodeAddress(config);
+  const externalHost = nodeAddress ?? hostAddress();
   const apiNames = [
     ...loopbackNames,
     config.apiAddress,
@@ -120,7 +122,7 @@ async function start(
     {
       serviceCidr: config.serviceCidr,
       apiOnly,
-      ...(nodeAddress && { externalAddress: { host: nodeAddress, port: config.apiPort } }),
+      ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
     },
     signal,
   );

@@ -18,12 +18,15 @@ import { namespaceController } from './namespace/namespace.ts';
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts';
 import { podGarbageCollector } from './pod-gc/pod-gc.ts';
 import { replicaSetController, replicationController } from './replica-set/replica-set.ts';
+import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { serviceAccountController } from './service-account/service-account.ts';
 import { statefulSetController } from './stateful-set/stateful-set.ts';
 import { ttlAfterFinished } from './ttl-after-finished/ttl-after-finished.ts';
 
 export type { ControllerContext, ControllerDefinition, StartableController } from './context.ts';
+
+export { resourceQuotaController };
 
 /** Those that an API server needs to be one: what upstream's tests of the API alone run. */
 export const apiControllers: readonly ControllerDefinition[] = [
@@ -50,6 +53,7 @@ export const controllers: readonly ControllerDefinition[] = [
   ttlAfterFinished,
   disruptionController,
   clusterRoleAggregation,
+  resourceQuotaController,
 ];
 
 export interface ControllersDeps {

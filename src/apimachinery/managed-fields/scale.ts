@@ -36,15 +36,15 @@ export function managersFromScale(
   apiVersion: string,
   paths: ReplicasPaths,
 ): ManagedFieldsEntry[] | undefined {
-  // Scale's managers are told apart by the main resource's identities, as they were handed out.
-  const scale = new Map<string, Manager>();
-  for (const manager of decodeManagers(scaleEntries, true).values()) scale.set(scaleKey(manager), manager);
+  // Updaters are told apart by their version too, which differs between the two: upstream writes theirs anew.
+  const scale = decodeManagers(scaleEntries, true);
+  const before = decodeManagers(entries, true);
   const out: Managers = new Map();
-  for (const [key, manager] of decodeManagers(entries, true)) {
+  for (const [key, manager] of before) {
     if (!Object.hasOwn(paths, manager.apiVersion)) continue;
     const path = paths[manager.apiVersion];
     if (!path || !hasPath(manager.set, pathOf(path))) out.set(key, manager);
-    else if (scale.delete(scaleKey(manager))) out.set(key, manager);
+    else if (scale.delete(key)) out.set(key, manager);
     else {
       const set = subtractSet(manager.set, setOfFields(path));
       if (!isEmptySet(set)) out.set(key, renewed(manager, manager.apiVersion, set));
@@ -52,15 +52,13 @@ export function managersFromScale(
   }
   const path = paths[apiVersion];
   for (const [key, manager] of scale) {
-    if (path && hasPath(manager.set, scalePath))
-      out.set(`scale\0${key}`, renewed(manager, apiVersion, setOfFields(path)));
+    if (!path || !hasPath(manager.set, scalePath)) continue;
+    const { time: _, ...timeless } = renewed(manager, apiVersion, setOfFields(path));
+    // Of an owner that is new to the main resource upstream knows no time.
+    const time = before.get(key)?.time;
+    out.set(key, { ...timeless, ...(time !== undefined && { time }) });
   }
   return encodeManagers(out);
-}
-
-/** Identity without the version, which differs between the two. */
-function scaleKey({ name, operation, subresource }: Manager): string {
-  return `${name}\0${operation}\0${subresource}`;
 }
 
 function renewed({ entry: _, ...manager }: Manager, apiVersion: string, set: FieldSet): Manager {

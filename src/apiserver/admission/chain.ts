@@ -2,8 +2,9 @@
  * Admission: an ordered list of plugins that may change, then must accept, what is about to be written.
  * Upstream: apiserver pkg/admission, pkg/kubeapiserver/options/plugins.go for names and order.
  */
-import type { DeleteOptions, Draft, KubeObject } from '#apimachinery';
+import type { DeleteOptions, Draft, GroupVersionKind, KubeObject } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
+import { type Companions, joinCompanions } from '../registry/object-store.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -11,7 +12,14 @@ export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 /** What is about to happen. Objects are of the stored version. */
 export interface AdmissionAttributes {
   readonly operation: AdmissionOperation;
+  /** As it is stored. */
   readonly resource: ServedResource;
+  /** As the request names it: the same, or another version or group of it. */
+  readonly requested: ServedResource;
+  /** Of the object that was sent; a subresource may have its own. */
+  readonly kind: GroupVersionKind;
+  /** The object is of the resource's kind, so it has the resource's versions. */
+  readonly ownKind: boolean;
   readonly subresource: string;
   readonly namespace: string;
   /** Empty while a name is yet to be generated. */
@@ -22,6 +30,19 @@ export interface AdmissionAttributes {
   /** Null on create. */
   readonly old: KubeObject | null;
   readonly warn: (text: string) => void;
+  /** Adds an annotation to the request's audit event. */
+  readonly annotate: (key: string, value: string) => void;
+  readonly reinvocation: Reinvocation;
+}
+
+/** Whether plugins that ran before another changed the object want to see it again. One a request. */
+export class Reinvocation {
+  /** The second round is on. */
+  again = false;
+  /** A plugin has asked for a second round. */
+  wanted = false;
+  /** What plugins remember of the first round, by their name. */
+  readonly memory: Map<string, unknown> = new Map();
 }
 
 export interface AdmissionPlugin {
@@ -29,8 +50,11 @@ export interface AdmissionPlugin {
   handles(attributes: AdmissionAttributes): boolean;
   /** May change the draft (null on delete and connect). Must be idempotent. */
   admit?(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> | void;
-  /** Throws a StatusError to refuse. */
-  validate?(attributes: AdmissionAttributes, object: KubeObject | null): Promise<void> | void;
+  /** Throws a StatusError to refuse. May answer what is to be committed together with the object. */
+  validate?(
+    attributes: AdmissionAttributes,
+    object: KubeObject | null,
+  ): Promise<Companions | undefined> | Companions | undefined;
 }
 
 export class AdmissionChain {
@@ -41,14 +65,32 @@ export class AdmissionChain {
   }
 
   async admit(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
+    await this.#admitOnce(attributes, draft);
+    const { reinvocation } = attributes;
+    if (!reinvocation.wanted) return;
+    reinvocation.again = true;
+    await this.#admitOnce(attributes, draft);
+  }
+
+  async #admitOnce(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
     for (const plugin of this.plugins) {
       if (plugin.admit && plugin.handles(attributes)) await plugin.admit(attributes, draft);
     }
   }
 
-  async validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<void> {
-    for (const plugin of this.plugins) {
-      if (plugin.validate && plugin.handles(attributes)) await plugin.validate(attributes, object);
+  /** Answers what must commit with the object; the caller hands it to the store, or releases it. */
+  async validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
+    let companions: Companions | undefined;
+    try {
+      for (const plugin of this.plugins) {
+        if (!plugin.validate || !plugin.handles(attributes)) continue;
+        const more = await plugin.validate(attributes, object);
+        if (more) companions = joinCompanions(companions, more);
+      }
+    } catch (error) {
+      companions?.release?.();
+      throw error;
     }
+    return companions;
   }
 }

@@ -63,6 +63,7 @@ function resourceOf(crd: CustomResourceDefinition, version: Version, keyPrefix: 
     storage: undefined as unknown as ServedResource,
     custom: true,
     codec,
+    ...(version.subresources?.scale && { scale: version.subresources.scale }),
     table: customTable(version.additionalPrinterColumns),
   };
   resource.storage = resource;

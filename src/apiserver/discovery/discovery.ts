@@ -14,7 +14,7 @@ import {
 } from '#api/discovery';
 import { builtinTypes } from '#api/tables';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
-import { negotiateOutput, parseAccept } from '../serialization/negotiation.ts';
+import { checkAccept, negotiateOutput, parseAccept } from '../serialization/negotiation.ts';
 import { encodeAs } from '../serialization/respond.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
@@ -40,6 +40,7 @@ export class Discovery {
     const parts = request.path.split('/').filter(part => part !== '');
     const [root, first, second] = parts;
     if (root === 'api') {
+      checkAccept(request, false);
       if (parts.length === 1) {
         return this.#root(
           request,
@@ -58,7 +59,9 @@ export class Discovery {
     const group = groups.find(each => each.name === first);
     if (!group || first === '') return undefined;
     if (parts.length === 2) return plain(request, apiGroup(group), 'APIGroup');
-    return parts.length === 3 ? this.#resources(request, first!, second!) : undefined;
+    if (parts.length !== 3) return undefined;
+    if (this.#builtin.includes(group)) checkAccept(request, false);
+    return this.#resources(request, first!, second!);
   }
 
   /** The core group first. */

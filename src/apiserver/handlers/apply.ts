@@ -12,7 +12,6 @@ import {
 import type { ServerResponse } from '../http/message.ts';
 import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
-import { fromStorage, toStorage } from '../scheme/resource.ts';
 import { fieldValidationOf } from '../serialization/decode-body.ts';
 import type { OutputType } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -27,16 +26,17 @@ export async function applyObject(
   options: PatchOptions,
   output: OutputType,
 ): Promise<ServerResponse> {
-  const { request, resource, deps, name, namespace, about } = scope;
+  const { request, subject, deps, name, namespace, about } = scope;
+  const { resource } = subject;
   const { config, strictError } = translated(() => readAppliedConfiguration(Buffer.from(body).toString()));
   const validation = fieldValidationOf(options.fieldValidation);
-  const manager = deps.fieldManagers.of(resource, scope.info.subresource);
+  const manager = deps.fieldManagers.of(scope.resource, scope.info.subresource);
   const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });
   const { object: stored, created } = await deps.registry.update(
-    resource,
+    scope.resource,
     async existing => {
       const old = existing?.decoded() ?? null;
-      const live = old && fromStorage(resource, old);
+      const live = old && subject.live(old);
       const applied = translated(() =>
         manager.apply(live, config, {
           manager: managerOf(request, options.fieldManager),
@@ -59,15 +59,15 @@ export async function applyObject(
       checkName(draft, name, namespace);
       if (!old) wipeSystemFields(draft);
       resource.rules.defaults?.(draft);
-      const next = toStorage(resource, draft);
+      const next = subject.toAdmitted(draft);
       await admitUpdate(next, old);
-      return next;
+      return subject.toStored(next, existing);
     },
     context,
     { forceAllowCreate: scope.info.subresource === '' },
   );
   const status = created ? 201 : 200;
-  return respondObject(stored, { request, resource, output, nowMs: deps.clock.now(), status });
+  return respondObject(subject.source(stored), { request, resource, output, nowMs: deps.clock.now(), status });
 }
 
 /** What cannot be applied as the answers that upstream gives. */

@@ -16,7 +16,7 @@ import {
   notFound,
   serviceUnavailable,
 } from '#apimachinery';
-import type { AdmissionOperation } from '../admission/chain.ts';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
 import { Query, type ServerResponse } from '../http/message.ts';
 import { type KubeletClient, type TunnelTarget, tunnel } from './kubelet-tunnel.ts';
@@ -75,18 +75,8 @@ function nodeOf(pod: Pod): string {
 
 /** Admission is asked about a connection as about a write. */
 async function admitConnect(scope: Scope): Promise<void> {
-  const attributes = {
-    operation: 'CONNECT' as AdmissionOperation,
-    resource: scope.resource.storage,
-    subresource: scope.info.subresource,
-    namespace: scope.namespace,
-    name: scope.name,
-    user: scope.user,
-    dryRun: false,
-    options: {},
-    old: null,
-    warn: scope.warn,
-  };
+  const more = { operation: 'CONNECT' as const, name: scope.name, dryRun: false, options: {}, old: null };
+  const attributes = admissionAttributes(scope, more);
   await scope.deps.admission.admit(attributes, null);
   await scope.deps.admission.validate(attributes, null);
 }

@@ -1,10 +1,11 @@
 /** POST of a new object. Upstream: apiserver pkg/endpoints/handlers/create.go. */
 import { badRequest, type Draft, invalid, type KubeObject, StatusError, validateWriteOptions } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
-import { type ServedResource, toStorage } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource, toStorage } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -45,18 +46,14 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
     .update(null, object as KubeObject, { manager, nowMs: deps.clock.now() });
   const draft = toStorage(resource, managed as Draft<KubeObject>);
   const dryRun = isDryRun(options);
-  const attributes = {
-    operation: 'CREATE' as const,
-    resource: resource.storage,
-    subresource: '',
-    namespace: resource.resource === 'namespaces' && resource.group === '' ? (object.metadata.name ?? '') : namespace,
-    name: object.metadata.name ?? '',
-    user: scope.user,
+  const { name = '' } = object.metadata;
+  const attributes = admissionAttributes(scope, {
+    operation: 'CREATE',
+    name,
     dryRun,
     options: { ...options },
     old: null,
-    warn: scope.warn,
-  };
+  });
   await deps.admission.admit(attributes, draft);
   dedupOwnerReferences(draft, scope.warn, true);
   const context: WriteContext = {
@@ -64,12 +61,15 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
     namespace: resource.namespaced ? namespace : '',
     name: object.metadata.name ?? '',
     subresource: '',
+    groupVersion: apiVersionText(resource),
     dryRun,
     warn: scope.warn,
     requestResource: about,
     async validate(created) {
-      await deps.admission.validate({ ...attributes, name: created?.metadata.name ?? '' }, created);
-      if (/^0*[1-9]\d*$/.test(created?.metadata.resourceVersion ?? '')) throw resourceVersionSet();
+      const charges = await deps.admission.validate({ ...attributes, name: created?.metadata.name ?? '' }, created);
+      if (!/^0*[1-9]\d*$/.test(created?.metadata.resourceVersion ?? '')) return charges;
+      charges?.release?.();
+      throw resourceVersionSet();
     },
   };
   const stored = await deps.registry.create(resource, draft, context);

@@ -2,6 +2,7 @@
 
 import { builtinTypes } from '#api/tables';
 import { type DeleteOptions, invalid, validateDeleteOptions } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { type Deleted, deleteObject } from '../registry/delete.ts';
@@ -69,20 +70,10 @@ export function deleteContext(scope: Scope, name: string, options: DeleteOptions
     requestResource: scope.about,
     options,
     validate: async (_object, old) => {
-      const attributes = {
-        operation: 'DELETE' as const,
-        resource: resource.storage,
-        subresource: '',
-        namespace: resource.resource === 'namespaces' && resource.group === '' ? name : namespace,
-        name,
-        user: scope.user,
-        dryRun,
-        options,
-        old,
-        warn: scope.warn,
-      };
+      const more = { operation: 'DELETE' as const, name, dryRun, options, old, subresource: '' };
+      const attributes = admissionAttributes(scope, more);
       await deps.admission.admit(attributes, null);
-      await deps.admission.validate(attributes, null);
+      (await deps.admission.validate(attributes, null))?.release?.();
     },
   };
 }

@@ -17,7 +17,9 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   else await waitForRevision(cache, versionOf(version), deps.clock, request.signal);
   const item = cache.get(storageKey(resource.storage, namespace, name));
   if (!item) throw notFound(about, name);
-  return respondObject(itemSource(item), { request, resource, output, nowMs: deps.clock.now() });
+  const { subject } = scope;
+  const options = { request, resource: subject.resource, output, nowMs: deps.clock.now() };
+  return respondObject(subject.source(itemSource(item)), options);
 }
 
 /** Upstream's GET has no better answer for a version that is none than its store's error. */

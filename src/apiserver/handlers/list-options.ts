@@ -84,11 +84,24 @@ function fieldsOf(query: Query, resource: ServedResource, name: string): FieldsS
     throw error;
   }
   for (const { field } of selector.requirements) checkField(field, resource);
+  selector = asStored(selector, resource);
   if (name === '') return selector;
   if (!selector.isEmpty && selector.requiredValue('metadata.name') !== name) {
     throw badRequest("fieldSelector metadata.name doesn't match requested name");
   }
   return new FieldsSelector([...selector.requirements, { field: 'metadata.name', operator: '=', value: name }]);
+}
+
+/** With the names that the stored version uses. */
+function asStored(selector: FieldsSelector, resource: ServedResource): FieldsSelector {
+  const renamed = resource.rules.selectableFields?.renamed;
+  if (!renamed || selector.isEmpty) return selector;
+  return new FieldsSelector(
+    selector.requirements.map(each => ({
+      ...each,
+      field: Object.hasOwn(renamed, each.field) ? renamed[each.field]! : each.field,
+    })),
+  );
 }
 
 function checkField(field: string, resource: ServedResource): void {

@@ -26,7 +26,7 @@ import {
   writeOrdered,
 } from '#apimachinery';
 import { header, type ServerResponse } from '../http/message.ts';
-import { apiVersionText, fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
 import { type FieldValidation, fieldValidationOf, noKindText } from '../serialization/decode-body.ts';
 import { negotiateOutput, unsupportedMediaType } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -60,7 +60,7 @@ export function patchTypesOf(resource: ServedResource): readonly string[] {
 }
 
 export async function patchObject(scope: Scope): Promise<ServerResponse> {
-  const { request, resource, deps } = scope;
+  const { request, resource, subject, deps } = scope;
   const type = (header(request, 'content-type') ?? '').split(';')[0]!;
   const types = patchTypesOf(resource);
   if (!types.includes(type)) throw unsupportedMediaType(types);
@@ -81,11 +81,12 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
       const old = existing.decoded();
       const draft = patched(scope, mechanism, old, validation, options.fieldManager, type);
       await admitUpdate(draft, old);
-      return draft;
+      return subject.toStored(draft, existing);
     },
     context,
   );
-  return respondObject(stored, { request, resource, output, nowMs: deps.clock.now() });
+  const shown = { request, resource: subject.resource, output, nowMs: deps.clock.now() };
+  return respondObject(subject.source(stored), shown);
 }
 
 /** Applies the patch in the request's version, checks what came out, and converts it for the store. */
@@ -97,8 +98,9 @@ export function patched(
   fieldManager: string | undefined,
   type: string,
 ): Draft<KubeObject> {
-  const { resource, name, namespace } = scope;
-  const made = translated(() => mechanism(fromStorage(resource, old), resource));
+  const { subject, name, namespace } = scope;
+  const { resource } = subject;
+  const made = translated(() => mechanism(subject.live(old), resource));
   const { object } = made;
   report(made, validation, scope.warn);
   const own = apiVersionText(resource);
@@ -114,7 +116,7 @@ export function patched(
   settleNamespace(object, resource, namespace);
   checkName(object, name, namespace);
   resource.rules.defaults?.(object);
-  return toStorage(resource, managed(scope, object, old, fieldManager));
+  return subject.toAdmitted(managed(scope, object, old, fieldManager));
 }
 
 function report({ strictErrors, shown }: Patched, validation: FieldValidation, warn: (text: string) => void): void {

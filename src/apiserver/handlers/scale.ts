@@ -1,135 +1,211 @@
 /**
- * The scale subresource: replicas of a workload as an autoscaling/v1 Scale. Upstream: pkg/registry/apps/<kind>/storage.
+ * The scale subresource: replicas of a workload as an autoscaling/v1 Scale, with the owners of its field. Upstream:
+ * pkg/registry/apps/<kind>/storage/storage.go, pkg/registry/core/replicationcontroller/storage, and
+ * apiextensions-apiserver pkg/registry/customresource/etcd.go for custom kinds.
  */
-
 import { builtinTypes } from '#api/tables';
-import type { Scale } from '#api/types';
 import {
   badRequest,
   type Draft,
+  deepFreeze,
   FieldPath,
+  internalError,
   invalid,
   invalidValue,
   type KubeObject,
   type LabelSelector,
   labelSelectorAsSelector,
-  notFound,
+  managersFromScale,
+  managersOfScale,
+  nameIsDNSSubdomain,
+  type ReplicasPaths,
   selectorFromSet,
-  validateWriteOptions,
+  writeJson,
 } from '#apimachinery';
-import { header, type ServerResponse } from '../http/message.ts';
-import { storageKey } from '../scheme/resource.ts';
-import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput, unsupportedMediaType } from '../serialization/negotiation.ts';
-import { respondValue } from '../serialization/respond.ts';
-import { isDryRun, patchOptions, writeOptions } from './options.ts';
-import { applyType, mechanismOf, patchTypesOf } from './patch.ts';
-import { maxBodyBytes, type Scope } from './scope.ts';
-import { writeContext } from './update.ts';
+import { validateNewMetadata } from '../registry/metadata-validation.ts';
+import type { StoredObject } from '../registry/stored-object.ts';
+import { apiVersionText, type ScalePaths, type ServedResource } from '../scheme/resource.ts';
+import type { Subject } from './subject.ts';
 
 const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
-const scaleStruct = () => builtinTypes.struct('io.k8s.api.autoscaling.v1.Scale');
+
+export interface ScaleObject extends KubeObject {
+  readonly spec?: { readonly replicas?: number };
+}
+
+/** Scale as a resource of its own, which nothing stores. */
+function scaleResource(parent: ServedResource): ServedResource {
+  const resource = {
+    ...kind,
+    resource: 'scale',
+    singular: 'scale',
+    listKind: '',
+    namespaced: parent.namespaced,
+    verbs: [],
+    shortNames: [],
+    categories: [],
+    subresources: [],
+    rules: {},
+    get struct() {
+      return builtinTypes.struct('io.k8s.api.autoscaling.v1.Scale');
+    },
+    typeName: 'io.k8s.api.autoscaling.v1.Scale',
+    storageVersionHash: undefined,
+    storagePrefix: '',
+    storage: undefined as unknown as ServedResource,
+    custom: false,
+  };
+  resource.storage = resource;
+  return resource;
+}
 
 interface Workload extends KubeObject {
   readonly spec?: { readonly replicas?: number; readonly selector?: LabelSelector };
   readonly status?: { readonly replicas?: number };
 }
 
-/** The Scale of a workload. */
-export function scaleOf(object: KubeObject): Scale {
-  const { metadata, spec, status } = object as Workload;
-  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
+interface Shown {
+  /** Undefined: there is no such field. */
+  readonly replicas: number | undefined;
+  readonly seen: number;
+  readonly selector: string;
+}
+
+function shownOfWorkload(object: KubeObject): Shown {
+  const { spec, status } = object as Workload;
   const selector = spec?.selector;
   // A replication controller's selector is a map, the others' a LabelSelector.
   const parsed =
     object.kind === 'ReplicationController'
       ? selectorFromSet(selector as Readonly<Record<string, string>> | undefined)
       : labelSelectorAsSelector(selector);
+  return { replicas: spec?.replicas ?? 0, seen: status?.replicas ?? 0, selector: parsed.toString() };
+}
+
+const steps = (path: string): string[] => path.replace(/^\./, '').split('.');
+
+/** What stands at a path of plain names; throws 500 as upstream does where it is of another type. */
+function at(object: KubeObject, path: string, type: 'number' | 'string'): unknown {
+  let value: unknown = object;
+  for (const step of steps(path)) {
+    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, step)) {
+      return undefined;
+    }
+    value = (value as Record<string, unknown>)[step];
+  }
+  const fits = type === 'number' ? Number.isInteger(value) : typeof value === 'string';
+  if (value === undefined || fits) return value;
+  const go = type === 'number' ? 'int64' : 'string';
+  const text = JSON.stringify(value);
+  throw internalError(`${path} accessor error: ${text} is of the type ${typeof value}, expected ${go}`);
+}
+
+function shownOfCustom(object: KubeObject, paths: ScalePaths): Shown {
   return {
-    kind: 'Scale',
-    apiVersion: 'autoscaling/v1',
-    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas: spec?.replicas ?? 0 },
-    status: { replicas: status?.replicas ?? 0, selector: parsed.toString() },
-  } as unknown as Scale;
+    replicas: at(object, paths.specReplicasPath, 'number') as number | undefined,
+    seen: (at(object, paths.statusReplicasPath, 'number') as number | undefined) ?? 0,
+    selector: paths.labelSelectorPath
+      ? ((at(object, paths.labelSelectorPath, 'string') as string | undefined) ?? '')
+      : '',
+  };
 }
 
-export async function getScale(scope: Scope): Promise<ServerResponse> {
-  const { request, resource, deps, namespace, name } = scope;
-  const output = negotiateOutput(request, { transforms: false });
-  const cache = deps.caches.of(resource);
-  await cache.fresh(request.signal);
-  const item = cache.get(storageKey(resource.storage, namespace, name));
-  if (!item) throw notFound(scope.about, name);
-  return respondValue(scaleOf(item.object), scaleStruct(), output);
-}
+/** Go's smallest int32 stands for a field that was not there. */
+const notSet = -2_147_483_648;
 
-export async function updateScale(scope: Scope): Promise<ServerResponse> {
-  const { request } = scope;
-  const mediaType = negotiateInput(request);
-  const body = await request.body(maxBodyBytes);
-  const options = writeOptions(request.query);
-  const errors = validateWriteOptions(options);
-  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'UpdateOptions' }, '', errors);
-  const validation = fieldValidationOf(options.fieldValidation);
-  const target = { ...kind, struct: scaleStruct() };
-  const scale = decodeBody(body, target, { mediaType, validation, warn: scope.warn }) as unknown as Draft<Scale>;
-  return write(scope, isDryRun(options), { ...options }, () => scale);
-}
-
-export async function patchScale(scope: Scope): Promise<ServerResponse> {
-  const { request, resource } = scope;
-  const type = (header(request, 'content-type') ?? '').split(';')[0]!;
-  const types = patchTypesOf(resource);
-  if (!types.includes(type) || type === applyType) throw unsupportedMediaType(types);
-  const body = await request.body(maxBodyBytes);
-  const options = patchOptions(request.query);
-  const mechanism = mechanismOf(type, body, fieldValidationOf(options.fieldValidation));
-  return write(scope, isDryRun(options), { ...options }, old => {
-    const made = mechanism(scaleOf(old) as unknown as KubeObject, { struct: scaleStruct() });
-    return made.object as unknown as Draft<Scale>;
-  });
-}
-
-async function write(
-  scope: Scope,
-  dryRun: boolean,
-  options: Readonly<Record<string, unknown>>,
-  make: (old: KubeObject) => Draft<Scale>,
-): Promise<ServerResponse> {
-  const { request, resource, deps, name, namespace } = scope;
-  const output = negotiateOutput(request, { transforms: false });
-  const { context, admitUpdate } = writeContext(scope, dryRun, options);
-  const { object: stored } = await deps.registry.update(
+/** What of a kind's object its Scale shows and changes. */
+export function scaleSubject(parent: ServedResource): Subject {
+  const custom = parent.scale;
+  const shown = (object: KubeObject): Shown => (custom ? shownOfCustom(object, custom) : shownOfWorkload(object));
+  const paths = replicasPaths(parent);
+  const resource = scaleResource(parent);
+  const scaleOf = (object: KubeObject, replicas: number): ScaleObject => {
+    const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+    const { seen, selector } = shown(object);
+    const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+    const text = JSON.stringify({
+      kind: 'Scale',
+      apiVersion: 'autoscaling/v1',
+      metadata,
+      spec: { replicas },
+      status: { replicas: seen, selector },
+    });
+    return JSON.parse(text) as ScaleObject;
+  };
+  const live = (object: KubeObject): KubeObject => {
+    const managedFields = managersOfScale(object.metadata.managedFields, paths);
+    const scale = scaleOf(object, shown(object).replicas ?? notSet);
+    return { ...scale, metadata: { ...scale.metadata, ...(managedFields && { managedFields }) } };
+  };
+  return {
     resource,
-    async existing => {
-      const old = existing!.decoded();
-      const scale = make(old);
-      check(scale, name, namespace);
-      const draft = existing!.draft();
-      if (scale.metadata?.resourceVersion) draft.metadata.resourceVersion = scale.metadata.resourceVersion;
-      const spec = (draft['spec'] ??= {}) as { replicas?: number };
-      spec.replicas = scale.spec?.replicas ?? 0;
-      await admitUpdate(draft, old);
-      return draft;
+    live,
+    admitted: stored => deepFreeze(scaleOf(stored, shown(stored).replicas ?? notSet)),
+    toAdmitted: draft => draft,
+    toStored: (admitted, existing) => applied(admitted, existing!, parent, paths),
+    source: stored => {
+      const object = stored.decoded();
+      const { replicas } = shown(object);
+      if (replicas === undefined) {
+        throw internalError(`the spec replicas field ${JSON.stringify(custom?.specReplicasPath)} does not exist`);
+      }
+      const scale = deepFreeze(scaleOf(object, replicas));
+      return { sent: () => Buffer.from(writeJson(scale, resource.struct)), decoded: () => scale };
     },
-    { ...context, subresource: 'scale' },
-    { uid: undefined },
-  );
-  return respondValue(scaleOf(stored.decoded()), scaleStruct(), output);
+  };
 }
 
-function check(scale: Draft<Scale>, name: string, namespace: string): void {
-  const { metadata = {} } = scale;
-  if (metadata.name && metadata.name !== name) {
-    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+function replicasPaths(parent: ServedResource): ReplicasPaths {
+  const path = parent.scale ? steps(parent.scale.specReplicasPath).join('.') : 'spec.replicas';
+  const own = apiVersionText(parent);
+  if (own !== 'apps/v1') return { ...parent.scale?.siblings, [own]: path };
+  return { 'apps/v1beta1': path, 'apps/v1beta2': path, 'apps/v1': path };
+}
+
+/** The workload with what its Scale says. */
+function applied(
+  scale: Draft<ScaleObject>,
+  existing: StoredObject,
+  parent: ServedResource,
+  paths: ReplicasPaths,
+): Draft<KubeObject> {
+  const draft = existing.draft();
+  const replicas = scale.spec?.replicas ?? 0;
+  if (parent.scale) {
+    if (replicas === notSet) {
+      throw badRequest(`the spec replicas field ${JSON.stringify(parent.scale.specReplicasPath)} cannot be empty`);
+    }
+    put(draft, steps(parent.scale.specReplicasPath), replicas);
+  } else {
+    checkScale(scale, draft.metadata.name ?? '');
+    put(draft, ['spec', 'replicas'], replicas);
   }
-  if (metadata.namespace && metadata.namespace !== namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
+  if (scale.metadata.resourceVersion) draft.metadata.resourceVersion = scale.metadata.resourceVersion;
+  else if (!parent.scale) delete draft.metadata.resourceVersion;
+  const entries = managersFromScale(
+    draft.metadata.managedFields,
+    scale.metadata.managedFields,
+    apiVersionText(parent),
+    paths,
+  );
+  if (entries) draft.metadata.managedFields = entries as Draft<typeof entries>;
+  else delete draft.metadata.managedFields;
+  return draft;
+}
+
+function put(draft: Draft<KubeObject>, path: readonly string[], value: number): void {
+  let place = draft as Record<string, unknown>;
+  for (const step of path.slice(0, -1)) place = (place[step] ??= {}) as Record<string, unknown>;
+  place[path.at(-1)!] = value;
+}
+
+/** Upstream: pkg/apis/autoscaling/validation ValidateScale. */
+function checkScale(scale: Draft<ScaleObject>, name: string): void {
+  const resource = { namespaced: true, custom: false, group: kind.group } as ServedResource;
+  const errors = validateNewMetadata(resource, scale.metadata, nameIsDNSSubdomain);
   const replicas = scale.spec?.replicas ?? 0;
   if (replicas < 0) {
-    const text = 'must be greater than or equal to 0';
-    throw invalid(kind, name, [invalidValue(FieldPath.of('spec', 'replicas'), replicas, text)]);
+    errors.push(invalidValue(FieldPath.of('spec', 'replicas'), replicas, 'must be greater than or equal to 0'));
   }
+  if (errors.length > 0) throw invalid(kind, name, errors);
 }

@@ -9,6 +9,7 @@ import type { FieldManagers } from '../registry/field-managers.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
+import type { Subject } from './subject.ts';
 
 /** The largest body of a write. */
 export const maxBodyBytes: number = 3 * 1024 * 1024;
@@ -28,8 +29,12 @@ export interface Scope {
   readonly info: RequestInfo;
   readonly user: UserInfo;
   readonly resource: ServedResource;
+  /** What of the resource is read and written. */
+  readonly subject: Subject;
   /** Adds a `Warning:` header to the answer. */
   readonly warn: (text: string) => void;
+  /** Adds an annotation to the request's audit event. */
+  readonly annotate?: (key: string, value: string) => void;
   /** Set when the request names an object. */
   readonly name: string;
   /** Empty for the cluster scope, or for all namespaces. */

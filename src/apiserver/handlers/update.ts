@@ -1,10 +1,11 @@
 /** PUT of an object or its status. Upstream: apiserver pkg/endpoints/handlers/update.go. */
 import { badRequest, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
-import { fromStorage, toStorage } from '../scheme/resource.ts';
+import { apiVersionText } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -29,7 +30,8 @@ export function checkName(object: Draft<KubeObject>, name: string, namespace: st
 }
 
 export async function updateObject(scope: Scope): Promise<ServerResponse> {
-  const { request, resource, namespace, name, deps } = scope;
+  const { request, subject, namespace, name, deps } = scope;
+  const { resource } = subject;
   const output = negotiateOutput(request);
   const mediaType = negotiateInput(request, inputTypes(resource));
   const body = await request.body(maxBodyBytes);
@@ -38,27 +40,27 @@ export async function updateObject(scope: Scope): Promise<ServerResponse> {
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'UpdateOptions' }, '', errors);
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
-  checkName(object, name, namespace);
   settleNamespace(object, resource, namespace);
+  checkName(object, name, namespace);
   resource.rules.defaults?.(object);
   dedupOwnerReferences(object, scope.warn, false);
   const dryRun = isDryRun(options);
   const { context, admitUpdate } = writeContext(scope, dryRun, { ...options });
   const { object: stored, created } = await deps.registry.update(
-    resource,
+    scope.resource,
     async existing => {
       const old = existing?.decoded() ?? null;
       const own = structuredClone(object);
       if (!old) wipeSystemFields(own);
-      const next = toStorage(resource, managed(scope, own, old, options.fieldManager));
+      const next = subject.toAdmitted(managed(scope, own, old, options.fieldManager));
       await admitUpdate(next, old);
-      return next;
+      return subject.toStored(next, existing);
     },
     context,
     { uid: object.metadata.uid },
   );
   const status = created ? 201 : 200;
-  return respondObject(stored, { request, resource, output, nowMs: deps.clock.now(), status });
+  return respondObject(subject.source(stored), { request, resource, output, nowMs: deps.clock.now(), status });
 }
 
 /** The draft with its field owners brought up to date. Both are what the request's version shows; `old` is as stored. */
@@ -69,7 +71,7 @@ export function managed(
   fieldManager: string | undefined,
 ): Draft<KubeObject> {
   const { deps, resource, request, info } = scope;
-  const live = old && fromStorage(resource, old);
+  const live = old && scope.subject.live(old);
   const options = { manager: managerOf(request, fieldManager), nowMs: deps.clock.now() };
   const tracked = deps.fieldManagers.of(resource, info.subresource).update(live, draft as KubeObject, options);
   return tracked as Draft<KubeObject>;
@@ -83,29 +85,22 @@ export interface UpdateHooks {
 
 /** The context of an update or patch, with admission as update or, when there was nothing, as create. */
 export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Record<string, unknown>>): UpdateHooks {
-  const { deps, resource, namespace, name } = scope;
-  const attributes = (old: KubeObject | null) => ({
-    operation: old ? ('UPDATE' as const) : ('CREATE' as const),
-    resource: resource.storage,
-    subresource: scope.info.subresource,
-    namespace: resource.resource === 'namespaces' && resource.group === '' ? name : namespace,
-    name,
-    user: scope.user,
-    dryRun,
-    options,
-    old,
-    warn: scope.warn,
-  });
+  const { deps, resource, namespace, name, subject } = scope;
+  const attributes = (old: KubeObject | null) => {
+    const shown = old && subject.admitted(old);
+    return admissionAttributes(scope, { operation: old ? 'UPDATE' : 'CREATE', name, dryRun, options, old: shown });
+  };
   return {
     context: {
       user: scope.user,
       namespace: resource.namespaced ? namespace : '',
       name,
       subresource: scope.info.subresource,
+      groupVersion: apiVersionText(resource),
       dryRun,
       warn: scope.warn,
       requestResource: scope.about,
-      validate: (object, old) => deps.admission.validate(attributes(old), object),
+      validate: (object, old) => deps.admission.validate(attributes(old), object && subject.admitted(object)),
     },
     async admitUpdate(draft, old) {
       await deps.admission.admit(attributes(old), draft);

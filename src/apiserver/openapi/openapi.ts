@@ -15,6 +15,17 @@ interface Document {
   readonly etag: string;
 }
 
+type V2Form = 'json' | 'protobuf';
+
+function writeV2(form: V2Form, crds: readonly CustomResourceDefinition[]): Uint8Array {
+  const document = openapiV2({ serverVersion: kubernetesVersion, crds });
+  return form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV2(document);
+}
+
+function sha512(text: string | Uint8Array): string {
+  return createHash('sha512').update(text).digest('hex').toUpperCase();
+}
+
 /** What the built-in documents are is decided by the program; clusters of a process may share one of these. */
 export class OpenapiDocuments {
   readonly #documents = new Map<string, Document>();
@@ -27,7 +38,7 @@ export class OpenapiDocuments {
 
   /** A name's hash, without building its document. */
   hash(name: string): string {
-    return createHash('sha512').update(`${kubernetesVersion}/${name}`).digest('hex').toUpperCase();
+    return sha512(`${kubernetesVersion}/${name}`);
   }
 
   v3(name: string): Document | undefined {
@@ -37,12 +48,8 @@ export class OpenapiDocuments {
     });
   }
 
-  v2(form: 'json' | 'protobuf'): Document {
-    return this.#kept(`v2/${form}`, () => {
-      const document = openapiV2({ serverVersion: kubernetesVersion });
-      const bytes = form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV2(document);
-      return { bytes, etag: `"${this.hash(`v2/${form}`)}"` };
-    })!;
+  v2(form: V2Form): Document {
+    return this.#kept(`v2/${form}`, () => ({ bytes: writeV2(form, []), etag: `"${this.hash(`v2/${form}`)}"` }))!;
   }
 
   #kept(key: string, make: () => Document | undefined): Document | undefined {
@@ -58,38 +65,60 @@ export class OpenapiDocuments {
 const yearMs = 365 * 24 * 3600 * 1000;
 const v2Protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
-/** The documents of custom resources: one a group version, made anew when a definition of it changes. */
+/** What definitions there are and in which state, as far as documents show it. */
+function keyOf(crds: readonly CustomResourceDefinition[]): string {
+  return crds.map(({ metadata }) => `${metadata.uid}/${metadata.generation}`).join();
+}
+
+function isEstablished(crd: CustomResourceDefinition): boolean {
+  return crd.status?.conditions?.some(each => each.type === 'Established' && each.status === 'True') ?? false;
+}
+
+/** The documents of custom resources: one a group version, and version 2 of all; made anew when a definition changes. */
 export class CustomDocuments {
   readonly #definitions: () => readonly CustomResourceDefinition[];
   readonly #kept = new Map<string, { readonly key: string; readonly document: Document; readonly hash: string }>();
+  readonly #version2 = new Map<V2Form, { readonly key: string; readonly document: Document }>();
 
   constructor(definitions: () => readonly CustomResourceDefinition[]) {
     this.#definitions = definitions;
   }
 
   names(): string[] {
-    const established = this.#definitions().filter(crd =>
-      crd.status?.conditions?.some(each => each.type === 'Established' && each.status === 'True'),
-    );
-    const names = established.flatMap(({ spec }) =>
-      spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
-    );
+    const names = this.#definitions()
+      .filter(isEstablished)
+      .flatMap(({ spec }) =>
+        spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
+      );
     return [...new Set(names)];
   }
 
   find(name: string): { readonly document: Document; readonly hash: string } | undefined {
     const [, group = '', version = ''] = name.split('/');
     const own = this.#definitions().filter(crd => crd.spec.group === group);
-    const key = own.map(({ metadata }) => `${metadata.uid}/${metadata.generation}`).join();
+    const key = keyOf(own);
     const kept = this.#kept.get(name);
     if (kept?.key === key) return kept;
     const made = customOpenapiV3(group, version, own);
     if (!made) return undefined;
     const bytes = Buffer.from(JSON.stringify(made));
-    const hash = createHash('sha512').update(bytes).digest('hex').toUpperCase();
+    const hash = sha512(bytes);
     const fresh = { key, hash, document: { bytes, etag: `"${hash}"` } };
     this.#kept.set(name, fresh);
     return fresh;
+  }
+
+  /** Version 2 of everything, undefined while there are no custom resources. */
+  v2(form: V2Form): Document | undefined {
+    const crds = this.#definitions().filter(isEstablished);
+    if (crds.length === 0) return undefined;
+    const key = keyOf(crds);
+    const kept = this.#version2.get(form);
+    if (kept?.key === key) return kept.document;
+    const bytes = writeV2(form, crds);
+    const document = { bytes, etag: `"${sha512(bytes)}"` };
+    this.#version2.set(form, { key, document });
+    return document;
   }
 }
 
@@ -101,7 +130,7 @@ export function openapi(
   clock: Clock,
 ): ServerResponse | undefined {
   const { path } = request;
-  if (path === '/openapi/v2') return version2(request, documents);
+  if (path === '/openapi/v2') return version2(request, documents, custom);
   if (path === '/openapi/v3') return index(documents, custom);
   if (path.startsWith('/openapi/v3/')) return version3(request, documents, custom, clock);
   return undefined;
@@ -122,7 +151,7 @@ function index(documents: OpenapiDocuments, custom: CustomDocuments): ServerResp
 }
 
 /** Which form of v2 the client takes: the first clause that names one. */
-function version2Form(request: ServerRequest): 'json' | 'protobuf' | undefined {
+function version2Form(request: ServerRequest): V2Form | undefined {
   const accept = header(request, 'accept');
   if (!accept) return 'json';
   for (const { type, subtype } of parseAccept(accept)) {
@@ -134,10 +163,10 @@ function version2Form(request: ServerRequest): 'json' | 'protobuf' | undefined {
   return undefined;
 }
 
-function version2(request: ServerRequest, documents: OpenapiDocuments): ServerResponse {
+function version2(request: ServerRequest, documents: OpenapiDocuments, custom: CustomDocuments): ServerResponse {
   const form = version2Form(request);
   if (!form) return bare(406);
-  const { bytes, etag } = documents.v2(form);
+  const { bytes, etag } = custom.v2(form) ?? documents.v2(form);
   const headers = {
     'content-type': form === 'json' ? 'application/json' : v2Protobuf,
     etag,

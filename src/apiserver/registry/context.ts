@@ -3,6 +3,7 @@
 import type { RuleContext } from '#api/kind';
 import type { DeleteOptions, Draft, KubeObject } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
+import type { Companions } from './object-store.ts';
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 
@@ -10,8 +11,8 @@ export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 export interface WriteHooks {
   /** Mutating admission, on a draft. `old` is null on create. */
   admit?(draft: Draft<KubeObject>, old: KubeObject | null): Promise<void>;
-  /** Validating admission, both frozen. `object` is null on delete. */
-  validate?(object: KubeObject | null, old: KubeObject | null): Promise<void>;
+  /** Validating admission, both frozen. `object` is null on delete. Answers what is to commit with the object. */
+  validate?(object: KubeObject | null, old: KubeObject | null): Promise<Companions | undefined>;
 }
 
 export interface WriteContext extends WriteHooks {
@@ -19,6 +20,8 @@ export interface WriteContext extends WriteHooks {
   readonly namespace: string;
   readonly name: string;
   readonly subresource: string;
+  /** Of the request, as `apps/v1`. */
+  readonly groupVersion?: string;
   readonly dryRun: boolean;
   /** Adds a `Warning:` header. */
   readonly warn: (text: string) => void;

@@ -2,6 +2,7 @@
  * Who owns which fields, for every endpoint that writes: one field manager a resource and subresource, made when first
  * needed. Upstream: apiserver pkg/endpoints/handlers/fieldmanager, the strategies' GetResetFields.
  */
+import { builtinTypes } from '#api/tables';
 import {
   type Draft,
   FieldManager,
@@ -41,6 +42,7 @@ export class FieldManagers {
   }
 
   #make(resource: ServedResource, subresource: string): FieldManager {
+    if (subresource === 'scale') return scaleManager();
     const apiVersion = apiVersionText(resource);
     const reset = resetFields(resource, subresource);
     return new FieldManager({
@@ -71,6 +73,16 @@ export class FieldManagers {
     }
     return undefined;
   }
+}
+
+function scaleManager(): FieldManager {
+  return new FieldManager({
+    node: builtinTypes.struct('io.k8s.api.autoscaling.v1.Scale'),
+    apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    subresource: 'scale',
+    builtin: true,
+  });
 }
 
 /** The manager's name of a request. */

@@ -13,6 +13,20 @@ import { StoredObject } from './stored-object.ts';
 export interface Companions {
   readonly preconditions: readonly Precondition[];
   readonly ops: readonly StorageOp[];
+  /** Called once when the transaction was tried or given up: others wait for the same keys. */
+  readonly release?: () => void;
+}
+
+export function joinCompanions(a: Companions | undefined, b: Companions | undefined): Companions | undefined {
+  if (!a || !b) return a ?? b;
+  return {
+    preconditions: [...a.preconditions, ...b.preconditions],
+    ops: [...a.ops, ...b.ops],
+    release() {
+      a.release?.();
+      b.release?.();
+    },
+  };
 }
 
 export const noCompanions: Companions = { preconditions: [], ops: [] };
@@ -63,19 +77,24 @@ export class ObjectStore {
     object: Draft<KubeObject>,
     options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
   ): Promise<StoredObject | null> {
-    const encode = resource.custom ? encodeObject : encodeStored;
-    const bytes = encode(object as KubeObject, resource.struct);
-    if (options.dryRun) {
-      return (await this.get(key)) ? null : new StoredObject(key, bytes, 0, 0);
+    try {
+      if (options.dryRun) {
+        const shown = encodeObject(object as KubeObject, resource.struct, true);
+        return (await this.get(key)) ? null : new StoredObject(key, shown, 0, 0);
+      }
+      const encode = resource.custom ? encodeObject : encodeStored;
+      const bytes = encode(object as KubeObject, resource.struct);
+      const companions = options.with ?? noCompanions;
+      const result = await this.store.txn(
+        [{ key, modRevision: 0 }, ...companions.preconditions],
+        [put(key, bytes, options.ttlSeconds), ...companions.ops],
+      );
+      if (result.ok) return new StoredObject(key, bytes, result.revision, result.revision);
+      if (result.current[0]) return null;
+      throw new CompanionConflict('another key of the transaction has changed');
+    } finally {
+      options.with?.release?.();
     }
-    const companions = options.with ?? noCompanions;
-    const result = await this.store.txn(
-      [{ key, modRevision: 0 }, ...companions.preconditions],
-      [put(key, bytes, options.ttlSeconds), ...companions.ops],
-    );
-    if (result.ok) return new StoredObject(key, bytes, result.revision, result.revision);
-    if (result.current[0]) return null;
-    throw new CompanionConflict('another key of the transaction has changed');
   }
 
   /**
@@ -92,45 +111,56 @@ export class ObjectStore {
     for (let n = 0; n < maxAttempts; n++) {
       const decision = await attempt(existing);
       if (decision.type === 'keep') return { type: 'kept', object: existing! };
-      const companions = decision.with ?? noCompanions;
-      const preconditions = [{ key, modRevision: existing?.revision ?? 0 }, ...companions.preconditions];
-      if (decision.type === 'delete') {
-        if (dryRun) return { type: 'deleted', object: existing! };
-        const result = await this.store.txn(preconditions, [{ type: 'delete', key }, ...companions.ops]);
-        if (result.ok) return { type: 'deleted', object: existing!.at(result.revision) };
-        existing = next(key, result.current, existing);
-        continue;
+      try {
+        const outcome = await this.#tried(resource, key, { dryRun, decision, existing });
+        if (outcome.type !== 'lost') return outcome;
+        existing = next(key, outcome.current, existing);
+      } finally {
+        decision.with?.release?.();
       }
-      const encode = resource.custom ? encodeObject : encodeStored;
-      const bytes = encode(decision.object as KubeObject, resource.struct);
-      if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
-        return { type: 'kept', object: existing };
-      }
-      const type = existing ? 'updated' : 'created';
-      if (dryRun) {
-        return { type, object: new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0) };
-      }
-      const result = await this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
-      if (result.ok) {
-        const object = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
-        return { type, object };
-      }
-      existing = next(key, result.current, existing);
     }
     throw new StorageError('unavailable', `${key} was changed by others ${maxAttempts} times in a row`);
   }
+
+  /** Carries out one decision; `lost` when the transaction's preconditions did not hold. */
+  async #tried(
+    resource: ServedResource,
+    key: string,
+    attempt: { dryRun: boolean; decision: Exclude<Decision, { type: 'keep' }>; existing: StoredObject | null },
+  ): Promise<UpdateOutcome | { readonly type: 'lost'; readonly current: TxnCurrent }> {
+    const { dryRun, decision, existing } = attempt;
+    const companions = decision.with ?? noCompanions;
+    const preconditions = [{ key, modRevision: existing?.revision ?? 0 }, ...companions.preconditions];
+    if (decision.type === 'delete') {
+      if (dryRun) return { type: 'deleted', object: existing! };
+      const result = await this.store.txn(preconditions, [{ type: 'delete', key }, ...companions.ops]);
+      if (result.ok) return { type: 'deleted', object: existing!.at(result.revision) };
+      return { type: 'lost', current: result.current };
+    }
+    const encode = dryRun || resource.custom ? encodeObject : encodeStored;
+    const bytes = encode(decision.object as KubeObject, resource.struct);
+    if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
+      return { type: 'kept', object: existing };
+    }
+    const type = existing ? 'updated' : 'created';
+    if (dryRun) {
+      return { type, object: new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0) };
+    }
+    const result = await this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
+    if (!result.ok) return { type: 'lost', current: result.current };
+    const object = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
+    return { type, object };
+  }
 }
+
+type TxnCurrent = readonly ({ value: Uint8Array; modRevision: number; createRevision: number } | null)[];
 
 function put(key: string, value: Uint8Array, ttlSeconds: number | undefined): StorageOp {
   return { type: 'put', key, value, ...(ttlSeconds !== undefined && { ttlSeconds }) };
 }
 
 /** The state to try again with. */
-function next(
-  key: string,
-  current: readonly ({ value: Uint8Array; modRevision: number; createRevision: number } | null)[],
-  before: StoredObject | null,
-): StoredObject | null {
+function next(key: string, current: TxnCurrent, before: StoredObject | null): StoredObject | null {
   const kv = current[0] ?? null;
   if ((kv?.modRevision ?? 0) === (before?.revision ?? 0)) {
     throw new CompanionConflict('another key of the transaction has changed');

@@ -15,14 +15,13 @@ import {
   type KubeObject,
   notFound,
   StatusError,
-  withoutNulls,
 } from '#apimachinery';
 import type { Clock, Random } from '#base';
-import { apiVersionText, type ServedResource, storageKey } from '../scheme/resource.ts';
+import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import { encodeObject } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
-import { CompanionConflict, type Companions, type Decision, type ObjectStore } from './object-store.ts';
+import { CompanionConflict, type Companions, type Decision, joinCompanions, type ObjectStore } from './object-store.ts';
 import { StoredObject } from './stored-object.ts';
 import { beforeCreate, beforeUpdate, checkResourceVersion, fillSystemFields, generatedName } from './strategy.ts';
 
@@ -72,7 +71,7 @@ export interface UpdateOptions {
   /** Server-side apply creates whatever the kind's rules say. */
   readonly forceAllowCreate?: boolean;
   /** In place of {@link WriteContext.validate} when the update turns out to be a creation. */
-  readonly validateCreate?: (object: KubeObject) => Promise<void>;
+  readonly validateCreate?: (object: KubeObject) => Promise<Companions | undefined>;
 }
 
 export class Registry {
@@ -109,7 +108,7 @@ export class Registry {
 
   async #create(resource: ServedResource, object: Draft<KubeObject>, context: WriteContext): Promise<StoredObject> {
     const storage = resource.storage;
-    const rules = this.#ruleContext(resource, context);
+    const rules = this.ruleContext(context);
     const { metadata } = object;
     fillSystemFields(object, rules);
     if (!metadata.name && metadata.generateName) metadata.name = generatedName(metadata.generateName, rules.random);
@@ -118,15 +117,15 @@ export class Registry {
       const draft = hook ? structuredClone(object) : object;
       const companions = await hook?.prepare(draft, null, context);
       beforeCreate(storage, draft, rules, context.warn);
-      await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
-      delete draft.metadata.resourceVersion;
+      const charges = await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, null);
+      if (!context.dryRun) delete draft.metadata.resourceVersion;
       const name = draft.metadata.name!;
       const key = storageKey(storage, context.namespace, name);
       try {
         const stored = await this.deps.objects.create(storage, key, draft, {
           dryRun: context.dryRun,
           ttlSeconds: hook?.ttlSeconds,
-          with: companions,
+          with: joinCompanions(companions, charges),
         });
         if (stored) return stored;
       } catch (error) {
@@ -162,7 +161,7 @@ export class Registry {
     const { name, requestResource } = context;
     const key = storageKey(storage, context.namespace, name);
     const allowCreate = storage.rules.allowCreateOnUpdate === true || options.forceAllowCreate === true;
-    const rules = this.#ruleContext(resource, context);
+    const rules = this.ruleContext(context);
     const hook = this.#hook(storage);
     let last: { readonly draft: Draft<KubeObject>; readonly existing: StoredObject } | undefined;
     for (let attempt = 1; ; attempt++) {
@@ -170,26 +169,29 @@ export class Registry {
         const outcome = await this.deps.objects.update(storage, key, context.dryRun, async existing => {
           if (!existing) {
             if (!allowCreate) throw notFound(requestResource, name);
-            return this.#creation(storage, await transform(null), rules, context, options, hook);
+            return this.#creation(storage, await transform(null), context, options, hook);
           }
-          const old = withoutNulls(existing.decoded(), storage.struct);
+          const old = existing.decoded();
           if (options.uid && options.uid !== old.metadata.uid)
-            throw uidConflict(requestResource, name, options.uid, old.metadata.uid);
+            throw uidConflict(requestResource, existing, options.uid, context.dryRun);
           let draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           beforeUpdate(storage, draft, old, rules, context.warn);
           draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
-          await context.validate?.(deepFreeze(structuredClone(draft)) as KubeObject, old);
+          const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
+          const charges = await context.validate?.(frozen, old);
           last = { draft, existing };
           if (finalized(draft, old) && (hook?.mayDelete?.(draft as KubeObject) ?? true)) {
+            charges?.release?.();
             const release = await hook?.prepare(null, old, context);
             return release ? { type: 'delete', with: release } : { type: 'delete' };
           }
+          const together = joinCompanions(companions, charges);
           return {
             type: 'put',
             object: draft,
-            ...(companions && { with: companions }),
+            ...(together && { with: together }),
             ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
           };
         });
@@ -224,21 +226,22 @@ export class Registry {
   async #creation(
     storage: ServedResource,
     draft: Draft<KubeObject>,
-    rules: RuleContext,
     context: WriteContext,
     options: UpdateOptions,
     hook: RegistryHook | undefined,
   ): Promise<Decision> {
+    const rules = this.ruleContext(context);
     fillSystemFields(draft, rules);
     const companions = await hook?.prepare(draft, null, context);
     beforeCreate(storage, draft, rules, context.warn);
     const frozen = deepFreeze(structuredClone(draft)) as KubeObject;
-    await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
+    const charges = await (options.validateCreate ? options.validateCreate(frozen) : context.validate?.(frozen, null));
     delete draft.metadata.resourceVersion;
+    const together = joinCompanions(companions, charges);
     return {
       type: 'put',
       object: draft,
-      ...(companions && { with: companions }),
+      ...(together && { with: together }),
       ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
     };
   }
@@ -247,12 +250,12 @@ export class Registry {
     return this.#hook(resource.storage);
   }
 
-  #ruleContext(resource: ServedResource, context: WriteContext): RuleContext {
+  ruleContext(context: WriteContext): RuleContext {
     return {
       nowMs: this.deps.clock.now(),
       namespace: context.namespace,
       subresource: context.subresource,
-      groupVersion: apiVersionText(resource),
+      ...(context.groupVersion !== undefined && { groupVersion: context.groupVersion }),
       random: this.deps.random,
       warn: context.warn,
       user: context.user,
@@ -278,15 +281,17 @@ function finalized(object: Draft<KubeObject>, old: KubeObject): boolean {
   return !old.metadata.deletionGracePeriodSeconds;
 }
 
-export function uidConflict(
+/** In the words of upstream's store, which tells its key; a dry run's is without the prefix of all keys. */
+function uidConflict(
   about: WriteContext['requestResource'],
-  name: string,
+  existing: StoredObject,
   wanted: string,
-  have: string | undefined,
+  dryRun: boolean,
 ): StatusError {
-  return conflict(
-    about,
-    name,
-    `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${have ?? ''}`,
-  );
+  const { uid = '', name = '' } = existing.decoded().metadata;
+  const key = existing.key.slice(existing.key.indexOf('/', 1));
+  const place = dryRun ? key : `/registry${key}`;
+  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${uid}`;
+  const text = `StorageError: invalid object, Code: 4, Key: ${place}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
+  return conflict(about, name, text);
 }

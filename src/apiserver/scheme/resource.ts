@@ -5,8 +5,17 @@
 
 import type { KindTable } from '#api/columns';
 import type { KindRules, SubresourceFacts } from '#api/kind';
-import { type Draft, type GroupVersionKind, type KubeObject, type StructNode, withoutNulls } from '#apimachinery';
+import type { Draft, GroupVersionKind, KubeObject, StructNode } from '#apimachinery';
 import type { CustomCodec } from '../custom/codec.ts';
+
+/** JSON paths of plain names with a leading dot, as a definition gives them. */
+export interface ScalePaths {
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+  readonly labelSelectorPath?: string | undefined;
+  /** The replicas' place in the kind's other versions, by API version; null where there is none. */
+  readonly siblings?: Readonly<Record<string, string | null>>;
+}
 
 export interface ServedResource {
   readonly group: string;
@@ -34,6 +43,8 @@ export interface ServedResource {
   readonly custom: boolean;
   /** How bodies are read; custom kinds only. */
   readonly codec?: CustomCodec;
+  /** Where its replicas stand; custom kinds with a scale subresource only. */
+  readonly scale?: ScalePaths;
   /** How it is shown; custom kinds only. */
   readonly table?: KindTable;
 }
@@ -61,10 +72,7 @@ export function storageRange(resource: ServedResource, namespace: string): strin
 /** The request's version of a stored object. */
 export function fromStorage(resource: ServedResource, object: KubeObject): KubeObject {
   if (resource.storage === resource) return object;
-  const { fromHub } = resource.rules;
-  return fromHub
-    ? fromHub(withoutNulls(object, resource.storage.struct))
-    : { ...object, apiVersion: apiVersionText(resource) };
+  return resource.rules.fromHub ? resource.rules.fromHub(object) : { ...object, apiVersion: apiVersionText(resource) };
 }
 
 /** The stored version of a request's object. */

@@ -20,7 +20,7 @@ import {
 import type { CustomCodec } from '../custom/codec.ts';
 import { apiVersionText } from '../scheme/resource.ts';
 import type { MediaType } from './negotiation.ts';
-import { protobufToJson } from './protobuf.ts';
+import { protobufToJson, summary } from './protobuf.ts';
 
 /** How unknown and duplicate fields are treated. */
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
@@ -47,14 +47,6 @@ export interface DecodeOptions {
   readonly warn: (text: string) => void;
   /** Errors are told as they are, and the kind may come in any registered version: options of a deletion. */
   readonly bareErrors?: boolean;
-}
-
-/** At most 30 bytes of a body that could not be read, as upstream shows them. */
-function summary(body: Uint8Array): string {
-  if (body.length === 0) return '<empty>';
-  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const head = body[0] === 0x7b ? buffer.subarray(0, 30).toString() : buffer.subarray(0, 30).toString('hex');
-  return body.length > 30 ? `${head} ...` : head;
 }
 
 function decodeFailure(
@@ -116,7 +108,8 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     const same = seen.kind === target.kind && gv.group === target.group;
     const free = options.bareErrors ?? false;
     if (free) checkAnyVersion(seen, target);
-    if (!same && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
+    const known = target.codec || target.struct.name === '' || typeNameOf({ ...gv, kind: seen.kind });
+    if (!(same && known) && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
     const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
     object.apiVersion = seen.apiVersion;
     object.kind = seen.kind;

@@ -64,6 +64,17 @@ function notAcceptable(accepted: readonly string[]): StatusError {
   });
 }
 
+/** 406 as upstream's routes tell it. */
+export function checkAccept(request: ServerRequest, streams: boolean): void {
+  const accept = header(request, 'accept') ?? '';
+  const ranges = accept.split(',').map(each => each.split(';')[0]!.trim());
+  if (accept === '' || ranges.some(each => each === '*/*' || (mediaTypes as readonly string[]).includes(each))) return;
+  const produced = [...mediaTypes, ...(streams ? streamTypes : [])];
+  const message = `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`;
+  throw new StatusError({ code: 406, reason: 'NotAcceptable', message, details: {} });
+}
+
+const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
 export interface OutputRestrictions {
   /** Encodings that this endpoint can give; default all. */
   readonly mediaTypes?: readonly MediaType[];

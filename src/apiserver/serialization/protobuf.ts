@@ -15,6 +15,14 @@ interface Target {
   readonly struct: StructNode;
 }
 
+/** At most 30 bytes of a body that could not be read, as upstream shows them. */
+export function summary(body: Uint8Array): string {
+  if (body.length === 0) return '<empty>';
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const head = body[0] === 0x7b ? buffer.subarray(0, 30).toString() : buffer.subarray(0, 30).toString('hex');
+  return body.length > 30 ? `${head} ...` : head;
+}
+
 /** Decodes an enveloped message, whose kind may be left out. Throws 400. */
 export function protobufToJson(body: Uint8Array, target: Target, apiVersion: string): Draft<KubeObject> {
   try {
@@ -32,9 +40,7 @@ export function protobufToJson(body: Uint8Array, target: Target, apiVersion: str
     return object;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const summary = Buffer.from(body).subarray(0, 30).toString('hex') + (body.length > 30 ? ' ...' : '');
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${target.kind}): ${error.message} (${summary})`,
-    );
+    const text = `the object provided is unrecognized (must be of type ${target.kind}): ${error.message}`;
+    throw badRequest(`${text} (${summary(body)})`);
   }
 }

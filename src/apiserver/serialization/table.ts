@@ -54,6 +54,7 @@ function rowOf(table: KindTable, object: KubeObject, nowMs: number): ReturnType<
 }
 
 function included(object: KubeObject, include: string, output: OutputType): object | null {
-  if (include === 'None') return null;
+  const initialEnd = object.metadata.annotations?.['k8s.io/initial-events-end'] === 'true';
+  if (include === 'None' && !initialEnd) return null;
   return include === 'Object' ? object : asMetadata(object, output.version);
 }

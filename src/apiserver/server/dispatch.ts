@@ -2,7 +2,7 @@
  * From an authorized request to the handler of its verb. Upstream: apiserver pkg/endpoints/installer.go, whose routes
  * these are.
  */
-import { badRequest, type StatusError, StatusError as StatusErrorClass } from '#apimachinery';
+import { badRequest, notFound, type StatusError, StatusError as StatusErrorClass } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 import { createObject } from '../handlers/create.ts';
@@ -12,12 +12,13 @@ import { getObject } from '../handlers/get.ts';
 import { listObjects } from '../handlers/list.ts';
 import { patchObject, patchTypesOf } from '../handlers/patch.ts';
 import type { Handler, HandlerDeps, Scope } from '../handlers/scope.ts';
+import { subjectOf } from '../handlers/subject.ts';
 import { updateObject } from '../handlers/update.ts';
 import { watchObjects } from '../handlers/watch.ts';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { mediaTypes } from '../serialization/negotiation.ts';
+import { checkAccept } from '../serialization/negotiation.ts';
 
 /** 404 for a path that nothing serves. */
 export function noSuchPath(): StatusError {
@@ -36,6 +37,17 @@ export function noSuchMethod(): StatusError {
     reason: 'MethodNotAllowed',
     message: 'the server does not allow this method on the requested resource',
     details: {},
+  });
+}
+
+/** 405 for a verb that a resource does not have; custom ones say more. */
+function noSuchVerb({ custom, group, resource }: ServedResource, verb: string): StatusError {
+  if (!custom) return noSuchMethod();
+  return new StatusErrorClass({
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: `${verb} is not supported on resources of kind ${JSON.stringify(`${resource}.${group}`)}`,
+    details: { group, kind: resource },
   });
 }
 
@@ -82,6 +94,7 @@ export async function dispatch(
     info,
     user,
     resource,
+    subject: subjectOf(resource, info.subresource),
     warn,
     name,
     namespace,
@@ -89,7 +102,7 @@ export async function dispatch(
   };
   const subresource = info.subresource !== '';
   const handler = subresource ? subresourceHandler(deps, resource, info) : mainHandler(deps, resource, info, name);
-  if (!tunnels.has(info.subresource)) checkMediaTypes(request, info, resource);
+  if (!tunnels.has(info.subresource) && !resource.custom) checkMediaTypes(request, info, resource);
   const deprecation = deprecationOf(resource);
   if (deprecation !== undefined) warn(deprecation);
   return handler(scope);
@@ -105,7 +118,9 @@ function deprecationOf({ group, version, kind }: ServedResource): string | undef
 
 /** Paths that no route has although they look like a resource's. */
 function checkPath(info: RequestInfo, scheme: Scheme): void {
+  if (info.path.startsWith('//')) throw new PageNotFound();
   if (info.path.includes('//')) throw noSuchPath();
+  if (info.parts.length > 3 && !proxies.has(info.subresource)) throw noSuchPath();
   if (info.verb === 'proxy') throw noSuchPath();
   if (info.apiPrefix === 'apis' && !scheme.hasGroup(info.group)) throw new PageNotFound();
   const name = info.parts[1] ?? '';
@@ -116,15 +131,7 @@ function checkPath(info: RequestInfo, scheme: Scheme): void {
 
 /** Upstream's routes refuse what they can neither give nor take before any handler is asked. */
 function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: ServedResource): void {
-  const accept = header(request, 'accept') ?? '';
-  const listing = info.verb === 'list' || info.verb === 'watch' || info.verb === 'deletecollection';
-  const given = resource.custom ? mediaTypes.slice(0, 2) : mediaTypes;
-  const produced = [...given, ...(listing && info.verb !== 'deletecollection' ? streamTypes : [])];
-  const ranges = accept.split(',').map(each => each.split(';')[0]!.trim());
-  if (accept !== '' && !ranges.some(each => each === '*/*' || (given as readonly string[]).includes(each))) {
-    const message = `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`;
-    throw new StatusErrorClass({ code: 406, reason: 'NotAcceptable', message, details: {} });
-  }
+  checkAccept(request, info.verb === 'list' || info.verb === 'watch');
   if (info.verb !== 'patch') return;
   const type = (header(request, 'content-type') ?? '').split(';')[0]!.trim();
   if (patchTypesOf(resource).includes(type)) return;
@@ -132,7 +139,8 @@ function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: Se
   throw new StatusErrorClass({ code: 415, reason: 'UnsupportedMediaType', message, details: {} });
 }
 
-const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+/** Subresources with paths of their own below. */
+const proxies = new Set(['proxy']);
 /** What they accept is the business of whoever is at the other end. */
 const tunnels = new Set(['proxy', 'exec', 'attach', 'portforward', 'log']);
 
@@ -145,7 +153,7 @@ function mainHandler(deps: DispatchDeps, resource: ServedResource, info: Request
   const { verb } = info;
   const virtual = deps.virtual.get(`${resource.group}/${resource.resource}`);
   if (virtual && verb === 'create') return virtual;
-  if (!resource.verbs.includes(verb)) throw noSuchMethod();
+  if (!resource.verbs.includes(verb)) throw noSuchVerb(resource, verb);
   // Reading and watching work over all namespaces; everything else needs one.
   const scoped = !resource.namespaced || info.namespace !== '';
   if (!scoped && verb !== 'list' && verb !== 'watch') throw name === '' ? noSuchMethod() : noSuchPath();
@@ -156,12 +164,12 @@ function mainHandler(deps: DispatchDeps, resource: ServedResource, info: Request
 
 function subresourceHandler(deps: DispatchDeps, resource: ServedResource, info: RequestInfo): Handler {
   const facts = resource.subresources.find(each => each.name === info.subresource);
-  if (!facts) throw noSuchPath();
+  if (!facts) throw resource.custom ? notFound(resource, info.name) : noSuchPath();
   if (resource.namespaced && info.namespace === '') throw noSuchPath();
   const handlers =
     deps.subresources.get(`${resource.group}/${resource.resource}/${info.subresource}`) ??
     deps.subresources.get(`*/*/${info.subresource}`);
   const handler = handlers?.[info.verb];
-  if (!handler) throw noSuchMethod();
+  if (!handler) throw noSuchVerb(resource, info.verb);
   return handler;
 }

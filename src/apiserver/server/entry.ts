@@ -118,6 +118,7 @@ function rootPaths(deps: EntryDeps): string[] {
 
 async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: RequestInfo): Promise<ServerResponse> {
   if (isHealthPath(path)) return health(request, deps.checks);
+  if (path.startsWith('//')) throw new PageNotFound();
   if (path.includes('//')) throw noSuchPath();
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/version' || path === '/version/') {

@@ -18,7 +18,6 @@ import { getObject } from '../handlers/get.ts';
 import type { KubeletClient } from '../handlers/kubelet-tunnel.ts';
 import { patchObject } from '../handlers/patch.ts';
 import { selfSubjectReview } from '../handlers/reviews.ts';
-import { getScale, patchScale, updateScale } from '../handlers/scale.ts';
 import type { Handler } from '../handlers/scope.ts';
 import { tokenRequest } from '../handlers/token-request.ts';
 import { updateObject } from '../handlers/update.ts';
@@ -56,7 +55,7 @@ export function subresourceHandlers(deps: SubresourceDeps): SubresourceHandlers 
   const forward = podPortForward(deps);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>([
     ['*/*/status', whole],
-    ['*/*/scale', { get: getScale, update: updateScale, patch: patchScale }],
+    ['*/*/scale', whole],
     ['/namespaces/finalize', { update: updateObject }],
     ['/pods/binding', { create: bindPod }],
     ['/pods/eviction', { create: evictPod(lookup) }],

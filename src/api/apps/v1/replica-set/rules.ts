@@ -65,9 +65,5 @@ export const replicaSetRules: KindRules<ReplicaSet> = {
     ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
   ],
   generation: true,
-  selectableFields: {
-    names: ['status.replicas'],
-    read: set => ({ 'status.replicas': String(set.status?.replicas ?? 0) }),
-  },
   allowUnconditionalUpdate: true,
 };

@@ -66,8 +66,9 @@ function toHub(object: AutoscalingV1HorizontalPodAutoscaler): KubeObject {
 
 function fromHub(hub: KubeObject): AutoscalingV1HorizontalPodAutoscaler {
   const scaler = hub as unknown as HorizontalPodAutoscaler;
-  const { metrics = [], behavior, ...spec } = scaler.spec;
-  const { conditions, currentMetrics = [], ...status } = scaler.status ?? {};
+  const { metrics: stored, behavior, ...spec } = scaler.spec;
+  const { conditions, currentMetrics: seen, ...status } = scaler.status ?? {};
+  const [metrics, currentMetrics] = [stored ?? [], seen ?? []];
   const cpu = metrics.find(isCpu);
   const others = metrics.filter(metric => metric !== cpu);
   const annotations: Record<string, string> = { ...withoutKeys(scaler.metadata.annotations) };

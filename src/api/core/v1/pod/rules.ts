@@ -61,8 +61,11 @@ export const podRules: KindRules<Pod> = {
       'spec.hostNetwork',
       'status.phase',
       'status.podIP',
+      'status.podIPs',
       'status.nominatedNodeName',
+      'spec.host',
     ],
+    renamed: { 'spec.host': 'spec.nodeName' },
     read: pod => ({
       'spec.nodeName': pod.spec.nodeName ?? '',
       'spec.restartPolicy': pod.spec.restartPolicy ?? '',

@@ -26,20 +26,22 @@ function rename(object: object, from: 0 | 1, apiVersion: string): Record<string,
   return out;
 }
 
+/** What events.k8s.io calls a selectable field of the core kind. */
+function ownName(core: string): string {
+  return core.replace(/^involvedObject/, 'regarding').replace(/^reportingComponent$/, 'reportingController');
+}
+
+const coreFields = eventRules.selectableFields!;
+
 export const eventsEventRules: KindRules<EventsV1Event> = {
   validateName: () => [],
   toHub: event => rename(event, 0, 'v1') as unknown as KubeObject,
   fromHub: hub => rename(hub, 1, 'events.k8s.io/v1') as unknown as EventsV1Event,
-  ...(eventRules.selectableFields && {
-    selectableFields: {
-      names: eventRules.selectableFields.names.map(name => name.replace(/^involvedObject/, 'regarding')),
-      read(event) {
-        const hub = rename(event, 0, 'v1') as unknown as Event;
-        const values = Object.entries(eventRules.selectableFields!.read(hub));
-        return Object.fromEntries(values.map(([name, value]) => [name.replace(/^involvedObject/, 'regarding'), value]));
-      },
-    },
-  }),
+  selectableFields: {
+    names: coreFields.names.filter(name => name !== 'source').map(ownName),
+    renamed: Object.fromEntries(coreFields.names.map(name => [ownName(name), name])),
+    read: event => coreFields.read(rename(event, 0, 'v1') as unknown as Event),
+  },
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: true,
 };
