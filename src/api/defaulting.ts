@@ -1,5 +1,5 @@
 /** Small words for defaulting functions, so that they read like a table of upstream's defaults. */
-import { parseQuantity, Quantity, type StructNode } from '#apimachinery';
+import { parseQuantity, Quantity, type StructNode, type TypeNode } from '#apimachinery';
 
 /** Sets `draft[field]` when it is absent (undefined or null). */
 export function setDefault<T extends object, K extends keyof T>(draft: T, field: K, value: NonNullable<T[K]>): void {
@@ -17,14 +17,31 @@ export function ensure<T extends object, K extends keyof T>(draft: T, field: K):
 }
 
 /**
- * Makes the structs that Go holds by value, and so has always: `spec`, `spec.template`, `spec.template.spec`. Rules may
- * then read through them. Structs in lists and behind pointers are left alone.
+ * Makes the structs that Go holds by value, and so has always: `spec`, `spec.template`, `spec.template.spec`, the
+ * resources of each container. Rules may then read through them, and what Go calls equal compares equal. Structs behind
+ * pointers are not made, what is in them is. The object's own metadata is left alone.
  */
 export function fillStructs(draft: Record<string, unknown>, node: StructNode): void {
+  fillFields(draft, node, 'metadata');
+}
+
+function fillFields(draft: Record<string, unknown>, node: StructNode, except?: string): void {
   for (const [name, field] of node.fields) {
-    if (field.node.kind !== 'struct' || field.nullable || name === 'metadata') continue;
-    const value = (draft[name] ??= {}) as Record<string, unknown>;
-    fillStructs(value, field.node);
+    if (name === except) continue;
+    const value = draft[name];
+    if (value === undefined || value === null) {
+      if (field.node.kind === 'struct' && !field.nullable) fillFields((draft[name] = {}), field.node);
+    } else if (typeof value === 'object') fillWithin(value, field.node);
+  }
+}
+
+function fillWithin(value: object, node: TypeNode): void {
+  if (node.kind === 'struct') fillFields(value as Record<string, unknown>, node);
+  else if (node.kind === 'list' || node.kind === 'map') {
+    if (node.element.kind === 'scalar') return;
+    for (const item of Object.values(value)) {
+      if (item !== null && typeof item === 'object') fillWithin(item, node.element);
+    }
   }
 }
 

@@ -113,6 +113,11 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   metaOnUpdate?: readonly ('full' | 'change')[];
   /** The same for writes to `/status`. Default: `change` once. */
   metaOnStatus?: readonly ('full' | 'change')[];
+  /**
+   * What the kind's own validation asks of metadata: `core` as `generic`, and that finalizers without a domain are
+   * Kubernetes's own; `none` leaves it to what holds for all kinds. Default: `generic`.
+   */
+  metaRule?: 'core' | 'generic' | 'none';
   /** `Warning:` header texts of a create or update of the main resource; `old` is null on create. */
   warnings?(object: T, old: T | null, context: RuleContext): string[];
   /** The same of a write to `/status`. */

@@ -48,6 +48,7 @@ import { eventsEventRules } from './events/v1/event/rules.ts';
 import { flowSchemaRules } from './flowcontrol/v1/flow-schema/rules.ts';
 import { priorityLevelConfigurationRules } from './flowcontrol/v1/priority-level-configuration/rules.ts';
 import type { KindRecord, KindRules, ResourceFacts } from './kind.ts';
+import { metadataLooks } from './metadata-looks.ts';
 import { ingressRules } from './networking/v1/ingress/rules.ts';
 import { ingressClassRules } from './networking/v1/ingress-class/rules.ts';
 import { ipAddressRules } from './networking/v1/ip-address/rules.ts';
@@ -140,6 +141,7 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
 function complete(facts: Pick<ResourceFacts, 'typeName'>, own: KindRules<any>, key: string): KindRules {
   return {
     ...kindWarnings.get(key),
+    ...{ metaRule: 'core' as const, ...metadataLooks.get(key) },
     ...own,
     defaults(draft) {
       fillStructs(draft, builtinTypes.struct(facts.typeName));

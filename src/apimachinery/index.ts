@@ -13,6 +13,7 @@ export * from './patch/index.ts';
 export * from './protobuf/index.ts';
 export * from './quantity.ts';
 export * from './resource-version.ts';
+export * from './schema/absent.ts';
 export * from './schema/build.ts';
 export * from './schema/type-node.ts';
 export * from './status.ts';

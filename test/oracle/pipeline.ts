@@ -10,10 +10,12 @@ import {
   type KubeObject,
   readJson,
   StatusError,
+  withoutNulls,
   writeJson,
 } from '#apimachinery';
 import { beforeCreate, beforeUpdate } from '../../src/apiserver/registry/strategy.ts';
 import type { ServedResource } from '../../src/apiserver/scheme/resource.ts';
+import { encodeStored } from '../../src/apiserver/serialization/encode.ts';
 import { admit, allocate } from './admission-model.ts';
 
 export interface Attempt {
@@ -80,7 +82,12 @@ export function run(attempt: Attempt): Outcome {
 }
 
 function answer(code: number, record: KindRecord, hub: KindRecord, object: Draft<KubeObject>): Outcome {
-  const stored = structuredClone(object) as KubeObject;
+  const struct = builtinTypes.struct(hub.typeName);
+  const stored = withoutNulls(
+    JSON.parse(encodeStored(object as KubeObject, struct).toString()) as Draft<KubeObject>,
+    struct,
+  );
+  stored.metadata.resourceVersion = object.metadata.resourceVersion!;
   const shown = hub !== record && record.rules.fromHub ? record.rules.fromHub(stored) : stored;
   return { code, object: rewritten(record, shown), stored };
 }
@@ -170,6 +177,8 @@ function update(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   metadata.resourceVersion = old.metadata.resourceVersion!;
   const refusal = admit(hub, object, old);
   if (refusal) return refusal;
+  // The allocator asks the old object for what the client left out.
+  if (hub.kind === 'Service') hub.rules.prepareUpdate?.(object as never, old as never, context);
   const allocated = allocate(hub, object, old);
   if (allocated) return allocated;
   const refused = refusalOf(() => beforeUpdate(hub as unknown as ServedResource, object, old, context, noWarnings));

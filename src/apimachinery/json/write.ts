@@ -65,7 +65,7 @@ function writeStruct(value: Fields, node: StructNode): string {
     const item = value[name];
     if (item === undefined || item === null ? field.omitEmpty : isOmitted(field, item)) continue;
     out += out === '' ? '{"' : ',"';
-    out += `${name}":${item === undefined && field.nullable ? 'null' : writeJson(item, field.node)}`;
+    out += `${name}":${(item === undefined || item === null) && field.nullable ? 'null' : writeJson(item, field.node)}`;
   }
   if (node.preserveUnknown) {
     for (const name of Object.keys(value).sort()) {

@@ -146,6 +146,20 @@ function validateNoNewFinalizers(now: readonly string[], before: readonly string
   return [forbiddenField(path, text)];
 }
 
+const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+
+/** Finalizers without a domain must be Kubernetes's own. Upstream: validateKubeFinalizerName of the core group. */
+export function validateKubeFinalizers(finalizers: readonly string[] | undefined, path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  finalizers?.forEach((name, i) => {
+    if (name.includes('/') || standardFinalizers.has(name)) return;
+    errors.push(
+      invalidValue(path.index(i), name, 'name is neither a standard finalizer name nor is it fully qualified'),
+    );
+  });
+  return errors;
+}
+
 /** A manager's name: length and printable characters. */
 export function validateFieldManager(manager: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];

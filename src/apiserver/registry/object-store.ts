@@ -78,11 +78,11 @@ export class ObjectStore {
     options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
   ): Promise<StoredObject | null> {
     try {
+      const encode = resource.custom ? encodeObject : encodeStored;
       if (options.dryRun) {
-        const shown = encodeObject(object as KubeObject, resource.struct, true);
+        const shown = encode(object as KubeObject, resource.struct, true);
         return (await this.get(key)) ? null : new StoredObject(key, shown, 0, 0);
       }
-      const encode = resource.custom ? encodeObject : encodeStored;
       const bytes = encode(object as KubeObject, resource.struct);
       const companions = options.with ?? noCompanions;
       const result = await this.store.txn(
@@ -137,7 +137,7 @@ export class ObjectStore {
       if (result.ok) return { type: 'deleted', object: existing!.at(result.revision) };
       return { type: 'lost', current: result.current };
     }
-    const encode = dryRun || resource.custom ? encodeObject : encodeStored;
+    const encode = resource.custom ? encodeObject : encodeStored;
     const bytes = encode(decision.object as KubeObject, resource.struct);
     if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
       return { type: 'kept', object: existing };

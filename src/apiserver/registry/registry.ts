@@ -15,9 +15,10 @@ import {
   type KubeObject,
   notFound,
   StatusError,
+  withoutNulls,
 } from '#apimachinery';
 import type { Clock, Random } from '#base';
-import { type ServedResource, storageKey } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource, storageKey } from '../scheme/resource.ts';
 import { encodeObject } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
@@ -108,7 +109,7 @@ export class Registry {
 
   async #create(resource: ServedResource, object: Draft<KubeObject>, context: WriteContext): Promise<StoredObject> {
     const storage = resource.storage;
-    const rules = this.ruleContext(context);
+    const rules = this.#ruleContext(resource, context);
     const { metadata } = object;
     fillSystemFields(object, rules);
     if (!metadata.name && metadata.generateName) metadata.name = generatedName(metadata.generateName, rules.random);
@@ -161,7 +162,7 @@ export class Registry {
     const { name, requestResource } = context;
     const key = storageKey(storage, context.namespace, name);
     const allowCreate = storage.rules.allowCreateOnUpdate === true || options.forceAllowCreate === true;
-    const rules = this.ruleContext(context);
+    const rules = this.#ruleContext(resource, context);
     const hook = this.#hook(storage);
     let last: { readonly draft: Draft<KubeObject>; readonly existing: StoredObject } | undefined;
     for (let attempt = 1; ; attempt++) {
@@ -169,9 +170,9 @@ export class Registry {
         const outcome = await this.deps.objects.update(storage, key, context.dryRun, async existing => {
           if (!existing) {
             if (!allowCreate) throw notFound(requestResource, name);
-            return this.#creation(storage, await transform(null), context, options, hook);
+            return this.#creation(storage, await transform(null), rules, context, options, hook);
           }
-          const old = existing.decoded();
+          const old = withoutNulls(existing.decoded(), storage.struct);
           if (options.uid && options.uid !== old.metadata.uid)
             throw uidConflict(requestResource, existing, options.uid, context.dryRun);
           let draft = await transform(existing);
@@ -226,11 +227,11 @@ export class Registry {
   async #creation(
     storage: ServedResource,
     draft: Draft<KubeObject>,
+    rules: RuleContext,
     context: WriteContext,
     options: UpdateOptions,
     hook: RegistryHook | undefined,
   ): Promise<Decision> {
-    const rules = this.ruleContext(context);
     fillSystemFields(draft, rules);
     const companions = await hook?.prepare(draft, null, context);
     beforeCreate(storage, draft, rules, context.warn);
@@ -250,12 +251,12 @@ export class Registry {
     return this.#hook(resource.storage);
   }
 
-  ruleContext(context: WriteContext): RuleContext {
+  #ruleContext(resource: ServedResource, context: WriteContext): RuleContext {
     return {
       nowMs: this.deps.clock.now(),
       namespace: context.namespace,
       subresource: context.subresource,
-      ...(context.groupVersion !== undefined && { groupVersion: context.groupVersion }),
+      groupVersion: context.groupVersion ?? apiVersionText(resource),
       random: this.deps.random,
       warn: context.warn,
       user: context.user,

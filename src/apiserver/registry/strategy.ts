@@ -8,6 +8,7 @@ import {
   conflict,
   type Draft,
   type FieldError,
+  FieldPath,
   formatTime,
   goQuote,
   invalid,
@@ -17,11 +18,14 @@ import {
   optimisticLockText,
   StatusError,
   semanticEqual,
+  validateKubeFinalizers,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
   validatePathSegmentName,
 } from '#apimachinery';
 import type { ServedResource } from '../scheme/resource.ts';
-import { validateChangedMetadata, validateNewMetadata } from './metadata-validation.ts';
 
+const metadataPath = FieldPath.of('metadata');
 const maxGeneratedNameLength = 63;
 const randomLength = 5;
 
@@ -70,11 +74,12 @@ export function beforeCreate(
   if (rules.generation) metadata.generation = 1;
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
-  const errors = [
-    ...validateNewMetadata(resource, metadata, rules.validateName ?? defaultNameOf(resource)),
+  refuse(resource, object, [
+    ...(rules.metaRule === 'none' ? [] : ownMetaErrors(resource, metadata)),
     ...(rules.validate?.(object as KubeObject, null, context) ?? []),
-  ];
-  refuse(resource, object, errors);
+  ]);
+  // What holds for all kinds comes last, so that the kind's own texts are shown where it has any.
+  refuse(resource, object, validateObjectMeta(metadata, resource.namespaced, validatePathSegmentName, metadataPath));
   for (const text of rules.warnings?.(object as KubeObject, null, context) ?? []) warn(text);
   rules.canonicalize?.(object);
 }
@@ -90,19 +95,45 @@ export function beforeUpdate(
   const { rules } = resource;
   const { metadata } = object;
   if (resource.namespaced) metadata.namespace ??= context.namespace;
+  else delete metadata.namespace;
   if (old.metadata.generation === undefined) delete metadata.generation;
   else metadata.generation = old.metadata.generation;
   if (context.subresource === 'status') prepareStatus(resource, object, old, context);
   else prepareUpdate(resource, object, old, context);
   keepSystemFields(object, old);
-  const group = context.groupVersion?.split('/')[0] ?? resource.group;
-  const errors = validateChangedMetadata(resource, metadata, old.metadata, { subresource: context.subresource, group });
-  if (context.subresource === 'status')
-    errors.push(...(rules.validateStatus?.(object as KubeObject, old, context) ?? []));
-  else errors.push(...(rules.validate?.(object as KubeObject, old, context) ?? []));
+  const isStatus = context.subresource === 'status';
+  const errors: FieldError[] = [
+    ...validateObjectMeta(metadata, resource.namespaced, validatePathSegmentName, metadataPath),
+    ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+  ];
+  // Once for all kinds, and once more by the kind's own validation: upstream tells both.
+  for (const look of (isStatus ? rules.metaOnStatus : rules.metaOnUpdate) ?? ['change']) {
+    if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
+    else
+      errors.push(
+        ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
+        ...finalizerErrors(resource, metadata),
+      );
+  }
+  const next = object as KubeObject;
+  if (isStatus) errors.push(...(rules.validateStatus?.(next, old, context) ?? []));
+  else errors.push(...(rules.validate?.(next, old, context) ?? []));
   refuse(resource, object, errors);
-  for (const text of updateWarnings(rules, object as KubeObject, old, context)) warn(text);
+  for (const text of updateWarnings(rules, next, old, context)) warn(text);
   rules.canonicalize?.(object);
+}
+
+/** What a kind says of its metadata, the name by its own rules. */
+function ownMetaErrors(resource: ServedResource, metadata: KubeObject['metadata']): FieldError[] {
+  const validateName = resource.rules.validateName ?? defaultNameOf(resource);
+  return [
+    ...validateObjectMeta(metadata, resource.namespaced, validateName, metadataPath),
+    ...finalizerErrors(resource, metadata),
+  ];
+}
+
+function finalizerErrors({ rules }: ServedResource, { finalizers }: KubeObject['metadata']): FieldError[] {
+  return rules.metaRule === 'core' ? validateKubeFinalizers(finalizers, metadataPath.child('finalizers')) : [];
 }
 
 function updateWarnings(rules: KindRules, object: KubeObject, old: KubeObject, context: RuleContext): string[] {

@@ -5,7 +5,7 @@
 
 import type { KindTable } from '#api/columns';
 import type { KindRules, SubresourceFacts } from '#api/kind';
-import type { Draft, GroupVersionKind, KubeObject, StructNode } from '#apimachinery';
+import { type Draft, type GroupVersionKind, type KubeObject, type StructNode, withoutNulls } from '#apimachinery';
 import type { CustomCodec } from '../custom/codec.ts';
 
 /** JSON paths of plain names with a leading dot, as a definition gives them. */
@@ -72,7 +72,10 @@ export function storageRange(resource: ServedResource, namespace: string): strin
 /** The request's version of a stored object. */
 export function fromStorage(resource: ServedResource, object: KubeObject): KubeObject {
   if (resource.storage === resource) return object;
-  return resource.rules.fromHub ? resource.rules.fromHub(object) : { ...object, apiVersion: apiVersionText(resource) };
+  const { fromHub } = resource.rules;
+  return fromHub
+    ? fromHub(withoutNulls(object, resource.storage.struct))
+    : { ...object, apiVersion: apiVersionText(resource) };
 }
 
 /** The stored version of a request's object. */
