@@ -23,7 +23,7 @@ import {
   usageOf,
 } from '#api/quota/helpers';
 import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from '#api/types';
-import { isStatusError, type KubeObject, semanticEqual } from '#apimachinery';
+import { type KubeObject, semanticEqual } from '#apimachinery';
 import { anySignal } from '#base';
 import { createController, createInformer, type Informer, type ResourceName, resourceQuotas } from '#client';
 import type { ControllerContext, ControllerDefinition, StartableController } from '../context.ts';
@@ -109,13 +109,9 @@ function setUp(context: ControllerContext): StartableController {
     async reconcile(key) {
       const [namespace = '', name = ''] = key.split('/');
       const item = client.resource(resourceQuotas).namespace(namespace);
-      let quota: ResourceQuota;
-      try {
-        quota = await item.get(name);
-      } catch (error) {
-        if (isStatusError(error, 'NotFound')) return;
-        throw error;
-      }
+      // Its role may list and watch everything, but get nothing.
+      const [quota] = (await item.list({ fieldSelector: `metadata.name=${name}` })).items;
+      if (!quota) return;
       const counted = await countedBy(Object.keys(quota.spec?.hard ?? {}));
       for (const each of counted) await watch(each);
       let usage: Amounts = new Map();
