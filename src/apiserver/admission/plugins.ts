@@ -12,6 +12,7 @@ import { limitRanger } from './limit-ranger.ts';
 import type { Lookup } from './lookup.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerationSeconds, priority, taintNodesByCondition } from './pod-defaults.ts';
+import { podSecurity } from './pod-security/pod-security.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { serviceAccount } from './service-account.ts';
 import { defaultIngressClass, defaultStorageClass, storageObjectInUseProtection } from './storage.ts';
@@ -34,6 +35,7 @@ export function admissionPlugins(deps: AdmissionDeps): readonly AdmissionPlugin[
     limitRanger(lookup),
     serviceAccount(lookup, random),
     taintNodesByCondition,
+    podSecurity(lookup, deps.clock),
     priority(lookup),
     defaultTolerationSeconds,
     defaultStorageClass(lookup),
