@@ -39,7 +39,7 @@ if (major >= 24) {
   console.error(
     'Kobune needs Node 24 or newer and this is ' +
       process.version +
-      '; install a newer Node, or "npm ci" in a checkout.',
+      '; install a newer Node, or run "npm install" in a checkout.',
   );
   process.exit(1);
 }

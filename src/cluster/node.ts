@@ -59,10 +59,14 @@ async function openNetwork({ dir, config, logger }: NodeOptions): Promise<NodeNe
   );
 }
 
-async function openEngine({ dir, logger }: NodeOptions, network: NodeNetwork): Promise<KobuneEngine> {
+async function openEngine(
+  { dir, logger }: NodeOptions,
+  network: NodeNetwork,
+  forRemoval = false,
+): Promise<KobuneEngine> {
   return createContainerEngine(
     { clock: systemClock, logger, cni: network.cni },
-    { nodeDir: dir.node, runDir: dir.run, cgroupPrefix: cgroupPrefix(dir), version },
+    { nodeDir: dir.node, runDir: dir.run, cgroupPrefix: cgroupPrefix(dir), version, forRemoval },
   );
 }
 
@@ -138,7 +142,7 @@ function imageAdmin(engine: KobuneEngine): ImageAdmin {
 /** Ends every container and takes away the network; for `down --delete`. The server must not run. */
 export async function removeNode(options: NodeOptions): Promise<void> {
   const network = await openNetwork(options);
-  const engine = await openEngine(options, network);
+  const engine = await openEngine(options, network, true);
   await engine.removeEverything({ images: true });
   await engine[Symbol.asyncDispose]();
   await network.remove();

@@ -3,9 +3,19 @@
  * `/run/kobune/<id>`. One directory holds all state; `down --delete` removes it.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { UserError } from '#base';
 
 /** Paths of one cluster. Nothing is created by asking for them. */
@@ -125,6 +135,11 @@ export function processStartTicks(pid: number): string | undefined {
 export function removeStateDir(dir: StateDir): void {
   rmSync(dir.path, { recursive: true, force: true });
   rmSync(dir.run, { recursive: true, force: true });
+  try {
+    rmdirSync(dirname(dir.run));
+  } catch {
+    // Another cluster's sockets are in it.
+  }
 }
 
 /** Bytes that a directory's files take, for `status`; 0 when it is not there. */

@@ -47,6 +47,8 @@ export interface ContainerEngineConfig {
   readonly runtimePrograms?: Readonly<Record<string, string>>;
   /** Registries (host or host:port) to be spoken to without TLS, besides those on loopback. */
   readonly plainHttpRegistries?: readonly string[];
+  /** Only to take away what an earlier engine left: what it takes to start containers may be missing. */
+  readonly forRemoval?: boolean;
   /** Directory of Localhost seccomp profiles; default /var/lib/kubelet/seccomp. */
   readonly seccompDir?: string;
 }
@@ -105,10 +107,10 @@ async function assemble(
   const store = new ImageStore(host.nodeDir, content, launcher);
   const [runtimes] = await Promise.all([
     probeRuntimes(launcher, host, config.runtimePrograms),
-    probeOverlay(host, launcher),
+    config.forRemoval ? undefined : probeOverlay(host, launcher),
     store.load(),
   ]);
-  if (runtimes.size === 0) {
+  if (runtimes.size === 0 && !config.forRemoval) {
     throw new UserError('There is no container runtime (crun or runc) on this machine.', {
       remedy: 'apt-get install crun',
     });

@@ -4,7 +4,7 @@
  *
  * Deviation: a change makes its pods sync at once, not at their next turn.
  */
-import type { KubeObject } from '#apimachinery';
+import { isStatusError, type KubeObject, notFound } from '#apimachinery';
 import { createInformer, type Informer, type InformerDeps, type ResourceClient } from '#client';
 
 interface Watched<T extends KubeObject> {
@@ -18,12 +18,19 @@ export class ObjectCache<T extends KubeObject> implements AsyncDisposable {
   readonly #watched = new Map<string, Watched<T>>();
   readonly #deps: InformerDeps;
   readonly #resource: ResourceClient<T>;
+  readonly #word: string;
   readonly #changed: (podUids: Iterable<string>) => void;
 
-  /** `changed` is told the pods that name an object that appeared, changed or went. */
-  constructor(deps: InformerDeps, resource: ResourceClient<T>, changed: (podUids: Iterable<string>) => void) {
+  /** `word` is what its messages call the kind, as `configmap`. `changed` is told the pods that name an object that appeared, changed or went. */
+  constructor(
+    deps: InformerDeps,
+    resource: ResourceClient<T>,
+    word: string,
+    changed: (podUids: Iterable<string>) => void,
+  ) {
     this.#deps = deps;
     this.#resource = resource;
+    this.#word = word;
     this.#changed = changed;
   }
 
@@ -31,7 +38,13 @@ export class ObjectCache<T extends KubeObject> implements AsyncDisposable {
   async get(namespace: string, name: string): Promise<T> {
     const watched = this.#watched.get(`${namespace}/${name}`);
     const cached = watched?.informer.synced ? watched.informer.get(`${namespace}/${name}`) : undefined;
-    return cached ?? this.#resource.namespace(namespace).get(name);
+    if (cached) return cached;
+    try {
+      return await this.#resource.namespace(namespace).get(name);
+    } catch (error) {
+      if (!isStatusError(error, 'NotFound')) throw error;
+      throw notFound({ group: '', resource: this.#word }, name);
+    }
   }
 
   /** What the pod names now; replaces what it named before. */

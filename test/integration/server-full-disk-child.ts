@@ -71,5 +71,6 @@ await eventually('writes are taken again', () =>
 );
 await later[Symbol.asyncDispose]();
 await stopServer(server);
+await runCommand(process.execPath, [launcher, 'down', '--delete'], { env });
 const { code, reason, message } = refusal;
 console.log(JSON.stringify({ acknowledged, refusal: { code, reason, message }, readable, one, again, stored }));

@@ -96,8 +96,8 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     const changed = (uids: Iterable<string>): void => {
       for (const uid of uids) this.#workers.poke(uid);
     };
-    this.#configMaps = new ObjectCache(deps, client.resource(resources.configMaps), changed);
-    this.#secrets = new ObjectCache(deps, client.resource(resources.secrets), changed);
+    this.#configMaps = new ObjectCache(deps, client.resource(resources.configMaps), 'configmap', changed);
+    this.#secrets = new ObjectCache(deps, client.resource(resources.secrets), 'secret', changed);
     this.#tokens = new TokenManager(deps);
     this.#allocations = new Allocations(deps);
     const objects = {

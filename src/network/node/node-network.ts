@@ -101,8 +101,9 @@ export async function startNodeNetwork(deps: NodeNetworkDeps, config: NodeNetwor
   await makeNodeInterface(deps.kernel, nodeInterface, nodeAddress, config.serviceCidr);
   const view = createServiceView();
   const proxy = await startServiceProxy({ ...deps, view, ruleset, nodeName: config.nodeName }).catch(cause => {
-    throw new UserError('nftables cannot be used on this machine.', {
-      remedy: 'Install nftables, and a kernel with nf_tables.',
+    const why = (cause as Error).message.split('\n')[0];
+    throw new UserError(`nftables cannot be used on this machine: ${why}.`, {
+      remedy: "Containers need a kernel with nf_tables and Debian's package nftables.",
       cause,
     });
   });
