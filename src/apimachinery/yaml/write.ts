@@ -1,9 +1,9 @@
 /**
- * YAML as sigs.k8s.io/yaml writes it: keys sorted with numbers inside them by value, lists not indented, strings in
- * double quotes where a YAML 1.1 reader would take them for something else. Upstream: sigs.k8s.io/yaml,
- * go.yaml.in/yaml/v2 (encode.go, sorter.go).
+ * YAML as sigs.k8s.io/yaml writes it: keys sorted with numbers inside them by value, lists not indented, text in the
+ * style that go-yaml chooses, long text folded behind column 80. Upstream: sigs.k8s.io/yaml, go.yaml.in/yaml/v2
+ * (encode.go, sorter.go, emitterc.go).
  */
-import { dump } from 'js-yaml';
+import { scalarText } from './write-scalar.ts';
 
 /** Order of keys: letters before digits before the rest, runs of digits by value. Upstream: keyList.Less. */
 function compareKeys(a: string, b: string): number {
@@ -27,22 +27,112 @@ function compareKeys(a: string, b: string): number {
   return left.length - right.length;
 }
 
-/** JSON's types only: big integers as numbers' text, undefined left out. */
-function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value === 'bigint') return Number(value);
-  if (value === null || typeof value !== 'object') return value;
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item)]));
+interface Place {
+  /** Where the block's lines begin. */
+  readonly indent: number;
+  /** Its first line goes on behind a dash or a colon. */
+  readonly inline: boolean;
 }
+
+/** Longer keys are written as `? key`. */
+const maxSimpleKeyBytes = 128;
+
+class Emitter {
+  readonly #parts: string[] = [];
+  #column = 0;
+
+  get text(): string {
+    return this.#parts.join('');
+  }
+
+  put(text: string): void {
+    if (text === '') return;
+    this.#parts.push(text);
+    const at = text.lastIndexOf('\n');
+    this.#column = at < 0 ? this.#column + [...text].length : [...text.slice(at + 1)].length;
+  }
+
+  newLine(indent: number): void {
+    this.put(`${this.#column > 0 ? '\n' : ''}${' '.repeat(indent)}`);
+  }
+
+  scalar(value: unknown, indent: number, key = false): void {
+    this.put(scalarText(value, { column: this.#column, indent, key }));
+  }
+
+  map(map: Readonly<Record<string, unknown>>, { indent, inline }: Place): void {
+    const keys = Object.keys(map).filter(key => map[key] !== undefined);
+    keys.sort(compareKeys);
+    for (const [at, key] of keys.entries()) {
+      if (at > 0 || !inline) this.newLine(indent);
+      const simple = !/[\n\r\u0085\u2028\u2029]/.test(key) && Buffer.byteLength(key) <= maxSimpleKeyBytes;
+      if (simple) {
+        this.scalar(key, indent, true);
+        this.put(':');
+        this.#member(map[key], indent);
+      } else {
+        this.put('? ');
+        this.scalar(key, indent + 2);
+        this.newLine(indent);
+        this.put(':');
+        this.#item(map[key], indent);
+      }
+    }
+  }
+
+  list(list: readonly unknown[], { indent, inline }: Place): void {
+    for (const [at, item] of list.entries()) {
+      if (at > 0 || !inline) this.newLine(indent);
+      this.put('-');
+      this.#item(item, indent);
+    }
+  }
+
+  /** What stands behind a key. */
+  #member(value: unknown, indent: number): void {
+    if (isList(value) && value.length > 0) this.list(value, { indent, inline: false });
+    else if (isMap(value) && !isEmpty(value)) this.map(value, { indent: indent + 2, inline: false });
+    else this.#leaf(value, indent);
+  }
+
+  /** What stands behind a dash. */
+  #item(value: unknown, indent: number): void {
+    if (isList(value) && value.length > 0) {
+      this.put(' ');
+      this.list(value, { indent: indent + 2, inline: true });
+    } else if (isMap(value) && !isEmpty(value)) {
+      this.put(' ');
+      this.map(value, { indent: indent + 2, inline: true });
+    } else this.#leaf(value, indent);
+  }
+
+  #leaf(value: unknown, indent: number): void {
+    this.put(' ');
+    if (isList(value)) this.put('[]');
+    else if (isMap(value)) this.put('{}');
+    else this.scalar(value, indent + 2);
+  }
+}
+
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isEmpty = (map: Readonly<Record<string, unknown>>): boolean => {
+  for (const key in map) if (map[key] !== undefined) return false;
+  return true;
+};
 
 /** Writes a JSON value as one YAML document, ending in a newline. */
 export function writeYaml(value: unknown): string {
-  return dump(plain(value), {
-    sortKeys: compareKeys,
-    seqNoIndent: true,
-    lineWidth: -1,
-    noRefs: true,
-    quoteStyle: 'double',
-  });
+  const emitter = new Emitter();
+  const root = { indent: 0, inline: true };
+  if (isList(value)) {
+    if (value.length > 0) emitter.list(value, root);
+    else emitter.put('[]');
+  } else if (isMap(value)) {
+    if (isEmpty(value)) emitter.put('{}');
+    else emitter.map(value, root);
+  } else emitter.scalar(value, 2);
+  emitter.newLine(0);
+  return emitter.text;
 }

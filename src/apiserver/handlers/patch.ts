@@ -140,14 +140,18 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       const { operations, strictErrors } = translated(() => parseJsonPatch(text, strict));
       return (current, target) => {
         const document = applyJsonPatch(plain(current, target), operations);
-        return typed(writeOrdered(document), target, strict ? strictErrors : []);
+        return (
+          unversioned(document, target, strict) ?? typed(writeOrdered(document), target, strict ? strictErrors : [])
+        );
       };
     }
     case 'application/merge-patch+json': {
       const { patch, strictErrors } = translated(() => parseMergePatch(text));
       return (current, target) => {
         const document = applyMergePatch(plain(current, target), patch);
-        return typed(writeOrdered(document), target, strict ? strictErrors : []);
+        return (
+          unversioned(document, target, strict) ?? typed(writeOrdered(document), target, strict ? strictErrors : [])
+        );
       };
     }
     default: {
@@ -164,6 +168,21 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
 function plain(current: KubeObject, { struct, codec }: PatchTarget): JsonObject {
   if (codec) return structuredClone(current) as unknown as JsonObject;
   return JSON.parse(writeJson(current, struct)) as JsonObject;
+}
+
+/**
+ * A document that lost its apiVersion is read as upstream's internal type, which has none of these names: nothing is
+ * left of it.
+ */
+function unversioned(document: unknown, { codec }: PatchTarget, strict: boolean): Patched | undefined {
+  if (codec || document === null || typeof document !== 'object' || Array.isArray(document)) return undefined;
+  const { apiVersion, kind: _, ...fields } = document as JsonObject;
+  if (apiVersion) return undefined;
+  const unknown = Object.keys(fields)
+    .sort()
+    .map(name => `unknown field ${JSON.stringify(name)}`);
+  const object = { metadata: {} } as unknown as Draft<KubeObject>;
+  return { object, strictErrors: strict ? unknown : [], shown: writeOrdered(document) };
 }
 
 /** The patched document read again as its type. Throws 422 when it is none. */

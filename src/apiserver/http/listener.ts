@@ -67,7 +67,9 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   });
   h1.on('request', (request, response) => serveHttp1(request, response, entry));
   h1.on('upgrade', (request, socket, head) => serveUpgrade(request, socket, head, entry));
-  h1.on('clientError', (_error, socket) => {
+  h1.on('clientError', (error, socket) => {
+    const { code, rawPacket } = error as Error & { code?: string; rawPacket?: Buffer };
+    if (code === 'HPE_INVALID_METHOD' && rawPacket && socket.writable) return serveStrange(rawPacket, socket, entry);
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
   });
   const tls = createTls({
@@ -269,18 +271,40 @@ function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, e
     }),
     upgrade: { socket, head },
   };
-  void entry(request).then(async response => {
-    const { body } = response;
-    if (body.kind === 'hijacked' || socket.destroyed) return;
-    const bytes = body.kind === 'bytes' ? body.bytes : new Uint8Array();
-    const lines = Object.entries(response.headers).flatMap(([name, value]) =>
-      [value].flat().map(each => `${name}: ${each}\r\n`),
-    );
-    socket.write(
-      `HTTP/1.1 ${response.status} ${statusText(response.status)}\r\n${lines.join('')}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`,
-    );
-    socket.end(bytes);
-  });
+  void entry(request).then(response => writeRaw(response, socket));
+}
+
+/** A request whose method Node's parser does not know: answered, most likely refused, as any other, without its body. */
+function serveStrange(packet: Buffer, socket: Duplex, entry: Entry): void {
+  const [head = ''] = packet.toString('latin1').split('\r\n\r\n');
+  const [first = '', ...lines] = head.split('\r\n');
+  const [, method, url] = /^([!#$%&'*+.^_`|~\w-]{1,32}) (\/\S*) HTTP\/1\.[01]$/.exec(first) ?? [];
+  if (!method || !url) return void socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const at = line.indexOf(':');
+    if (at > 0) headers[line.slice(0, at).toLowerCase()] = line.slice(at + 1).trim();
+  }
+  const gone = new AbortController();
+  socket.on('close', () => gone.abort(new Error('the client went away')));
+  socket.on('error', () => {});
+  const tls = socket as TLSSocket;
+  const request = { method, url, headers, host: headers['host'], socket: tls, signal: gone.signal, source: nothing() };
+  void entry(neutral(request)).then(response => writeRaw(response, socket));
+}
+
+/** An answer on a connection that speaks no HTTP of Node's any more; it ends with it. */
+function writeRaw(response: ServerResponse, socket: Duplex): void {
+  const { body } = response;
+  if (body.kind === 'hijacked' || socket.destroyed) return;
+  const bytes = body.kind === 'bytes' ? body.bytes : new Uint8Array();
+  const lines = Object.entries(response.headers).flatMap(([name, value]) =>
+    [value].flat().map(each => `${name}: ${each}\r\n`),
+  );
+  socket.write(
+    `HTTP/1.1 ${response.status} ${statusText(response.status)}\r\n${lines.join('')}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`,
+  );
+  socket.end(bytes);
 }
 
 function statusText(status: number): string {
