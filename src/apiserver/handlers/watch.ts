@@ -37,7 +37,7 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   return {
     status: 200,
     headers: { 'content-type': watchContentType(output), 'transfer-encoding': 'chunked' },
-    body: { kind: 'watch', events },
+    body: { kind: 'watch', events, done: end.signal },
   };
 }
 

@@ -20,7 +20,7 @@ import type { Duplex } from 'node:stream';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { requestEntityTooLarge } from '#apimachinery';
 import { certificateIdentity } from '#pki';
-import { type ClientCertificate, Query, type ServerRequest, type ServerResponse } from './message.ts';
+import { type ClientCertificate, discard, Query, type ServerRequest, type ServerResponse } from './message.ts';
 
 export interface TlsConfig {
   readonly certPem: string;
@@ -342,7 +342,9 @@ async function pump(
     } else {
       for await (const events of body.events) {
         const frames = events.map(event => event.frame());
-        if (!(await send(sink, frames.length === 1 ? frames[0]! : Buffer.concat(frames)))) return;
+        const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+        if (events.length > 0) body.sent?.(events.length, bytes.length);
+        if (!(await send(sink, bytes))) return;
       }
     }
   } finally {
@@ -363,11 +365,4 @@ async function send(sink: Sink, chunk: Uint8Array): Promise<boolean> {
     sink.once('close', done);
   });
   return !sink.destroyed;
-}
-
-/** Nobody will read it: lets its producer clean up. */
-function discard(response: ServerResponse): void {
-  const { body } = response;
-  if (body.kind === 'watch') void body.events[Symbol.asyncIterator]().return?.();
-  if (body.kind === 'chunks') void body.chunks[Symbol.asyncIterator]().return?.();
 }

@@ -89,7 +89,14 @@ export type ResponseBody =
       readonly object?: Json;
     }
   | { readonly kind: 'chunks'; readonly chunks: AsyncIterable<Uint8Array> }
-  | { readonly kind: 'watch'; readonly events: AsyncIterable<readonly EncodedWatchEvent[]> }
+  | {
+      readonly kind: 'watch';
+      readonly events: AsyncIterable<readonly EncodedWatchEvent[]>;
+      /** Aborted when the watch has ended, if it ever began. */
+      readonly done?: AbortSignal;
+      /** Told what went out, where there is a wire. */
+      sent?(events: number, sizeBytes: number): void;
+    }
   /** The handler took the connection over and answers by itself. */
   | { readonly kind: 'hijacked' };
 
@@ -148,4 +155,11 @@ export function errorStatus(error: unknown): Status {
     message: `Internal error occurred: ${message}`,
     details: { causes: [{ message }] },
   }).status;
+}
+
+/** Nobody will read it: lets its producer clean up. */
+export function discard(response: ServerResponse): void {
+  const { body } = response;
+  if (body.kind === 'watch') void body.events[Symbol.asyncIterator]().return?.();
+  if (body.kind === 'chunks') void body.chunks[Symbol.asyncIterator]().return?.();
 }

@@ -12,11 +12,23 @@ import type { Authenticate } from '../authentication/authenticator.ts';
 import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
 import { type Authorizer, attributesOf, forbiddenError } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { compressed } from '../filters/compression.ts';
+import { deadlineMs, withDeadline } from '../filters/deadline.ts';
 import { impersonate } from '../filters/impersonation.ts';
+import { isLongRunning } from '../filters/long-running.ts';
 import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
+import { type Measured, RequestMetrics } from '../filters/request-metrics.ts';
 import type { Entry } from '../http/listener.ts';
-import { errorStatus, type ServerRequest, type ServerResponse, statusResponse, textResponse } from '../http/message.ts';
+import {
+  discard,
+  errorStatus,
+  type ServerRequest,
+  type ServerResponse,
+  statusResponse,
+  textResponse,
+} from '../http/message.ts';
 import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
+import type { Scheme } from '../scheme/scheme.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
@@ -39,16 +51,39 @@ export interface EntryDeps {
   readonly checks: readonly HealthCheck[];
 }
 
+/** The answer of what may last, or of what has to come in time. */
+function limited(
+  deps: EntryDeps,
+  request: ServerRequest,
+  info: RequestInfo,
+  warnings: Warnings,
+): Promise<ServerResponse> {
+  const work = (): Promise<ServerResponse> => answer(deps, request, info, warnings);
+  if (isLongRunning(info)) return work();
+  const ms = deadlineMs(request);
+  // A call within the process has its caller's signal.
+  return request.user ? work() : withDeadline(deps.dispatch.clock, ms, work(), discard);
+}
+
 export function createEntry(deps: EntryDeps): Entry {
+  const { clock, scheme } = deps.dispatch;
+  const metrics = new RequestMetrics(deps.metrics, clock, info => isServed(scheme, info));
   return async request => {
     const done = deps.activity.begin();
     const warnings = new Warnings();
+    let measured: Measured | undefined;
     let response: ServerResponse;
     try {
-      response = await answer(deps, request, warnings);
+      const info = requestInfo(request.method, request.path, request.query);
+      measured = metrics.begin(request, info);
+      response = await limited(deps, request, info, warnings);
+      if (info.isResourceRequest && !request.user && !isLongRunning(info)) {
+        response = await compressed(request, response);
+      }
     } catch (error) {
       response = failure(deps, request, error);
     }
+    if (measured) response = measured.answered(response);
     const headers = warnings.headers();
     if (headers.length > 0) response.headers['warning'] = headers;
     response.headers['cache-control'] ??= 'no-cache, private';
@@ -87,8 +122,17 @@ function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Sta
   return errorStatus(error);
 }
 
-async function answer(deps: EntryDeps, request: ServerRequest, warnings: Warnings): Promise<ServerResponse> {
-  const info = requestInfo(request.method, request.path, request.query);
+function isServed(scheme: Scheme, { group, version, resource, subresource }: RequestInfo): boolean {
+  const found = scheme.find(group, version, resource);
+  return found !== undefined && (subresource === '' || found.subresources.some(each => each.name === subresource));
+}
+
+async function answer(
+  deps: EntryDeps,
+  request: ServerRequest,
+  info: RequestInfo,
+  warnings: Warnings,
+): Promise<ServerResponse> {
   const requester = await deps.authenticate(request);
   const user = await impersonate(request, requester, deps.authorizer);
   const attributes = attributesOf(user, info);
