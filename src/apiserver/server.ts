@@ -37,10 +37,12 @@ import { FieldManagers } from './registry/field-managers.ts';
 import { registryHooks } from './registry/hooks/hooks.ts';
 import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
+import { StoreMetrics } from './registry/store-metrics.ts';
 import { Scheme } from './scheme/scheme.ts';
 import type { DispatchDeps } from './server/dispatch.ts';
 import { createEntry } from './server/entry.ts';
 import { healthChecks } from './server/health.ts';
+import { registerProcessMetrics } from './server/process-metrics.ts';
 import { subresourceHandlers, virtualHandlers } from './server/subresources.ts';
 
 export interface ApiServerDeps {
@@ -87,7 +89,8 @@ export async function createApiServer(
   const compactor = startCompactor(deps);
   const caches = new Caches(watchCache);
   const { clock, random } = deps;
-  const objects = new ObjectStore(deps.store);
+  registerProcessMetrics(deps.metrics, deps.clock);
+  const objects = new ObjectStore(deps.store, new StoreMetrics(deps.metrics, deps.clock));
   const hooks = registryHooks(deps, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));

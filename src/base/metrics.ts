@@ -43,7 +43,16 @@ export class MetricsRegistry {
 
   /** A gauge whose value is asked for when it is rendered. */
   gaugeFunction(name: string, help: string, read: () => number): void {
-    this.#register({ name, help, type: 'gauge', render: () => [`${name} ${read()}`] });
+    this.valueFunction('gauge', name, help, read);
+  }
+
+  /** A value that is asked for when it is rendered, and left out when it is undefined. */
+  valueFunction(type: 'counter' | 'gauge', name: string, help: string, read: () => number | undefined): void {
+    const render = (): string[] => {
+      const value = read();
+      return value === undefined ? [] : [`${name} ${value}`];
+    };
+    this.#register({ name, help, type, render });
   }
 
   histogram(name: string, help: string, buckets: readonly number[]): Histogram {

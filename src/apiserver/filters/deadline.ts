@@ -47,6 +47,7 @@ export async function withDeadline(
   work: Promise<ServerResponse>,
   late: (response: ServerResponse) => void,
 ): Promise<ServerResponse> {
+  const begun = clock.monotonicMs();
   let expired = false;
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(() => {
@@ -56,8 +57,12 @@ export async function withDeadline(
     work.then(
       response => {
         timer.cancel();
-        if (expired) late(response);
-        else resolve(response);
+        // A timer is never early, but may be late: an answer behind the deadline is none.
+        const inTime = !expired && clock.monotonicMs() - begun <= ms;
+        if (!inTime) {
+          late(response);
+          resolve(timedOut());
+        } else resolve(response);
       },
       error => {
         timer.cancel();

@@ -7,6 +7,7 @@ import type { Draft, KubeObject } from '#apimachinery';
 import { type Precondition, StorageError, type StorageOp, type Store } from '#storage';
 import type { ServedResource } from '../scheme/resource.ts';
 import { encodeObject, encodeStored } from '../serialization/encode.ts';
+import type { StoreMetrics, StoreOperation } from './store-metrics.ts';
 import { StoredObject } from './stored-object.ts';
 
 /** What commits together with an object: allocations, for example. */
@@ -57,9 +58,15 @@ const maxAttempts = 1000;
 
 export class ObjectStore {
   readonly store: Store;
+  readonly #metrics: StoreMetrics | undefined;
 
-  constructor(store: Store) {
+  constructor(store: Store, metrics?: StoreMetrics) {
     this.store = store;
+    this.#metrics = metrics;
+  }
+
+  #timed<T>(resource: ServedResource, operation: StoreOperation, work: Promise<T>): Promise<T> {
+    return this.#metrics ? this.#metrics.timed(resource, operation, work) : work;
   }
 
   async get(key: string): Promise<StoredObject | null> {
@@ -85,10 +92,11 @@ export class ObjectStore {
       }
       const bytes = encode(object as KubeObject, resource.struct);
       const companions = options.with ?? noCompanions;
-      const result = await this.store.txn(
+      const written = this.store.txn(
         [{ key, modRevision: 0 }, ...companions.preconditions],
         [put(key, bytes, options.ttlSeconds), ...companions.ops],
       );
+      const result = await this.#timed(resource, 'create', written);
       if (result.ok) return new StoredObject(key, bytes, result.revision, result.revision);
       if (result.current[0]) return null;
       throw new CompanionConflict('another key of the transaction has changed');
@@ -107,7 +115,7 @@ export class ObjectStore {
     dryRun: boolean,
     attempt: (existing: StoredObject | null) => Promise<Decision>,
   ): Promise<UpdateOutcome> {
-    let existing = await this.get(key);
+    let existing = await this.#timed(resource, 'get', this.get(key));
     for (let n = 0; n < maxAttempts; n++) {
       const decision = await attempt(existing);
       if (decision.type === 'keep') return { type: 'kept', object: existing! };
@@ -133,7 +141,8 @@ export class ObjectStore {
     const preconditions = [{ key, modRevision: existing?.revision ?? 0 }, ...companions.preconditions];
     if (decision.type === 'delete') {
       if (dryRun) return { type: 'deleted', object: existing! };
-      const result = await this.store.txn(preconditions, [{ type: 'delete', key }, ...companions.ops]);
+      const gone = this.store.txn(preconditions, [{ type: 'delete', key }, ...companions.ops]);
+      const result = await this.#timed(resource, 'delete', gone);
       if (result.ok) return { type: 'deleted', object: existing!.at(result.revision) };
       return { type: 'lost', current: result.current };
     }
@@ -146,7 +155,8 @@ export class ObjectStore {
     if (dryRun) {
       return { type, object: new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0) };
     }
-    const result = await this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
+    const written = this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
+    const result = await this.#timed(resource, 'update', written);
     if (!result.ok) return { type: 'lost', current: result.current };
     const object = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
     return { type, object };
