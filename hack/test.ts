@@ -1,5 +1,5 @@
 /**
- * `npm test`: unit and contract tests, integration in process and over HTTPS, then end to end with real containers and
+ * `npm test`: unit and contract tests, integration in process and over HTTPS, conformance, then end to end with real containers and
  * a real kubectl. Installs what it needs (unless `--no-install`), skips with the reason printed what this machine
  * cannot do, and closes with one line of counts.
  */
@@ -24,6 +24,7 @@ interface Stage {
 const stages: readonly Stage[] = [
   { name: 'unit', files: 'src/**/*.test.ts', together: true, timeoutMs: 120_000 },
   { name: 'integration', files: 'test/integration/*.test.ts', together: false, timeoutMs: 900_000 },
+  { name: 'conformance', files: 'test/conformance/*.test.ts', together: false, timeoutMs: 300_000 },
   { name: 'oracle', files: 'test/oracle/*.test.ts', together: false, timeoutMs: 1_200_000 },
   { name: 'end-to-end', files: 'test/e2e/*.test.ts', together: false, timeoutMs: 1_200_000 },
 ];
@@ -72,6 +73,8 @@ function runStage(stage: Stage): Promise<Counts> {
       if (signal) console.log(`${stage.name}: ended by ${signal} after ${stage.timeoutMs / 1000} s`);
       if ((code !== 0 || signal) && counts.failed === 0) counts.failed = 1;
       if (code === 0 && counts.passed + counts.skipped === 0) counts.failed = 1;
+      const { passed, failed, skipped } = counts;
+      console.log(`${stage.name}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
       resolveStage(counts);
     });
   });
