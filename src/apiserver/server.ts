@@ -4,7 +4,6 @@
  */
 
 import { customGroups } from '#api/discovery';
-import type { KindRules, ResourceFacts } from '#api/kind';
 import { rulesOf } from '#api/rules';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
 import type { Transport } from '#client';
@@ -25,7 +24,6 @@ import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
-import { crdRules } from './custom/crd-rules.ts';
 import { Definitions } from './custom/definitions.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
@@ -84,7 +82,7 @@ export async function createApiServer(
 ): Promise<ApiServer> {
   const config: ApiServerConfig = { ...defaultConfig, ...settings };
   const stopping = new AbortController();
-  const scheme = new Scheme(config.keyPrefix, rulesFor);
+  const scheme = new Scheme(config.keyPrefix, rulesOf);
   const watchCache = await startWatchCache(deps, { prefix: `${config.keyPrefix}/` });
   const compactor = startCompactor(deps);
   const caches = new Caches(watchCache);
@@ -177,11 +175,6 @@ export async function createApiServer(
     },
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
   };
-}
-
-/** Definitions are this layer's own business; all other kinds have their rules in `api`. */
-function rulesFor(facts: ResourceFacts): KindRules {
-  return facts.group === 'apiextensions.k8s.io' ? crdRules : rulesOf(facts);
 }
 
 async function storeProblem(store: Store): Promise<string | undefined> {

@@ -42,13 +42,13 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
   date: isDate,
   datetime: isDateTime,
   duration: isDuration,
-  'k8s-short-name': text => isDNS1123Label(text).length === 0,
-  'k8s-long-name': text => isDNS1123Subdomain(text).length === 0,
+  k8sshortname: text => isDNS1123Label(text).length === 0,
+  k8slongname: text => isDNS1123Subdomain(text).length === 0,
 };
 
-/** The check of a format by its name, dashes being optional in the older ones; undefined for an unknown format. */
+/** The check of a format by its name, in which dashes do not count; undefined for an unknown format. */
 export function formatCheck(name: string): ((text: string) => boolean) | undefined {
-  const key = Object.hasOwn(formats, name) ? name : name.replaceAll('-', '');
+  const key = name.replaceAll('-', '');
   return Object.hasOwn(formats, key) ? formats[key] : undefined;
 }
 
@@ -154,5 +154,20 @@ function isDuration(text: string): boolean {
       if (exactUnits.has(name) || unitPrefixes.some(prefix => name.startsWith(prefix))) return true;
     }
     return false;
+  }
+}
+
+/** Whether a schema's format means something for its type. Upstream: apiserver/validation/formats.go. */
+export function isKnownFormat(format: string, type: string): boolean {
+  switch (type) {
+    case '':
+    case 'string':
+      return formatCheck(format) !== undefined;
+    case 'integer':
+      return format === 'int32' || format === 'int64';
+    case 'number':
+      return format === 'float' || format === 'double';
+    default:
+      return false;
   }
 }

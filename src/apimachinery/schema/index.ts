@@ -1,6 +1,8 @@
 /** Schemas of custom resources: the face `#apimachinery/schema`, loaded when the first CRD is. */
 export { type CoerceOptions, type CoerceResult, coerceMetadata, validateEmbedded } from './embedded-meta.ts';
-export { formatCheck } from './formats.ts';
+export { type FoundPath, findFieldPath } from './field-path.ts';
+export { formatCheck, isKnownFormat } from './formats.ts';
+export { internalRule, internalSchema } from './internal-schema.ts';
 export {
   compileStructural,
   type JsonSchema,
@@ -11,7 +13,13 @@ export {
 export { validateListTypes } from './list-types.ts';
 export { applyDefaults, type PruneResult, pruneNulls, pruneUnknown } from './prune.ts';
 export { compileRegex, type Regex, regexFault } from './regex.ts';
-export { type SchemaCheckOptions, validateOpenAPIV3Schema } from './schema-check.ts';
+export {
+  type RuleChecker,
+  type SchemaCheckOptions,
+  type SchemaLeniency,
+  validateOpenAPIV3Schema,
+} from './schema-check.ts';
+export { hasDefaults, leniencyOf, schemasIn, unrecognizedFormats } from './schema-traits.ts';
 export { validateStructural } from './structural-check.ts';
 export { resourceNode } from './to-type-node.ts';
 export { SchemaValidator, type ValidateValueOptions } from './validate-value.ts';

@@ -1,33 +1,63 @@
 /**
- * Validation of `openAPIV3Schema` in a CRD, apart from its CEL rules, which are compiled elsewhere.
+ * Validation of `openAPIV3Schema` in a CRD; its CEL rules are compiled by whom the options name.
  * Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go (from
  * validateCustomResourceDefinitionValidation on), pkg/apiserver/schema/defaulting/validation.go.
  */
 import { type FieldError, type FieldPath, forbiddenField, invalidValue, notSupported, required } from '../field.ts';
-import { equalValues } from '../managed-fields/typed.ts';
-import { coerceMetadata, validateEmbedded } from './embedded-meta.ts';
+import { validateDefaults } from './default-check.ts';
+import { findFieldPath } from './field-path.ts';
+import { internalItems, internalSchema, isFieldSet, schemaFields } from './internal-schema.ts';
 import { compileStructural, type JsonSchema, metaFields, type Structural } from './json-schema.ts';
-import { pruneUnknown } from './prune.ts';
 import { validateStructural } from './structural-check.ts';
 import type { StructNode } from './type-node.ts';
-import { SchemaValidator } from './validate-value.ts';
+
+/** What schemas already stored may do although new ones may not. */
+export interface SchemaLeniency {
+  readonly types: boolean;
+  readonly structural: boolean;
+  readonly prunedDefaults: boolean;
+  readonly setItems: boolean;
+  readonly mapLists: boolean;
+}
+
+/** Compiles CEL rules of one schema of a CRD, keeping count of what they cost. */
+export interface RuleChecker {
+  /** Refusals of the rules at `path`. `uncorrelated`: the place within which oldSelf cannot be told, if any. */
+  check(schema: JsonSchema, path: FieldPath, uncorrelated: FieldPath | undefined): FieldError[];
+  /** The checker of a member's, an item's or a map value's schema. */
+  property(name: string, schema: JsonSchema): RuleChecker;
+  items(schema: JsonSchema): RuleChecker;
+  additional(schema: JsonSchema): RuleChecker;
+  /** After all: refusals of what they cost together. `path` is that of the root. */
+  total(path: FieldPath): FieldError[];
+}
 
 export interface SchemaCheckOptions {
   /** The built-in type of object meta, against which defaults under embedded metadata are read. */
   readonly objectMeta: StructNode;
   /** The version has a status subresource: then less is allowed at the root. */
   readonly statusSubresource: boolean;
+  readonly lenient?: SchemaLeniency;
+  /** Made only for schemas that are structural and have valid defaults. */
+  readonly rules?: (schema: JsonSchema) => RuleChecker;
+  /** CEL rules asked of a default. */
+  readonly checkDefaultRules?: (schema: Structural, value: unknown, path: FieldPath) => FieldError[];
 }
 
-const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
+export const strict: SchemaLeniency = {
+  types: false,
+  structural: false,
+  prunedDefaults: false,
+  setItems: false,
+  mapLists: false,
+};
+
+export const schemaTypes: readonly string[] = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
-const rootFields: readonly string[] = [
-  'description type format title maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern maxItems',
-  'minItems uniqueItems multipleOf required items properties externalDocs example x-kubernetes-preserve-unknown-fields',
-  'x-kubernetes-validations',
-].flatMap(line => line.split(' '));
 const rootFieldNames =
   'Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations';
+
+const rootFields: ReadonlySet<string> = new Set(rootFieldNames.split(' '));
 
 const isSchema = (value: unknown): value is JsonSchema =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -38,27 +68,35 @@ export function validateOpenAPIV3Schema(
   path: FieldPath,
   options: SchemaCheckOptions,
 ): FieldError[] {
+  const { lenient = strict } = options;
   const errors: FieldError[] = [];
   if (options.statusSubresource) errors.push(...checkRootFields(schema, path));
   if (schema.nullable) errors.push(forbiddenField(path.child('nullable'), 'nullable cannot be true at the root'));
-  const structural = validateStructural(schema, path);
-  errors.push(
-    ...(structural.length > 0 ? structural : validateDefaults(compileStructural(schema), path, options.objectMeta)),
-  );
-  return [...errors, ...checkSchema(schema, path, { root: true, insideMeta: false, noDefaults: '' })];
+  let rules: RuleChecker | undefined;
+  if (!lenient.structural) {
+    const structural = validateStructural(schema, path);
+    const refused =
+      structural.length > 0 ? structural : validateDefaults(compileStructural(schema), path, options, lenient);
+    errors.push(...refused);
+    if (refused.length === 0) rules = options.rules?.(schema);
+  }
+  const place = { root: true, insideMeta: false, noDefaults: '', lenient, rules, uncorrelated: undefined };
+  const found = checkSchema(schema, path, place);
+  return [...errors, ...found.schema, ...found.rules, ...(rules?.total(path) ?? [])];
 }
 
 function checkRootFields(schema: JsonSchema, path: FieldPath): FieldError[] {
-  for (const name of Object.keys(schema)) {
-    if (name === 'type') {
-      if (schema.type === 'object' || !schema.type) continue;
+  for (const [go, json, kind] of schemaFields) {
+    if (!isFieldSet(schema, json, kind)) continue;
+    if (go === 'Type') {
+      if (schema.type === 'object') continue;
       const text =
         'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
       return [invalidValue(path.child('type'), schema.type, text)];
     }
-    if (rootFields.includes(name)) continue;
+    if (rootFields.has(go)) continue;
     const text = `only [${rootFieldNames}] fields are allowed at the root of the schema if the status subresource is enabled`;
-    return [invalidValue(path, schema, text)];
+    return [invalidValue(path, internalSchema(schema), text)];
   }
   return [];
 }
@@ -68,53 +106,94 @@ interface Place {
   readonly insideMeta: boolean;
   /** Why defaults are forbidden here; empty when they are not. */
   readonly noDefaults: string;
+  readonly lenient: SchemaLeniency;
+  readonly rules: RuleChecker | undefined;
+  /** The outermost place whose parts before and after an update cannot be told to be the same. */
+  readonly uncorrelated: FieldPath | undefined;
 }
 
-function checkSchema(schema: JsonSchema, path: FieldPath, place: Place): FieldError[] {
+/** Refusals of a schema and all below it; those of CEL rules apart, for they come last. */
+interface Found {
+  readonly schema: FieldError[];
+  readonly rules: FieldError[];
+}
+
+function checkSchema(schema: JsonSchema, path: FieldPath, place: Place): Found {
   const errors = checkStandard(schema, path, place);
+  const ruleErrors: FieldError[] = [];
+  const descend = (part: JsonSchema, at: FieldPath, next: Place): void => {
+    const found = checkSchema(part, at, next);
+    errors.push(...found.schema);
+    ruleErrors.push(...found.rules);
+  };
   if (schema.uniqueItems) {
     const text = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
     errors.push(forbiddenField(path.child('uniqueItems'), text));
   }
   const below: Place = { ...place, root: false };
-  const { additionalProperties: additional, properties = {}, items } = schema;
+  const plain: Place = { ...below, rules: undefined };
+  checkMembers(schema, path, place, descend, errors);
+  if (isSchema(schema.not)) descend(schema.not, path.child('not'), plain);
+  for (const name of ['allOf', 'oneOf', 'anyOf'] as const) {
+    schema[name]?.forEach((part, i) => descend(part, path.child(name).index(i), plain));
+  }
+  for (const [name, part] of Object.entries(schema.definitions ?? {})) {
+    descend(part, path.child('definitions').key(name), plain);
+  }
+  const { items } = schema;
+  const apart = schema['x-kubernetes-list-type'] === 'map' ? place.uncorrelated : (place.uncorrelated ?? path);
+  const item = (part: JsonSchema): Place => ({ ...below, uncorrelated: apart, rules: place.rules?.items(part) });
+  if (isSchema(items)) descend(items, path.child('items'), item(items));
+  else if (Array.isArray(items)) {
+    items.forEach((part, i) => descend(part, path.child('items').index(i), item(part)));
+  }
+  for (const [name, part] of Object.entries(schema.dependencies ?? {})) {
+    if (isSchema(part)) descend(part, path.child('dependencies').key(name), plain);
+  }
+  errors.push(...checkExtensions(schema, path, place.lenient), ...checkRules(schema, path));
+  if (schema['x-kubernetes-validations']?.length && errors.length === 0 && place.rules) {
+    ruleErrors.push(...place.rules.check(schema, path, place.uncorrelated));
+  }
+  return { schema: errors, rules: ruleErrors };
+}
+
+function checkMembers(
+  schema: JsonSchema,
+  path: FieldPath,
+  place: Place,
+  descend: (part: JsonSchema, at: FieldPath, next: Place) => void,
+  errors: FieldError[],
+): void {
+  const { additionalProperties: additional, properties = {} } = schema;
+  const below: Place = { ...place, root: false };
   if (additional !== undefined && additional !== null) {
     const at = path.child('additionalProperties');
     if (Object.keys(properties).length > 0 && additional !== true) {
       errors.push(forbiddenField(at, 'additionalProperties and properties are mutual exclusive'));
     }
     const noDefaults = place.insideMeta ? 'inside additionalProperties applying to object metadata' : place.noDefaults;
-    if (isSchema(additional)) errors.push(...checkSchema(additional, at, { ...below, noDefaults }));
+    if (isSchema(additional)) {
+      descend(additional, at, { ...below, noDefaults, rules: place.rules?.additional(additional) });
+    }
   }
   const whole = place.root || schema['x-kubernetes-embedded-resource'];
+  const apart = schema['x-kubernetes-map-type'] === 'atomic' ? (place.uncorrelated ?? path) : place.uncorrelated;
   for (const [name, property] of Object.entries(properties)) {
-    let next = below;
+    let next: Place = { ...below, uncorrelated: apart, rules: place.rules?.property(name, property) };
     if (whole && metaFields.has(name)) {
-      next = { ...below, insideMeta: true, ...(place.root && { noDefaults: `in top-level ${name}` }) };
+      next = { ...next, insideMeta: true, ...(place.root && { noDefaults: `in top-level ${name}` }) };
     }
-    errors.push(...checkSchema(property, path.child('properties').key(name), next));
+    descend(property, path.child('properties').key(name), next);
   }
-  if (isSchema(schema.not)) errors.push(...checkSchema(schema.not, path.child('not'), below));
-  for (const name of ['allOf', 'oneOf', 'anyOf'] as const) {
-    schema[name]?.forEach((part, i) => errors.push(...checkSchema(part, path.child(name).index(i), below)));
-  }
-  for (const [name, part] of Object.entries(schema.definitions ?? {})) {
-    errors.push(...checkSchema(part, path.child('definitions').key(name), below));
-  }
-  if (isSchema(items)) errors.push(...checkSchema(items, path.child('items'), below));
-  else if (Array.isArray(items)) {
-    items.forEach((part, i) => errors.push(...checkSchema(part, path.child('items').index(i), below)));
-  }
-  for (const [name, part] of Object.entries(schema.dependencies ?? {})) {
-    if (isSchema(part)) errors.push(...checkSchema(part, path.child('dependencies').key(name), below));
-  }
-  return [...errors, ...checkExtensions(schema, path), ...checkRules(schema, path)];
 }
 
-function checkStandard(schema: JsonSchema, path: FieldPath, { insideMeta, noDefaults }: Place): FieldError[] {
+function checkStandard(schema: JsonSchema, path: FieldPath, place: Place): FieldError[] {
+  const { insideMeta, noDefaults, lenient } = place;
   const errors: FieldError[] = [];
   const { type = '' } = schema;
-  if (type !== '' && !types.includes(type)) errors.push(notSupported(path.child('type'), type, types));
+  if (!lenient.types && type !== '' && !schemaTypes.includes(type)) {
+    errors.push(notSupported(path.child('type'), type, schemaTypes));
+  }
   if (schema.default !== undefined && schema.default !== null && noDefaults !== '') {
     errors.push(forbiddenField(path.child('default'), `must not be set ${noDefaults}`));
   }
@@ -143,7 +222,7 @@ function checkStandard(schema: JsonSchema, path: FieldPath, { insideMeta, noDefa
   return errors;
 }
 
-function checkExtensions(schema: JsonSchema, path: FieldPath): FieldError[] {
+function checkExtensions(schema: JsonSchema, path: FieldPath, lenient: SchemaLeniency): FieldError[] {
   const errors: FieldError[] = [];
   const { type = '' } = schema;
   const listType = schema['x-kubernetes-list-type'];
@@ -160,7 +239,7 @@ function checkExtensions(schema: JsonSchema, path: FieldPath): FieldError[] {
     errors.push(notSupported(path.child('x-kubernetes-map-type'), mapType, ['atomic', 'granular']));
   }
   if (listType !== undefined && type !== 'array') needType('array', 'x-kubernetes-list-type');
-  else if (listType === 'set' && isSchema(schema.items))
+  else if (!lenient.setItems && listType === 'set' && isSchema(schema.items))
     errors.push(...checkSetItems(schema.items, path.child('items')));
   if (listType !== undefined && !['atomic', 'set', 'map'].includes(listType)) {
     errors.push(notSupported(path.child('x-kubernetes-list-type'), listType, ['atomic', 'set', 'map']));
@@ -171,10 +250,10 @@ function checkExtensions(schema: JsonSchema, path: FieldPath): FieldError[] {
     errors.push(listType === undefined ? required(at, text) : invalidValue(at, listType, text));
   }
   if (listType === 'map') errors.push(...checkMapList(schema, path));
-  return [...errors, ...checkListItems(schema, path)];
+  return lenient.mapLists ? errors : [...errors, ...checkListItems(schema, path)];
 }
 
-function checkSetItems(items: JsonSchema, path: FieldPath): FieldError[] {
+export function checkSetItems(items: JsonSchema, path: FieldPath): FieldError[] {
   const text = 'must be atomic as item of a list with x-kubernetes-list-type=set';
   const listType = items['x-kubernetes-list-type'];
   if (items.type === 'array' && listType !== undefined && listType !== 'atomic') {
@@ -198,7 +277,11 @@ function checkMapList(schema: JsonSchema, path: FieldPath): FieldError[] {
   if (!isSchema(items)) {
     return [
       ...errors,
-      invalidValue(path.child('items'), items, 'must only have a single schema if x-kubernetes-list-type is map'),
+      invalidValue(
+        path.child('items'),
+        internalItems(items),
+        'must only have a single schema if x-kubernetes-list-type is map',
+      ),
     ];
   }
   if (items.type !== 'object') {
@@ -218,7 +301,7 @@ function checkMapList(schema: JsonSchema, path: FieldPath): FieldError[] {
 }
 
 /** Items of sets and map lists are never null; keys are required or have a default. */
-function checkListItems(schema: JsonSchema, path: FieldPath): FieldError[] {
+export function checkListItems(schema: JsonSchema, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const { items } = schema;
   const listType = schema['x-kubernetes-list-type'];
@@ -272,39 +355,19 @@ function checkRules(schema: JsonSchema, path: FieldPath): FieldError[] {
     }
     if (hasNewlines(fieldPath))
       errors.push(invalidValue(at.child('fieldPath'), fieldPath, 'must not contain line breaks'));
+    if (fieldPath !== '' && !isFieldPath(schema, fieldPath)) {
+      errors.push(invalidValue(at.child('fieldPath'), fieldPath, 'must be a valid path'));
+    }
   });
   return errors;
 }
 
-/** Refusals of defaults: they must be pruned and valid. Those under additionalProperties are not looked at. */
-function validateDefaults(schema: Structural, path: FieldPath, objectMeta: StructNode): FieldError[] {
-  const errors: FieldError[] = [];
-  const walk = (part: Structural, at: FieldPath, insideMeta: boolean): void => {
-    if (part.default !== undefined && !insideMeta)
-      errors.push(...validateDefault(part, at.child('default'), objectMeta));
-    if (part.items !== undefined) walk(part.items, at.child('items'), insideMeta && !part.embeddedResource);
-    for (const [name, property] of part.properties) {
-      const whole = part.embeddedResource || part === schema;
-      const inside = (insideMeta && !part.embeddedResource) || (whole && metaFields.has(name));
-      walk(property, at.child('properties').key(name), inside);
-    }
-  };
-  walk(schema, path, false);
-  return errors;
-}
-
-function validateDefault(schema: Structural, path: FieldPath, objectMeta: StructNode): FieldError[] {
-  const errors: FieldError[] = [];
-  const { default: value, embeddedResource: root } = schema;
-  if (!equalValues(pruneUnknown(value, schema, root).value, value)) {
-    errors.push(invalidValue(path, value, 'must not have unknown fields'));
+function isFieldPath(schema: JsonSchema, text: string): boolean {
+  try {
+    findFieldPath(text, compileStructural(schema), { brackets: true });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
   }
-  const coerced = coerceMetadata(value, schema, { objectMeta, root });
-  if (coerced.error !== undefined) {
-    const field = coerced.error.field === '<nil>' ? `${path}` : `${path}.${coerced.error.field}`;
-    return [...errors, { ...coerced.error, field }];
-  }
-  const embedded = validateEmbedded(value, schema, path, root);
-  if (embedded.length > 0) return [...errors, ...embedded];
-  return [...errors, ...new SchemaValidator(schema.raw).validate(value, { path })];
 }
