@@ -44,10 +44,11 @@ Examples:
         .description('list the images')
         .action(async (options: ClusterOptions) => {
           const images = await adminClient(existingCluster(options).dir).list();
-          for (const image of images) {
-            for (const tag of image.repoTags.length > 0 ? image.repoTags : ['<none>']) {
-              console.log(`${tag.padEnd(48)} ${describe(image)}`);
-            }
+          const named = images.flatMap(image =>
+            (image.repoTags.length > 0 ? image.repoTags : ['<none>']).map(tag => ({ tag, image })),
+          );
+          for (const { tag, image } of named.sort((a, b) => (a.tag < b.tag ? -1 : 1))) {
+            console.log(`${tag.padEnd(48)} ${describe(image)}`);
           }
         }),
     )
