@@ -44,7 +44,6 @@ export async function runServer(options: ServerOptions): Promise<void> {
       remedy: `Stop it: kobune down --name ${options.dir.name}`,
     });
   }
-  const begin = systemClock.monotonicMs();
   const stack = new AsyncDisposableStack();
   const alive = keepProcessAlive();
   try {
@@ -56,7 +55,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
     const { url, nodeAddress } = await Promise.race([started, rejectOnStop(stop.promise)]).catch(cause => {
       throw explainPortInUse(cause, options);
     });
-    const readyMs = Math.round(systemClock.monotonicMs() - begin);
+    const readyMs = Math.round(performance.now()); // since the process began
     options.logger.info('ready', { url, readyMs });
     writeServerFile(options.dir, url, nodeAddress);
     await stop.promise;
@@ -84,6 +83,13 @@ async function start(
 ): Promise<{ url: string; nodeAddress: string | undefined }> {
   const { dir, config, logger, apiOnly } = options;
   createStateDir(dir);
+  const opening = openStore(options, onFatal);
+  stack.defer(() =>
+    opening.then(
+      opened => opened.close(),
+      () => {},
+    ),
+  );
   await checkPortFree(config.apiAddress, config.apiPort);
   const apiServiceAddress = config.serviceCidr.replace(/\.\d+\/\d+$/, '.1');
   const nodeModule = apiOnly || !options.node ? undefined : await import('./node.ts');
@@ -104,10 +110,12 @@ async function start(
     kubeletNames: [config.nodeName, ...(nodeAddress ? [nodeAddress] : []), ...loopbackNames],
     nodeName: config.nodeName,
   };
-  const [store, pki] = await Promise.all([openStore(options, onFatal), ensurePki(dir.pki, names, systemClock.now())]);
-  stack.defer(() => store.close());
-  const node = await nodeModule?.prepareNode({ dir, config, logger }, stack);
-  const controlPlane = await startControlPlane(
+  const pki = await ensurePki(dir.pki, names, systemClock.now());
+  const store = await opening;
+  // The network and the engine wait for other programs; the control plane computes meanwhile.
+  const nodeStack = new AsyncDisposableStack();
+  const preparing = nodeModule?.prepareNode({ dir, config, logger }, nodeStack);
+  const startingControlPlane = startControlPlane(
     {
       store,
       clock: systemClock,
@@ -126,7 +134,10 @@ async function start(
     },
     signal,
   );
-  stack.use(controlPlane);
+  await Promise.allSettled([preparing, startingControlPlane]);
+  stack.use(nodeStack);
+  const controlPlane = stack.use(await startingControlPlane);
+  const node = await preparing;
   const tls = { ...pki.apiServer, clientCaPem: pki.authority.certPem };
   const { apiServer } = controlPlane;
   const listener = await apiServer.listen({ host: config.apiAddress, port: config.apiPort, tls });
