@@ -59,6 +59,8 @@ export interface RuleContext {
   readonly subresource: string;
   /** Group and version of the request (`events.k8s.io/v1`), where rules depend on it; absent is the hub's. */
   readonly groupVersion?: string;
+  /** Labels of the namespace of the request, for kinds whose rules ask for them (claims for devices). */
+  readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
   readonly random: { uuid(): string; suffix(length: number): string };
   /** Tells the client something of what a preparation did; the text stands in a `Warning:` header, errors or not. */
   readonly warn?: (text: string) => void;

@@ -60,7 +60,10 @@ import { clusterRoleRules } from './rbac/v1/cluster-role/rules.ts';
 import { clusterRoleBindingRules } from './rbac/v1/cluster-role-binding/rules.ts';
 import { roleRules } from './rbac/v1/role/rules.ts';
 import { roleBindingRules } from './rbac/v1/role-binding/rules.ts';
-import { resourceClaimRules, resourceClaimTemplateRules } from './resource/v1/resource-claim/rules.ts';
+import { deviceClassRules } from './resource/v1/device-class/rules.ts';
+import { resourceClaimRules } from './resource/v1/resource-claim/rules.ts';
+import { resourceClaimTemplateRules } from './resource/v1/resource-claim-template/rules.ts';
+import { resourceSliceRules } from './resource/v1/resource-slice/rules.ts';
 import { resources } from './resources.gen.ts';
 import { priorityClassRules } from './scheduling/v1/priority-class/rules.ts';
 import { csiDriverRules } from './storage/v1/csi-driver/rules.ts';
@@ -112,6 +115,8 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
   'authorization.k8s.io/v1/LocalSubjectAccessReview': localSubjectAccessReviewRules,
   'autoscaling/v1/HorizontalPodAutoscaler': autoscalingV1Rules,
   'apiextensions.k8s.io/v1/CustomResourceDefinition': customResourceDefinitionRules,
+  'resource.k8s.io/v1/DeviceClass': deviceClassRules,
+  'resource.k8s.io/v1/ResourceSlice': resourceSliceRules,
   'resource.k8s.io/v1/ResourceClaim': resourceClaimRules,
   'resource.k8s.io/v1/ResourceClaimTemplate': resourceClaimTemplateRules,
   '/v1/ConfigMap': configMapRules,

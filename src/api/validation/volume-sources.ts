@@ -322,7 +322,7 @@ function checkSecretReference(errors: Errors, path: FieldPath, secret: SecretRef
 }
 
 export function checkCSIDriverName(errors: Errors, path: FieldPath, driver = ''): void {
-  requireText(errors, path, driver);
+  if (!requireText(errors, path, driver)) return;
   if (byteLength(driver) > 63) errors.push(tooLong(path, 63));
   refuseEach(errors, path, driver, isDNS1123Subdomain(driver.toLowerCase()));
 }

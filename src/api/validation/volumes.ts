@@ -8,11 +8,8 @@ import {
   goQuote,
   invalidValue,
   nameIsDNSSubdomain,
-  type ObjectMeta,
   parseQuantity,
   required,
-  validateAnnotations,
-  validateLabels,
 } from '#apimachinery';
 import type { CSIVolumeSource, EphemeralVolumeSource, KeyToPath, Volume } from '../types.ts';
 import {
@@ -27,6 +24,7 @@ import { checkDownwardAPIFile } from './field-references.ts';
 import { checkFileMode, checkKeyToPath } from './files.ts';
 import { checkClaimSpec } from './persistent-volume-claims.ts';
 import { checkProjected } from './projected-volumes.ts';
+import { checkTemplateMetadata } from './template-metadata.ts';
 import * as sources from './volume-sources.ts';
 
 export interface VolumeContext {
@@ -59,8 +57,6 @@ function checkCSI(errors: Errors, path: FieldPath, source: CSIVolumeSource): voi
   }
 }
 
-const templateMeta = ['annotations', 'labels'];
-
 function checkEphemeral(errors: Errors, path: FieldPath, source: EphemeralVolumeSource): void {
   const at = path.child('volumeClaimTemplate');
   const template = source.volumeClaimTemplate;
@@ -68,14 +64,7 @@ function checkEphemeral(errors: Errors, path: FieldPath, source: EphemeralVolume
     errors.push(required(at));
     return;
   }
-  const metadata = (template.metadata ?? {}) as ObjectMeta;
-  const metaPath = at.child('metadata');
-  errors.push(...validateAnnotations(metadata.annotations, metaPath.child('annotations')));
-  errors.push(...validateLabels(metadata.labels, metaPath.child('labels')));
-  for (const [name, value] of Object.entries(metadata)) {
-    if (templateMeta.includes(name) || value === null || value === '') continue;
-    errors.push(forbiddenField(metaPath.child(name), 'cannot be set'));
-  }
+  checkTemplateMetadata(errors, at.child('metadata'), template.metadata);
   checkClaimSpec(errors, at.child('spec'), template.spec ?? ({} as typeof template.spec), {});
 }
 

@@ -1,46 +1,31 @@
-/**
- * ResourceClaims and their templates. Upstream: pkg/apis/resource/v1/defaults.go, pkg/registry/resource.
- * Deviation: of validation only the unchanging spec is checked; requests, constraints and status are not.
- */
-import { type Draft, FieldPath } from '#apimachinery';
+/** ResourceClaims. Upstream: pkg/apis/resource/validation/validation.go, pkg/registry/resource/resourceclaim/strategy.go. */
+import { FieldPath } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
-import { dropStatus, keepSpec, keepStatus } from '../../../strategies.ts';
-import type { ResourceClaim, ResourceClaimTemplate } from '../../../types.ts';
+import { dropStatus, keepStatus } from '../../../strategies.ts';
+import type { ResourceClaim } from '../../../types.ts';
 import { checkImmutable, type Errors } from '../../../validation/common.ts';
+import { checkAdminRequests, checkClaimSpec, claimDefaults } from '../../../validation/device-claims.ts';
+import { internalValue } from '../../../validation/internal-value.ts';
+import { prepareClaimStatus, validateClaimStatus } from './status.ts';
 
-function countDefaults(request: { allocationMode?: string; count?: number }): void {
-  request.allocationMode ||= 'ExactCount';
-  if (request.allocationMode === 'ExactCount') request.count ||= 1;
-}
-
-function specDefaults(spec: Draft<ResourceClaim>['spec'] | undefined): void {
-  for (const request of spec?.devices?.requests ?? []) {
-    if (request.exactly) countDefaults(request.exactly);
-    for (const sub of request.firstAvailable ?? []) countDefaults(sub);
-  }
-}
+const type = 'resource.ResourceClaimSpec';
 
 export const resourceClaimRules: KindRules<ResourceClaim> = {
   defaults({ spec }) {
-    specDefaults(spec);
+    claimDefaults(spec);
   },
   prepareCreate: dropStatus,
   prepareUpdate: keepStatus,
-  prepareStatus: keepSpec,
-  validate(now, before) {
+  validate(now, before, { namespaceLabels }) {
     const errors: Errors = [];
-    if (before) checkImmutable(errors, FieldPath.of('spec'), now.spec, before.spec);
+    const path = FieldPath.of('spec');
+    if (before) checkImmutable(errors, path, internalValue(type, now.spec), internalValue(type, before.spec));
+    else {
+      checkAdminRequests(errors, now.spec, namespaceLabels);
+      checkClaimSpec(errors, path, now.spec);
+    }
     return errors;
   },
-};
-
-export const resourceClaimTemplateRules: KindRules<ResourceClaimTemplate> = {
-  defaults({ spec }) {
-    specDefaults(spec?.spec);
-  },
-  validate(now, before) {
-    const errors: Errors = [];
-    if (before) checkImmutable(errors, FieldPath.of('spec'), now.spec, before.spec);
-    return errors;
-  },
+  prepareStatus: prepareClaimStatus,
+  validateStatus: validateClaimStatus,
 };

@@ -1,0 +1,27 @@
+/** DeviceClasses. Upstream: pkg/apis/resource/validation/validation.go, pkg/registry/resource/deviceclass/strategy.go. */
+import { FieldPath, invalidValue, semanticEqual } from '#apimachinery';
+import type { KindRules } from '../../../kind.ts';
+import type { DeviceClass } from '../../../types.ts';
+import type { Errors } from '../../../validation/common.ts';
+import { checkDeviceConfiguration, checkList, checkSelectors } from '../../../validation/devices.ts';
+import { isExtendedResource } from '../../../validation/resources.ts';
+
+export const deviceClassRules: KindRules<DeviceClass> = {
+  generation: true,
+  validate({ spec }, before) {
+    const errors: Errors = [];
+    const path = FieldPath.of('spec');
+    // What stands there unchanged is held to what was allowed when it was written.
+    const kept = (name: 'selectors' | 'config'): boolean =>
+      before !== null && semanticEqual(spec[name], before.spec[name]);
+    checkSelectors(errors, path.child('selectors'), spec.selectors, kept('selectors'));
+    checkList(errors, path.child('config'), spec.config, 32, (config, at) => {
+      checkDeviceConfiguration(errors, at, config, kept('config'));
+    });
+    const name = spec.extendedResourceName;
+    if (name !== undefined && !isExtendedResource(name)) {
+      errors.push(invalidValue(path.child('extendedResourceName'), name, 'must be a valid extended resource name'));
+    }
+    return errors;
+  },
+};

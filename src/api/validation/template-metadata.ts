@@ -1,0 +1,25 @@
+/** Metadata of what is made from a template: labels and annotations only. Upstream: ValidateTemplateObjectMeta. */
+import { type FieldPath, forbiddenField, type ObjectMeta, validateAnnotations, validateLabels } from '#apimachinery';
+import type { Errors } from './common.ts';
+
+/** In the order in which Go has them, by what refusals call them. */
+const others: readonly (readonly [keyof ObjectMeta, string])[] = [
+  ...(['name', 'generateName', 'namespace', 'selfLink'] as const).map(name => [name, name] as const),
+  ['uid', 'uID'],
+  ...(['resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp'] as const).map(
+    name => [name, name] as const,
+  ),
+  ...(['deletionGracePeriodSeconds', 'ownerReferences', 'finalizers', 'managedFields'] as const).map(
+    name => [name, name] as const,
+  ),
+];
+
+export function checkTemplateMetadata(errors: Errors, path: FieldPath, metadata: ObjectMeta | undefined): void {
+  errors.push(...validateAnnotations(metadata?.annotations, path.child('annotations')));
+  errors.push(...validateLabels(metadata?.labels, path.child('labels')));
+  for (const [name, shown] of others) {
+    const value = metadata?.[name];
+    if (value === undefined || value === null || value === '' || value === 0) continue;
+    errors.push(forbiddenField(path.child(shown), 'cannot be set'));
+  }
+}
