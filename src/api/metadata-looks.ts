@@ -5,7 +5,7 @@
  */
 import type { KindRules } from './kind.ts';
 
-export type MetadataLooks = Pick<KindRules, 'metaOnUpdate' | 'metaRule'>;
+export type MetadataLooks = Pick<KindRules, 'metaOnUpdate' | 'metaOnStatus' | 'metaRule'>;
 
 function each(looks: MetadataLooks, ...keys: string[]): [string, MetadataLooks][] {
   return keys.map(key => [key, looks]);
@@ -26,7 +26,6 @@ export const metadataLooks: ReadonlyMap<string, MetadataLooks> = new Map([
   ...each(full, 'storage.k8s.io/v1/CSINode', 'storage.k8s.io/v1/VolumeAttachment'),
   ...each(fullTwice, '/v1/PersistentVolume'),
   ...each(fullThenChange, '/v1/Namespace', '/v1/Node', 'batch/v1/Job', 'networking.k8s.io/v1/IPAddress'),
-  ...each(fullThenChange, 'certificates.k8s.io/v1/CertificateSigningRequest'),
   ...each(fullThenChange, 'rbac.authorization.k8s.io/v1/Role', 'rbac.authorization.k8s.io/v1/ClusterRole'),
   ...each(
     fullThenChange,
@@ -36,6 +35,7 @@ export const metadataLooks: ReadonlyMap<string, MetadataLooks> = new Map([
   ...each(fullThenChange, 'resource.k8s.io/v1/ResourceClaim', 'resource.k8s.io/v1/ResourceClaimTemplate'),
   ...each(fullThenChange, 'resource.k8s.io/v1/DeviceClass'),
   ...each(fullThenChange, 'storage.k8s.io/v1/CSIStorageCapacity', 'storage.k8s.io/v1/StorageClass'),
+  ...each({ ...fullThenChange, metaOnStatus: ['full', 'change'] }, 'certificates.k8s.io/v1/CertificateSigningRequest'),
   ...each(changeThenFull, '/v1/Pod', '/v1/ConfigMap', '/v1/Secret', '/v1/Endpoints', '/v1/ServiceAccount'),
   ...each(changeThenFull, '/v1/PersistentVolumeClaim', 'apps/v1/ControllerRevision'),
   ...each(changeThenFull, 'networking.k8s.io/v1/Ingress', 'networking.k8s.io/v1/IngressClass'),
