@@ -20,9 +20,10 @@ import {
   nameIsDNSSubdomain,
   type ReplicasPaths,
   selectorFromSet,
+  validateKubeFinalizers,
+  validateObjectMeta,
   writeJson,
 } from '#apimachinery';
-import { validateNewMetadata } from '../registry/metadata-validation.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { apiVersionText, type ScalePaths, type ServedResource } from '../scheme/resource.ts';
 import type { Subject } from './subject.ts';
@@ -201,8 +202,11 @@ function put(draft: Draft<KubeObject>, path: readonly string[], value: number): 
 
 /** Upstream: pkg/apis/autoscaling/validation ValidateScale. */
 function checkScale(scale: Draft<ScaleObject>, name: string): void {
-  const resource = { namespaced: true, custom: false, group: kind.group } as ServedResource;
-  const errors = validateNewMetadata(resource, scale.metadata, nameIsDNSSubdomain);
+  const path = FieldPath.of('metadata');
+  const errors = [
+    ...validateObjectMeta(scale.metadata, true, nameIsDNSSubdomain, path),
+    ...validateKubeFinalizers(scale.metadata.finalizers, path.child('finalizers')),
+  ];
   const replicas = scale.spec?.replicas ?? 0;
   if (replicas < 0) {
     errors.push(invalidValue(FieldPath.of('spec', 'replicas'), replicas, 'must be greater than or equal to 0'));
