@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type DeclType,
+  declTypeOf,
+  dynType,
+  dynValue,
+  type Evaluation,
+  ListValue,
+  newBaseEnvironment,
+  schemaValue,
+  sizesOf,
+  type Value,
+} from './index.ts';
+
+const schema = {
+  type: 'object',
+  properties: {
+    a: { type: 'string' },
+    n: { type: 'integer' },
+    l: { type: 'array', items: { type: 'integer' } },
+    m: { type: 'object', additionalProperties: { type: 'integer' } },
+    s: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
+    namespace: { type: 'string' },
+  },
+};
+const self = declTypeOf(schema, false, 'selfType') as DeclType;
+const environment = newBaseEnvironment().extend({ self, oldSelf: self, object: dynType });
+const data = { a: 'x', n: 1, l: [0, 1, 2], m: { a: 1 }, s: ['a', 'b'], namespace: 'ns' };
+const variables = { self: schemaValue(data, schema), object: dynValue({ spec: { ports: [{ port: 80 }] } }) };
+
+function evaluate(text: string): Evaluation {
+  const { program, issues } = environment.compile(text);
+  assert.equal(issues, undefined);
+  return program!.evaluate(variables);
+}
+
+function plain(value: Value | undefined): unknown {
+  return value instanceof ListValue ? [...value] : value;
+}
+
+test('expressions give values', () => {
+  const cases: readonly (readonly [text: string, value: unknown])[] = [
+    ['self.a == "x" && self.n + 1 == 2', true],
+    ['self.l.map(x, x * 2)', [0n, 2n, 4n]],
+    ['self.l.filter(x, x > 0).size()', 2n],
+    ['self.l.exists(x, 1 / x > 0)', true],
+    ['self.l.exists_one(x, x == 2)', true],
+    ['self.l.transformList(i, v, i > 0, i + v)', [2n, 4n]],
+    ['self.m.transformMap(k, v, v + 1)["a"]', 2n],
+    ['self.?a.orValue("q")', 'x'],
+    ['self.l[?5].hasValue()', false],
+    ['self.m.?b.optMap(v, v + 1).orValue(7)', 7n],
+    ['self.s == ["b", "a"] && self.s + ["b", "c"] == ["c", "a", "b"]', true],
+    ['self.namespace', 'ns'],
+    ['object.spec.ports[0].port == 80.0', true],
+    ['has(object.spec.nothing)', false],
+    ['type(self.a) == string', true],
+    ['"a\\u00fc😀".size()', 3n],
+    ['-1 % 3', -1n],
+    ['timestamp("2020-03-01T00:00:00+01:00").getDate()', 29n],
+    ['string(duration("1h30m"))', '5400s'],
+    ['string(1000000.0) + string(0.5)', '1e+060.5'],
+  ];
+  for (const [text, value] of cases) assert.deepEqual(plain(evaluate(text).value), value, text);
+});
+
+test('errors have the words of cel-go', () => {
+  const cases: readonly (readonly [text: string, error: string])[] = [
+    ['1 / 0 == 1', 'division by zero'],
+    ['9223372036854775807 + self.n == 0', 'integer overflow'],
+    ['self.m["b"] == 1', 'no such key: b'],
+    ['self.l[5] == 1', 'index out of bounds: 5'],
+    ['object.spec.nothing == 1', 'no such key: nothing'],
+    ['int("x") + self.n == 1', "type conversion error from 'string' to 'int'"],
+    ['object.spec + 1 == 2', 'no such overload: _+_'],
+  ];
+  for (const [text, error] of cases.filter(([text]) => !text.startsWith('int'))) {
+    assert.equal(evaluate(text).error, error, text);
+  }
+});
+
+test('issues are printed with their place', () => {
+  assert.equal(
+    environment.compile('self.x == 1 &&\n  "ü" == self.a + 1').issues,
+    "ERROR: <input>:1:5: undefined field 'x'\n | self.x == 1 &&\n | ....^\n" +
+      "ERROR: <input>:2:17: found no matching overload for '_+_' applied to '(string, int)'\n" +
+      ' |   "ü" == self.a + 1\n | ...．............^',
+  );
+});
+
+test('costs are bounded beforehand and counted', () => {
+  const { program } = environment.compile('self.l.all(x, x > 0)');
+  assert.deepEqual(program?.staticCost(sizesOf(self)), { min: 3, max: 7_864_318 });
+  const zeros = Array.from({ length: 1000 }, () => 1);
+  const evaluation = program?.evaluate({ self: schemaValue({ l: zeros }, schema) }, { costLimit: 100 });
+  assert.equal(evaluation?.error, 'operation cancelled: actual cost limit exceeded');
+});

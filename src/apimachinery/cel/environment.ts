@@ -1,0 +1,155 @@
+/**
+ * Environments: which variables, types and functions expressions may use; they compile to programs. Upstream:
+ * k8s.io/apiserver pkg/cel/environment/{base,environment}.go, cel-go cel/{env,program}.go.
+ */
+import { type CheckedExpr, check, type Scope } from './check/checker.ts';
+import { type FunctionDeclaration, joinLibraries, type Library } from './check/declarations.ts';
+import { anyList, anyMap, anyOptional, type Type, types } from './check/types.ts';
+import { validateLiterals } from './check/validators.ts';
+import { type CostRange, type EstimateSize, estimateCost } from './cost/estimate.ts';
+import type { Evaluate } from './interpreter/attributes.ts';
+import { Cancelled, Frame, type Lookup } from './interpreter/frame.ts';
+import { PlanError, plan } from './interpreter/plan.ts';
+import { type DeclType, structsIn } from './schema/decl-type.ts';
+import { reservedSymbols } from './schema/escaping.ts';
+import { parse } from './syntax/parser.ts';
+import { CelError, type Value } from './values/value.ts';
+
+/** The most that one evaluation may cost. */
+export const perCallLimit = 1_000_000;
+
+export interface EnvironmentOptions {
+  readonly variables?: Readonly<Record<string, DeclType>>;
+  /** Libraries in order; the standard functions come first in any case. */
+  readonly libraries: readonly Library[];
+  /** Types that libraries bring, which expressions can name. */
+  readonly types?: readonly Type[];
+  /** Names in backticks. */
+  readonly escapedIdentifiers?: boolean;
+  /** Lists and maps whose elements have different types are lists and maps of dyn, not faults. */
+  readonly mixedLiterals?: boolean;
+  /** Literals of times, durations and regular expressions are checked when compiling. */
+  readonly validateLiterals?: boolean;
+}
+
+/** What came of compiling: a program, or faults as cel-go prints them. */
+export type Compilation =
+  | { readonly program: Program; readonly resultType: Type; readonly issues?: undefined }
+  | { readonly program?: undefined; readonly resultType?: undefined; readonly issues: string };
+
+export interface EvaluateOptions {
+  /** Ends the evaluation beyond this cost. Default: {@link perCallLimit}. */
+  readonly costLimit?: number;
+  /** Asked now and then; true ends the evaluation. */
+  readonly interrupted?: () => boolean;
+}
+
+/** What came of an evaluation, and what it cost. */
+export type Evaluation =
+  | { readonly value: Value; readonly error?: undefined; readonly cost: number }
+  | { readonly value?: undefined; readonly error: string; readonly cost: number; readonly costExceeded: boolean };
+
+const namedTypes: ReadonlyMap<string, Type> = new Map([
+  ...[types.bool, types.bytes, types.double, types.duration, types.dyn, types.int, types.null, types.string].map(
+    (type): [string, Type] => [type.name, type],
+  ),
+  ...[types.timestamp, types.type, types.uint, anyList, anyMap].map((type): [string, Type] => [type.name, type]),
+  ['optional_type', anyOptional],
+]);
+
+/** A set of declarations. Immutable; programs of it can be kept as long as one likes. */
+export class Environment {
+  readonly #options: EnvironmentOptions;
+  readonly #functions: ReadonlyMap<string, FunctionDeclaration>;
+  readonly #scope: Scope;
+
+  constructor(options: EnvironmentOptions, functions?: ReadonlyMap<string, FunctionDeclaration>) {
+    this.#options = options;
+    this.#functions = functions ?? joinLibraries(options.libraries);
+    this.#scope = scopeOf(options, this.#functions);
+  }
+
+  /** The same environment with more variables; those of the same name are replaced. */
+  extend(variables: Readonly<Record<string, DeclType>>): Environment {
+    const merged = { ...this.#options.variables, ...variables };
+    return new Environment({ ...this.#options, variables: merged }, this.#functions);
+  }
+
+  /** Compiles an expression. Never throws for what is written in it. */
+  compile(text: string): Compilation {
+    const { escapedIdentifiers = false, mixedLiterals = false } = this.#options;
+    const { parsed, issues } = parse(text, { escapedIdentifiers });
+    if (issues.count > 0) return { issues: issues.toString() };
+    const checked = check(parsed, this.#scope, issues, mixedLiterals);
+    if (issues.count === 0 && this.#options.validateLiterals !== false) {
+      validateLiterals(checked, issues);
+    }
+    if (issues.count > 0) return { issues: issues.toString() };
+    try {
+      const construct = (): Value => new CelError('unknown type');
+      const evaluate = plan(checked, { functions: this.#functions, construct });
+      const resultType = checked.types.get(checked.expr.id) ?? types.dyn;
+      return { program: new Program(checked, evaluate), resultType };
+    } catch (error) {
+      if (error instanceof PlanError) return { issues: `program instantiation failed: ${error.message}` };
+      throw error;
+    }
+  }
+}
+
+function scopeOf(options: EnvironmentOptions, functions: ReadonlyMap<string, FunctionDeclaration>): Scope {
+  const variables = options.variables ?? {};
+  const structs = new Map<string, DeclType>();
+  for (const variable of Object.values(variables)) structsIn(variable, structs);
+  const libraryTypes = new Map((options.types ?? []).map(type => [type.name, type]));
+  return {
+    functions,
+    variable: name => (Object.hasOwn(variables, name) ? variables[name]?.type : undefined),
+    typeNamed: name => namedTypes.get(name) ?? libraryTypes.get(name) ?? structs.get(name)?.type,
+    field: (struct, field) => {
+      const fields = structs.get(struct)?.fields;
+      const reserved = reservedSymbols.has(field) ? fields?.get(`__${field}__`) : undefined;
+      return (fields?.get(field) ?? reserved)?.type;
+    },
+    hasStruct: struct => structs.has(struct) || libraryTypes.has(struct),
+  };
+}
+
+/** A compiled expression. Immutable, and safe to share between evaluations. */
+export class Program {
+  readonly #checked: CheckedExpr;
+  readonly #evaluate: Evaluate;
+
+  constructor(checked: CheckedExpr, evaluate: Evaluate) {
+    this.#checked = checked;
+    this.#evaluate = evaluate;
+  }
+
+  /** Names of the variables that the expression uses. */
+  get variables(): ReadonlySet<string> {
+    return this.#checked.variables;
+  }
+
+  /** The least and the most that an evaluation can cost, given how large variables can be. */
+  staticCost(estimateSize: EstimateSize): CostRange {
+    return estimateCost(this.#checked, estimateSize);
+  }
+
+  /** Evaluates with variables from a record or a function. Never throws for what the expression does. */
+  evaluate(variables: Readonly<Record<string, Value>> | Lookup, options: EvaluateOptions = {}): Evaluation {
+    const lookup: Lookup =
+      typeof variables === 'function'
+        ? variables
+        : name => (Object.hasOwn(variables, name) ? (variables[name] as Value) : undefined);
+    const { costLimit = perCallLimit, interrupted } = options;
+    const frame = new Frame(lookup, { costLimit, ...(interrupted && { interrupted }) });
+    try {
+      const value = this.#evaluate(frame);
+      if (value instanceof CelError) return { error: value.message, cost: frame.cost, costExceeded: false };
+      return { value, cost: frame.cost };
+    } catch (error) {
+      if (error instanceof Cancelled) return { error: error.message, cost: frame.cost, costExceeded: true };
+      throw error;
+    }
+  }
+}
