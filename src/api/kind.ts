@@ -89,6 +89,15 @@ export interface SelectableFields<T> {
   read(object: T): Readonly<Record<string, string>>;
 }
 
+/** What a write to one subresource does to the object. */
+export interface SubresourceRules<T extends KubeObject = KubeObject> {
+  /** Sets back what this subresource does not change. */
+  prepare(draft: Draft<T>, old: T, context: RuleContext): void;
+  validate?(object: T, old: T, context: RuleContext): FieldError[];
+  /** As {@link KindRules.metaOnUpdate}. */
+  metaOnUpdate?: readonly ('full' | 'change')[];
+}
+
 /** Hand-written rules of one kind in one version. Everything is optional: what is absent has upstream's generic rule. */
 export interface KindRules<T extends KubeObject = KubeObject> {
   /** Fills absent fields, in the request's version, on create, update and after patches. Must be idempotent. */
@@ -106,6 +115,8 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   prepareUpdate?(draft: Draft<T>, old: T, context: RuleContext): void;
   /** A write to `/status`. Default: everything but `status` (and some metadata) is kept from `old`. */
   prepareStatus?(draft: Draft<T>, old: T, context: RuleContext): void;
+  /** Strategies of further subresources that are written like the object itself: `resize`, `finalize` … */
+  subresources?: Readonly<Record<string, SubresourceRules<T>>>;
   /** Last touch after validation (upstream's Canonicalize). */
   canonicalize?(draft: Draft<T>): void;
   /**

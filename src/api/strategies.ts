@@ -22,3 +22,10 @@ export function keepStatus(draft: Draft<KubeObject>, old: KubeObject): void {
 export function keepSpec(draft: Draft<KubeObject>, old: KubeObject): void {
   keepField(draft, old, 'spec');
 }
+
+/** On writes that are not about metadata: what clients may change of it stays as it was. Upstream: ResetObjectMetaForStatus. */
+export function keepMetadata(draft: Draft<KubeObject>, old: KubeObject): void {
+  for (const field of ['deletionTimestamp', 'labels', 'annotations', 'finalizers', 'ownerReferences']) {
+    keepField(draft.metadata, old.metadata, field);
+  }
+}

@@ -22,7 +22,7 @@ const specPath = FieldPath.of('spec');
 const annotationsPath = FieldPath.of('metadata', 'annotations');
 
 /** Metadata's annotations and the spec: what creation and every update check. */
-function checkPod(errors: Errors, pod: Pod, old: Pod | null, context: RuleContext): void {
+export function checkPod(errors: Errors, pod: Pod, old: Pod | null, context: RuleContext): void {
   const { spec, metadata } = pod;
   const annotations = metadata.annotations ?? {};
   checkPodAnnotations(errors, annotationsPath, annotations, spec);
@@ -99,16 +99,20 @@ function checkContainerUpdates(
   return true;
 }
 
-function checkDeadline(errors: Errors, now: number | undefined, before: number | undefined): void {
+/** Answers false when the deadline is wrong or was moved back, which ends the validation. */
+function checkDeadline(errors: Errors, now: number | undefined, before: number | undefined): boolean {
   const at = specPath.child('activeDeadlineSeconds');
   if (now !== undefined) {
     if (now < 0 || now > maxInt32) errors.push(invalidValue(at, now, inclusiveRangeError(0, maxInt32)));
-    if (before !== undefined && before < now) {
+    else if (before !== undefined && before < now) {
       errors.push(invalidValue(at, now, 'must be less than or equal to previous value'));
-    }
-  } else if (before !== undefined) {
+    } else return true;
+    return false;
+  }
+  if (before !== undefined) {
     errors.push(invalidValue(at, null, 'must not update from a positive integer to nil value'));
   }
+  return true;
 }
 
 function checkAddedTolerations(errors: Errors, now: readonly Toleration[], before: readonly Toleration[]): void {
@@ -212,7 +216,7 @@ export function validatePodUpdate(pod: Pod, old: Pod, context: RuleContext): Fie
   for (const field of ['containers', 'initContainers'] as const) {
     if (!checkContainerUpdates(errors, specPath.child(field), pod.spec[field], old.spec[field])) return errors;
   }
-  checkDeadline(errors, pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds);
+  if (!checkDeadline(errors, pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds)) return errors;
   checkAddedTolerations(errors, pod.spec.tolerations ?? [], old.spec.tolerations ?? []);
   checkDeletedGates(errors, pod, old);
   if (semanticEqual(pod.spec, old.spec)) return errors;

@@ -100,6 +100,7 @@ export function beforeUpdate(
   else metadata.generation = old.metadata.generation;
   if (context.subresource === 'status') prepareStatus(resource, object, old, context);
   else prepareUpdate(resource, object, old, context);
+  const special = rules.subresources?.[context.subresource];
   keepSystemFields(object, old);
   const isStatus = context.subresource === 'status';
   const errors: FieldError[] = [
@@ -107,7 +108,7 @@ export function beforeUpdate(
     ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
   ];
   // Once for all kinds, and once more by the kind's own validation: upstream tells both.
-  for (const look of (isStatus ? rules.metaOnStatus : rules.metaOnUpdate) ?? ['change']) {
+  for (const look of (isStatus ? rules.metaOnStatus : (special ?? rules).metaOnUpdate) ?? ['change']) {
     if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
     else
       errors.push(
@@ -117,6 +118,7 @@ export function beforeUpdate(
   }
   const next = object as KubeObject;
   if (isStatus) errors.push(...(rules.validateStatus?.(next, old, context) ?? []));
+  else if (special) errors.push(...(special.validate?.(next, old, context) ?? []));
   else errors.push(...(rules.validate?.(next, old, context) ?? []));
   refuse(resource, object, errors);
   for (const text of updateWarnings(rules, next, old, context)) warn(text);
@@ -148,7 +150,9 @@ function prepareUpdate(
   context: RuleContext,
 ): void {
   const { rules } = resource;
-  if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
+  const special = rules.subresources?.[context.subresource];
+  if (special) special.prepare(object, old, context);
+  else if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
   else if (hasSubresource(resource, 'status') && context.subresource === '') keepField(object, old, 'status');
   if (rules.generation && generationRises(rules, object as KubeObject, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;

@@ -6,6 +6,7 @@ import type { Draft } from '#apimachinery';
 import { ensure, roundResources, setDefault } from '../../../defaulting.ts';
 import type { Container, EphemeralContainer, Lifecycle, Pod, PodSpec, Probe, Volume } from '../../../types.ts';
 import { aggregateLimits, aggregateRequests } from '../../helpers.ts';
+import { syncPodIPs } from './status.ts';
 
 type AnyContainer = Draft<Container> | Draft<EphemeralContainer>;
 
@@ -165,6 +166,7 @@ export function podDefaults(pod: Draft<Pod>): void {
   podLevelRequests(spec);
   setDefault(spec, 'enableServiceLinks', true);
   if (spec.hostNetwork) hostPorts(spec);
+  syncPodIPs(pod.status);
 }
 
 /** Huge pages that the containers limit and the pod does not. Upstream: defaultHugePagePodLimits. */

@@ -1,18 +1,16 @@
 /** Pods. Upstream: pkg/registry/core/pod/strategy.go, pkg/apis/core/validation. */
-import { type Draft, formatTime, semanticEqual } from '#apimachinery';
+import { formatTime, semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
+import { keepField } from '../../../strategies.ts';
 import type { Pod } from '../../../types.ts';
 import { validatePodCreate, validatePodUpdate } from '../../../validation/pods.ts';
 import { qosClass } from '../../helpers.ts';
 import { applyAppArmorAnnotations } from './app-armor.ts';
 import { podDefaults } from './defaults.ts';
+import { podEphemeralContainers } from './ephemeral-containers.ts';
 import { containersOf, dropDisabledPodFields, mergeMatchLabelKeys } from './prepare.ts';
-import { validatePodStatus } from './status.ts';
-
-function keep<K extends 'spec' | 'status'>(draft: Draft<Pod>, old: Pod, field: K): void {
-  if (old[field] === undefined) delete draft[field];
-  else draft[field] = structuredClone(old[field]) as never;
-}
+import { podResize } from './resize.ts';
+import { keepServerStatus, validatePodStatus } from './status.ts';
 
 export const podRules: KindRules<Pod> = {
   defaults: podDefaults,
@@ -34,23 +32,20 @@ export const podRules: KindRules<Pod> = {
     applyAppArmorAnnotations(draft, containersOf(draft.spec), context.warn ?? (() => {}));
   },
   prepareUpdate(draft, old) {
-    keep(draft, old, 'status');
+    keepField(draft, old, 'status');
     dropDisabledPodFields(draft.spec, old.spec);
   },
   prepareStatus(draft, old) {
-    keep(draft, old, 'spec');
-    // The class is decided at creation.
+    keepField(draft, old, 'spec');
+    delete draft.metadata.deletionTimestamp;
+    keepField(draft.metadata, old.metadata, 'ownerReferences');
     draft.status ??= {};
-    if (!draft.status.qosClass && old.status?.qosClass) draft.status.qosClass = old.status.qosClass;
-    if (!draft.status.observedGeneration && old.status?.observedGeneration) {
-      draft.status.observedGeneration = old.status.observedGeneration;
-    }
-    if (old.metadata.ownerReferences)
-      draft.metadata.ownerReferences = structuredClone(old.metadata.ownerReferences) as never;
-    else delete draft.metadata.ownerReferences;
+    keepServerStatus(draft.status, old.status);
   },
   validate: (pod, old, context) => (old ? validatePodUpdate(pod, old, context) : validatePodCreate(pod, context)),
   validateStatus: validatePodStatus,
+  metaOnUpdate: ['change', 'full'],
+  subresources: { ephemeralcontainers: podEphemeralContainers, resize: podResize },
   generation: { changed: (pod, old) => !semanticEqual(pod.spec, old.spec) },
   selectableFields: {
     names: [

@@ -1,5 +1,6 @@
 /** Writes to a Pod's status. Upstream: pkg/apis/core/validation (ValidatePodStatusUpdate). */
 import {
+  type Draft,
   type FieldError,
   FieldPath,
   forbiddenField,
@@ -8,7 +9,7 @@ import {
   isValidIPForLegacyField,
   parseIp,
 } from '#apimachinery';
-import type { ContainerStatus, Pod, PodSpec } from '../../../types.ts';
+import type { ContainerStatus, Pod, PodSpec, PodStatus } from '../../../types.ts';
 import { checkImmutable, checkObjectName, checkQualifiedName, type Errors } from '../../../validation/common.ts';
 import { checkAnnotationUpdates } from '../../../validation/pods.ts';
 
@@ -72,6 +73,28 @@ function checkAddresses(
   if (families.size < 2 || now.length > 2) {
     const shown = now.map(({ ip = '' }) => ({ IP: ip }));
     errors.push(invalidValue(at, shown, 'may specify no more than one IP for each IP family'));
+  }
+}
+
+/** `podIP` and the first of `podIPs` are one: where they differ the single one, which older kubelets write, counts. */
+export function syncPodIPs(status: Draft<PodStatus> | undefined): void {
+  if (!status) return;
+  const { podIP, podIPs } = status;
+  if (podIP && podIP !== podIPs?.[0]?.ip) status.podIPs = [{ ip: podIP }];
+  if (!podIP && podIPs?.[0]?.ip) status.podIP = podIPs[0].ip;
+}
+
+/** The class, decided at creation, and generations that the writer left out stay as they were. */
+export function keepServerStatus(status: Draft<PodStatus>, old: PodStatus = {}): void {
+  if (!status.qosClass && old.qosClass) status.qosClass = old.qosClass;
+  if (!status.observedGeneration && old.observedGeneration) status.observedGeneration = old.observedGeneration;
+  const before = [...(old.conditions ?? [])];
+  for (const condition of status.conditions ?? []) {
+    const at = before.findIndex(each => each.type === condition.type);
+    const [found] = at < 0 ? [] : before.splice(at, 1);
+    if (!condition.observedGeneration && found?.observedGeneration) {
+      condition.observedGeneration = found.observedGeneration;
+    }
   }
 }
 
