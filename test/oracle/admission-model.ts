@@ -20,6 +20,13 @@ function addTolerations(spec: any): void {
   }
 }
 
+/** Of the classes that every server has. */
+const priorities: Readonly<Record<string, number>> = {
+  '': 0,
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+};
+
 function podAdmission(pod: any): Outcome | undefined {
   const { spec } = pod;
   if (!spec) return undefined;
@@ -27,8 +34,9 @@ function podAdmission(pod: any): Outcome | undefined {
   spec.serviceAccount = spec.serviceAccountName;
   if (spec.serviceAccountName !== 'default') return { code: 403 };
   addTolerations(spec);
-  if (!spec.priorityClassName) {
-    spec.priority ??= 0;
+  const priority = priorities[spec.priorityClassName ?? ''];
+  if (priority !== undefined) {
+    spec.priority ??= priority;
     spec.preemptionPolicy ??= 'PreemptLowerPriority';
   }
   if (spec.automountServiceAccountToken === false) return undefined;

@@ -115,6 +115,23 @@ export function invalidInternal(path: FieldPath, type: string, value: unknown, d
   return invalidValue(path, internalValue(type, value), detail);
 }
 
+/** Whether two values are the same in Go: zero and absent are one unless a pointer holds them, empty and absent lists too. */
+export function internalEqual(type: string, a: unknown, b: unknown): boolean {
+  return sameValue(internalValue(type, a), internalValue(type, b));
+}
+
+const isNothing = (value: unknown): boolean =>
+  value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b || (isNothing(a) && isNothing(b))) return true;
+  if (isNothing(a) || isNothing(b) || typeof a !== 'object' || typeof b !== 'object') return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [left, right] = [a as Plain, b as Plain];
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
+  return [...keys].every(key => sameValue(left[key], right[key]));
+}
+
 /** Lines of the value as Go indents it with one space, for differences. */
 export function internalText(type: string, value: unknown): string {
   const text = JSON.stringify(internalValue(type, value), null, 1);

@@ -12,7 +12,7 @@ import type { RuleContext } from '../kind.ts';
 import type { Container, NodeAffinity, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../types.ts';
 import { type Errors, maxInt32 } from './common.ts';
 import { checkImageSpaces } from './containers.ts';
-import { internalList, internalText, invalidInternal } from './internal-value.ts';
+import { internalEqual, internalList, internalText, invalidInternal } from './internal-value.ts';
 import { checkPodSpec, ratchetPodSpec } from './pod-specs.ts';
 import { appArmorPrefix, checkPodAnnotations, checkProfileAnnotations, mirrorAnnotation } from './pod-templates.ts';
 import { checkTolerations } from './scheduling.ts';
@@ -119,7 +119,9 @@ function checkAddedTolerations(errors: Errors, now: readonly Toleration[], befor
   const at = specPath.child('tolerations');
   for (const old of before) {
     const kept = now.some(each => semanticEqual({ ...old, tolerationSeconds: each.tolerationSeconds }, each));
-    if (!kept) errors.push(forbiddenField(at, 'existing toleration can not be modified except its tolerationSeconds'));
+    if (kept) continue;
+    errors.push(forbiddenField(at, 'existing toleration can not be modified except its tolerationSeconds'));
+    return;
   }
   checkTolerations(errors, at, now);
 }
@@ -219,9 +221,9 @@ export function validatePodUpdate(pod: Pod, old: Pod, context: RuleContext): Fie
   if (!checkDeadline(errors, pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds)) return errors;
   checkAddedTolerations(errors, pod.spec.tolerations ?? [], old.spec.tolerations ?? []);
   checkDeletedGates(errors, pod, old);
-  if (semanticEqual(pod.spec, old.spec)) return errors;
+  if (internalEqual('core.PodSpec', pod.spec, old.spec)) return errors;
   const munged = mungedSpec(errors, pod, old);
-  if (!semanticEqual(munged, old.spec)) {
+  if (!internalEqual('core.PodSpec', munged, old.spec)) {
     const diff = unifiedDiff(internalText('core.PodSpec', old.spec), internalText('core.PodSpec', munged));
     errors.push(forbiddenField(specPath, `pod updates may not change fields other than ${updatable}\n${diff}`));
   }

@@ -125,6 +125,9 @@ function downwardItemDefaults(item: {
 
 /** Defaults of a pod's spec, in a Pod or in a template. Idempotent. */
 export function podSpecDefaults(spec: Draft<PodSpec>): void {
+  // Two names of one field, of which the newer counts.
+  if (!spec.serviceAccountName && spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
+  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
   if (!spec.dnsPolicy) spec.dnsPolicy = 'ClusterFirst';
   if (!spec.restartPolicy) spec.restartPolicy = 'Always';
   if (!spec.hostNetwork) delete spec.hostNetwork;

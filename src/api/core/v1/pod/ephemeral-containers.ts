@@ -2,17 +2,18 @@
  * Writes to a Pod's `/ephemeralcontainers`, which adds containers and does nothing else. Upstream:
  * pkg/registry/core/pod/strategy.go, pkg/apis/core/validation (ValidatePodEphemeralContainersUpdate).
  */
-import { type Draft, FieldPath, forbiddenField, goQuote, semanticEqual } from '#apimachinery';
+import { type Draft, FieldPath, forbiddenField, goQuote } from '#apimachinery';
 import type { SubresourceRules } from '../../../kind.ts';
 import { keepField, keepMetadata } from '../../../strategies.ts';
 import type { Pod, PodSpec } from '../../../types.ts';
 import type { Errors } from '../../../validation/common.ts';
-import { internalText } from '../../../validation/internal-value.ts';
+import { internalEqual, internalText } from '../../../validation/internal-value.ts';
 import { mirrorAnnotation } from '../../../validation/pod-templates.ts';
 import { checkAnnotationUpdates, checkPod } from '../../../validation/pods.ts';
 import { unifiedDiff } from '../../../validation/unified-diff.ts';
 import { dropDisabledPodFields } from './prepare.ts';
 
+const type = 'core.EphemeralContainer';
 const path = FieldPath.of('spec', 'ephemeralContainers');
 
 function checkKept(errors: Errors, now: PodSpec, old: PodSpec): void {
@@ -21,8 +22,7 @@ function checkKept(errors: Errors, now: PodSpec, old: PodSpec): void {
     const subject = `existing ephemeral containers ${goQuote(before.name ?? '')}`;
     const container = byName.get(before.name);
     if (!container) errors.push(forbiddenField(path, `${subject} may not be removed\n`));
-    else if (!semanticEqual(before, container)) {
-      const type = 'core.EphemeralContainer';
+    else if (!internalEqual(type, before, container)) {
       const diff = unifiedDiff(internalText(type, before), internalText(type, container));
       errors.push(forbiddenField(path, `${subject} may not be changed\n${diff}`));
     }

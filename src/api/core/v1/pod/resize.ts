@@ -7,6 +7,7 @@ import type { SubresourceRules } from '../../../kind.ts';
 import { keepField, keepMetadata } from '../../../strategies.ts';
 import type { Container, Pod, PodSpec } from '../../../types.ts';
 import type { Errors } from '../../../validation/common.ts';
+import { internalEqual } from '../../../validation/internal-value.ts';
 import { mirrorAnnotation } from '../../../validation/pod-templates.ts';
 import { checkPod } from '../../../validation/pods.ts';
 import { podQos, qosClass } from '../../helpers.ts';
@@ -140,7 +141,7 @@ function checkOthers(errors: Errors, now: PodSpec, old: PodSpec): void {
     if (differsOtherwise(container, before)) {
       errors.push(forbiddenField(path, 'only cpu and memory resources for init or sidecar containers are mutable'));
     }
-    if (container.restartPolicy === 'Always' || semanticEqual(container, before)) return;
+    if (container.restartPolicy === 'Always' || internalEqual('core.Container', container, before)) return;
     for (const { restartPolicy } of container.resizePolicy ?? []) {
       if (restartPolicy !== 'RestartContainer') continue;
       const text = 'non-sidecar init containers with a resize policy of RestartContainer cannot be resized';
@@ -174,7 +175,7 @@ export const podResize: SubresourceRules<Pod> = {
     if (!checkOrder(errors, pod.spec, old.spec)) return errors;
     checkRemoved(errors, pod.spec, old.spec);
     checkOthers(errors, pod.spec, old.spec);
-    if (errors.length === 0 && !semanticEqual(rest(pod.spec), rest(old.spec))) {
+    if (errors.length === 0 && !internalEqual('core.PodSpec', rest(pod.spec), rest(old.spec))) {
       errors.push(forbiddenField(specPath, 'only cpu and memory resources are mutable'));
     }
     return errors;

@@ -1,8 +1,9 @@
 /** Pods. Upstream: pkg/registry/core/pod/strategy.go, pkg/apis/core/validation. */
-import { formatTime, semanticEqual } from '#apimachinery';
+import { formatTime } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import { keepField } from '../../../strategies.ts';
 import type { Pod } from '../../../types.ts';
+import { internalEqual } from '../../../validation/internal-value.ts';
 import { validatePodCreate, validatePodUpdate } from '../../../validation/pods.ts';
 import { qosClass } from '../../helpers.ts';
 import { applyAppArmorAnnotations } from './app-armor.ts';
@@ -46,7 +47,7 @@ export const podRules: KindRules<Pod> = {
   validateStatus: validatePodStatus,
   metaOnUpdate: ['change', 'full'],
   subresources: { ephemeralcontainers: podEphemeralContainers, resize: podResize },
-  generation: { changed: (pod, old) => !semanticEqual(pod.spec, old.spec) },
+  generation: { changed: (pod, old) => !internalEqual('core.PodSpec', pod.spec, old.spec) },
   selectableFields: {
     names: [
       'spec.nodeName',
