@@ -89,11 +89,11 @@ export function allocate(
   if (!spec || spec.type === 'ExternalName') return undefined;
   const headless = spec.clusterIP === 'None';
   if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = 'SingleStack';
-  if (!spec.ipFamilies) spec.ipFamilies = ['IPv4'];
+  if (!spec.ipFamilies?.length) spec.ipFamilies = ['IPv4'];
   if (!headless && !spec.clusterIP) {
     spec.clusterIP = `10.96.1.${++addresses % 250}`;
     spec.clusterIPs = [spec.clusterIP];
-  } else if (!spec.clusterIPs) spec.clusterIPs = [spec.clusterIP];
+  } else if (!spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
   if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)) {
     for (const port of spec.ports ?? []) if (!port.nodePort) port.nodePort = 30000 + (++ports % 2000);
   }

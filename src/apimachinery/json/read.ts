@@ -133,6 +133,8 @@ function sortedMap(value: Building): Building {
   return out;
 }
 
+const metaTypes = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
+
 class TypedReader extends JsonScanner {
   readonly strictErrors: string[] = [];
   /** Where the reader is: fields of structs, keys of maps, indexes of lists. */
@@ -184,6 +186,8 @@ class TypedReader extends JsonScanner {
     }
     const top = this.#top++;
     const seen: string[] = [];
+    // Go tells an empty list from an absent one until it writes it; the types of meta/v1 are written to compare them.
+    const keepsEmpty = !node.name.startsWith(metaTypes);
     do {
       const key = this.key();
       const field = node.fields.get(key);
@@ -204,7 +208,7 @@ class TypedReader extends JsonScanner {
         this.#owners[top] = node;
         this.#top = top + 1;
         const value = this.value(field.node, again || into !== undefined ? out[key] : undefined);
-        if (!isOmitted(field, value)) {
+        if (!isOmitted(field, value) || (keepsEmpty && Array.isArray(value))) {
           if (value !== undefined) out[key] = value;
         } else if (again) delete out[key];
       }
