@@ -49,7 +49,7 @@ test('values are read as Go holds them', () => {
     value: {
       metadata: { name: 'a' },
       spec: {
-        containers: [{ name: 'x', limits: { cpu: '1', memory: '1Gi' } }, {}],
+        containers: [{ name: 'x', command: [], limits: { cpu: '1', memory: '1Gi' } }, {}],
         replicas: 0,
         runAsUser: 9223372036854775807n,
         port: 80,
