@@ -1,4 +1,5 @@
 /** Settings of an API server, with upstream's defaults. Upstream: cmd/kube-apiserver/app/options. */
+import type { AdmissionControl } from './admission/config/admission-control.ts';
 
 export interface ApiServerConfig {
   /** `--service-cluster-ip-range`. */
@@ -9,6 +10,12 @@ export interface ApiServerConfig {
   readonly keyPrefix: string;
   /** `--authorization-mode`. */
   readonly authorizationModes: readonly ('RBAC' | 'Node' | 'AlwaysAllow')[];
+  /** `--enable-admission-plugins`: besides those that are on by default. */
+  readonly enableAdmissionPlugins: readonly string[];
+  /** `--disable-admission-plugins`. */
+  readonly disableAdmissionPlugins: readonly string[];
+  /** What `--admission-control-config-file` says. */
+  readonly admissionControl: AdmissionControl;
   /** `--allow-privileged`. */
   readonly allowPrivileged: boolean;
   /** `--anonymous-auth`. */
@@ -28,6 +35,9 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   nodePortRange: [30000, 32767],
   keyPrefix: '/registry',
   authorizationModes: ['Node', 'RBAC'],
+  enableAdmissionPlugins: ['NodeRestriction'],
+  disableAdmissionPlugins: [],
+  admissionControl: {},
   allowPrivileged: true,
   anonymousAuth: true,
   serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',

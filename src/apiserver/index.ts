@@ -1,4 +1,6 @@
 /** The API server layer's face. */
+export { type AdmissionControl, readAdmissionControl } from './admission/config/admission-control.ts';
+export { enabledPlugins } from './admission/plugins.ts';
 export { staticTokens, type TokenAuthenticator } from './authentication/authenticator.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';

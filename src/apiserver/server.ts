@@ -20,7 +20,7 @@ import { type Authorizer, allowAll, privilegedGroup, unionAuthorizer } from './a
 import { nodeAuthorizer } from './authorization/node.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
-import { bootstrap } from './bootstrap/bootstrap.ts';
+import { bootstrap, ensureObject } from './bootstrap/bootstrap.ts';
 import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
@@ -104,19 +104,23 @@ export async function createApiServer(
     apiAudiences: config.apiAudiences,
     kubeletClient: deps.kubeletClient,
   };
+  const bootstrapDeps = { clock, scheme, registry, config };
   const fieldManagers = new FieldManagers(scheme);
-  const admissionDeps = { clock, scheme, caches, fieldManagers, lookup, random, authorizer, rbac };
+  const makeNamespace = async (name: string): Promise<void> => {
+    await ensureObject(bootstrapDeps, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  };
+  const admissionDeps = { clock, scheme, caches, fieldManagers, lookup, random, authorizer, rbac, makeNamespace };
+  const switches = { enable: config.enableAdmissionPlugins, disable: config.disableAdmissionPlugins };
   const dispatchDeps: DispatchDeps = {
     clock,
     scheme,
     registry,
     caches,
-    admission: new AdmissionChain(admissionPlugins(admissionDeps)),
+    admission: new AdmissionChain(admissionPlugins(admissionDeps, switches, config.admissionControl)),
     fieldManagers,
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };
-  const bootstrapDeps = { clock, scheme, registry, config };
   await bootstrap(bootstrapDeps);
   await publishEndpoints(bootstrapDeps);
   await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);

@@ -4,6 +4,7 @@
  */
 import {
   type ApiServer,
+  type ApiServerConfig,
   createApiServer,
   type KubeletClient,
   serviceAccountUser,
@@ -45,6 +46,8 @@ export interface ControlPlaneOptions {
   readonly serviceCidr: string;
   /** Only the API with the controllers that it needs. */
   readonly apiOnly: boolean;
+  /** Further settings of the API server. */
+  readonly apiServer?: Partial<ApiServerConfig>;
   /** Host and port by which clients and pods reach the API. */
   readonly externalAddress?: { readonly host: string; readonly port: number };
 }
@@ -86,6 +89,7 @@ export async function startControlPlane(
         apiServer = await createApiServer(
           { ...deps, metrics },
           {
+            ...options.apiServer,
             serviceCidrs: [options.serviceCidr],
             ...(options.externalAddress && { externalAddress: options.externalAddress }),
           },

@@ -1,5 +1,6 @@
 /** The cluster layer's face: the composition root and everything that the command line does with a cluster. */
 export { type AdminImage, adminClient, type ImageAdmin } from './admin-socket.ts';
+export { type ApiServerFlags, apiServerSettings } from './api-server-flags.ts';
 export {
   adminAccess,
   type ClusterStatus,

@@ -7,6 +7,7 @@ import { user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
 import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#storage';
 import { startAdminSocket } from './admin-socket.ts';
+import type { ApiServerSettings } from './api-server-flags.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import { hostAddress } from './host-address.ts';
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly apiOnly: boolean;
   /** False: a control plane without a node. */
   readonly node: boolean;
+  /** Further settings of the API server. */
+  readonly apiServer?: ApiServerSettings;
 }
 
 const loopbackNames = ['localhost', '127.0.0.1', '::1'];
@@ -130,6 +133,7 @@ async function start(
     {
       serviceCidr: config.serviceCidr,
       apiOnly,
+      ...(options.apiServer && { apiServer: options.apiServer }),
       ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
     },
     signal,

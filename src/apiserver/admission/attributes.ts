@@ -18,7 +18,7 @@ export interface AttributeOptions {
 
 /** A namespace is in itself, as upstream has it. */
 export function admissionAttributes(
-  scope: Pick<Scope, 'resource' | 'namespace' | 'info' | 'user' | 'warn' | 'annotate'>,
+  scope: Pick<Scope, 'resource' | 'subject' | 'namespace' | 'info' | 'user' | 'warn' | 'annotate'>,
   more: AttributeOptions,
 ): AdmissionAttributes {
   const { resource } = scope;
@@ -27,8 +27,8 @@ export function admissionAttributes(
     ...more,
     resource: resource.storage,
     requested: resource,
-    kind: more.kind ?? kindOf(resource),
-    ownKind: more.kind === undefined,
+    kind: more.kind ?? kindOf(scope.subject.resource),
+    ownKind: more.kind === undefined && scope.subject.resource === resource,
     subresource: more.subresource ?? scope.info.subresource,
     namespace: isNamespace ? more.name : scope.namespace,
     user: scope.user,

@@ -1,10 +1,12 @@
 /**
  * Who may approve and sign for a signer, and whom the signers of clients do not make. Upstream:
- * plugin/pkg/admission/certificates/{approval,signing,subjectrestriction}.
+ * plugin/pkg/admission/certificates/{approval,signing,subjectrestriction,ctbattest}.
  */
 import type { CertificateSigningRequest } from '#api/types';
 import { semanticEqual } from '#apimachinery';
+import { requestSubject } from '#pki';
 import type { Authorizer } from '../authorization/authorizer.ts';
+import { onlyCollectorFields } from '../authorization/escalation.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './chain.ts';
 import { admissionForbidden, isFor } from './errors.ts';
 
@@ -72,6 +74,44 @@ export function certificateSigning(authorizer: Authorizer): AdmissionPlugin {
         object,
         `user not permitted to sign requests with signerName ${JSON.stringify(signerName)}`,
       );
+    },
+  };
+}
+
+const apiClientSigner = 'kubernetes.io/kube-apiserver-client';
+
+/** The built-in signer of clients makes no administrators. */
+export const certificateSubjectRestriction: AdmissionPlugin = {
+  name: 'CertificateSubjectRestriction',
+  handles: attributes => attributes.operation === 'CREATE' && isFor(attributes, group, resource),
+  validate(attributes, object) {
+    const { signerName, request } = (object as unknown as CertificateSigningRequest).spec;
+    if (signerName !== apiClientSigner) return;
+    let organizations: readonly string[];
+    try {
+      organizations = requestSubject(Buffer.from(request, 'base64').toString()).organizations;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw admissionForbidden(attributes, object, `failed to parse CSR: ${why}`);
+    }
+    if (!organizations.includes('system:masters')) return;
+    const why = `use of ${apiClientSigner} signer with system:masters group is not allowed`;
+    throw admissionForbidden(attributes, object, why);
+  },
+};
+
+/** Who publishes trust for a signer must be allowed to attest for it. */
+export function clusterTrustBundleAttest(authorizer: Authorizer): AdmissionPlugin {
+  return {
+    name: 'ClusterTrustBundleAttest',
+    handles: ({ operation, resource: { group: own, resource: name } }) =>
+      own === group && name === 'clustertrustbundles' && (operation === 'CREATE' || operation === 'UPDATE'),
+    async validate(attributes, object) {
+      const signer = (object as unknown as { spec?: { signerName?: string } }).spec?.signerName ?? '';
+      if (signer === '' || (attributes.old && onlyCollectorFields(object!, attributes.old))) return;
+      if (await mayFor(authorizer, attributes, 'attest', signer)) return;
+      const why = `user not permitted to attest for signerName ${JSON.stringify(signer)}`;
+      throw admissionForbidden(attributes, object, why);
     },
   };
 }

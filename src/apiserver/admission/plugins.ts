@@ -1,21 +1,54 @@
-/** The admission plugins in the order in which they are asked. Upstream: pkg/kubeapiserver/options/plugins.go. */
-import type { Clock, Random } from '#base';
+/**
+ * The admission plugins in the order in which they are asked, and which of them are on.
+ * Upstream: pkg/kubeapiserver/options/plugins.go.
+ *
+ * Deviation: EventRateLimit, ImagePolicyWebhook, PodGroupProtection, PodGroupWorkloadExists, JobValidation and
+ * NodeDeclaredFeatureValidator are not built in; but for the first two they act only behind features that are off.
+ */
+import { type Clock, type Random, UserError } from '#base';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { rbacEscalation } from '../authorization/escalation.ts';
 import type { Rbac } from '../authorization/rbac.ts';
 import type { Caches } from '../registry/caches.ts';
 import type { FieldManagers } from '../registry/field-managers.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { certificateApproval, certificateSigning } from './certificates.ts';
+import {
+  certificateApproval,
+  certificateSigning,
+  certificateSubjectRestriction,
+  clusterTrustBundleAttest,
+} from './certificates.ts';
 import type { AdmissionPlugin } from './chain.ts';
+import type { AdmissionControl } from './config/admission-control.ts';
 import { limitRanger } from './limit-ranger.ts';
 import type { Lookup } from './lookup.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import {
+  alwaysAdmit,
+  alwaysDeny,
+  alwaysPullImages,
+  denyServiceExternalIPs,
+  extendedResourceToleration,
+  limitPodHardAntiAffinityTopology,
+  namespaceAutoProvision,
+  namespaceExists,
+} from './optional.ts';
+import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
+import { podNodeSelector, podTolerationRestriction } from './placement.ts';
 import { defaultTolerationSeconds, priority, taintNodesByCondition } from './pod-defaults.ts';
+import { podResizeValidator } from './pod-resize.ts';
 import { podSecurity } from './pod-security/pod-security.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { resourceQuota } from './resource-quota.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
-import { defaultIngressClass, defaultStorageClass, storageObjectInUseProtection } from './storage.ts';
+import {
+  defaultIngressClass,
+  defaultStorageClass,
+  persistentVolumeClaimResize,
+  storageObjectInUseProtection,
+} from './storage.ts';
 
 export interface AdmissionDeps {
   readonly clock: Clock;
@@ -26,24 +59,85 @@ export interface AdmissionDeps {
   readonly random: Random;
   readonly authorizer: Authorizer;
   readonly rbac: Rbac;
+  /** Makes a namespace as the server itself. */
+  readonly makeNamespace: (name: string) => Promise<void>;
 }
 
-export function admissionPlugins(deps: AdmissionDeps): readonly AdmissionPlugin[] {
-  const { lookup, random, authorizer, rbac } = deps;
-  return [
-    namespaceLifecycle(lookup),
-    limitRanger(lookup),
-    serviceAccount(lookup, random),
-    taintNodesByCondition,
-    podSecurity(lookup, deps.clock),
-    priority(lookup),
-    defaultTolerationSeconds,
-    defaultStorageClass(lookup),
-    storageObjectInUseProtection,
-    certificateApproval(authorizer),
-    certificateSigning(authorizer),
-    defaultIngressClass(lookup),
-    rbacEscalation(rbac, authorizer),
-    resourceQuota(deps),
-  ];
+interface Entry {
+  readonly name: string;
+  readonly byDefault: boolean;
+  readonly make: (deps: AdmissionDeps, control: AdmissionControl) => AdmissionPlugin;
+}
+
+const on = (name: string, make: Entry['make']): Entry => ({ name, byDefault: true, make });
+const off = (name: string, make: Entry['make']): Entry => ({ name, byDefault: false, make });
+
+const entries: readonly Entry[] = [
+  off('AlwaysAdmit', () => alwaysAdmit),
+  off('NamespaceAutoProvision', ({ lookup, makeNamespace }) => namespaceAutoProvision(lookup, makeNamespace)),
+  on('NamespaceLifecycle', ({ lookup }) => namespaceLifecycle(lookup)),
+  off('NamespaceExists', ({ lookup }) => namespaceExists(lookup)),
+  off('LimitPodHardAntiAffinityTopology', () => limitPodHardAntiAffinityTopology),
+  on('LimitRanger', ({ lookup }) => limitRanger(lookup)),
+  on('ServiceAccount', ({ lookup, random }) => serviceAccount(lookup, random)),
+  off('NodeRestriction', ({ lookup, authorizer }) => nodeRestriction(lookup, authorizer)),
+  on('TaintNodesByCondition', () => taintNodesByCondition),
+  off('AlwaysPullImages', () => alwaysPullImages),
+  on('PodSecurity', ({ lookup, clock }, { podSecurity: settings }) => podSecurity(lookup, clock, settings)),
+  off('PodNodeSelector', ({ lookup }, { nodeSelectors }) => podNodeSelector(lookup, nodeSelectors)),
+  on('Priority', ({ lookup }) => priority(lookup)),
+  on('DefaultTolerationSeconds', () => defaultTolerationSeconds),
+  off('PodTolerationRestriction', ({ lookup }, { tolerations }) => podTolerationRestriction(lookup, tolerations)),
+  off('ExtendedResourceToleration', () => extendedResourceToleration),
+  on('DefaultStorageClass', ({ lookup }) => defaultStorageClass(lookup)),
+  on('StorageObjectInUseProtection', () => storageObjectInUseProtection),
+  off('OwnerReferencesPermissionEnforcement', ({ authorizer, scheme }) =>
+    ownerReferencesPermissionEnforcement(authorizer, scheme),
+  ),
+  on('PersistentVolumeClaimResize', ({ lookup }) => persistentVolumeClaimResize(lookup)),
+  on('RuntimeClass', ({ lookup }) => runtimeClass(lookup)),
+  on('CertificateApproval', ({ authorizer }) => certificateApproval(authorizer)),
+  on('CertificateSigning', ({ authorizer }) => certificateSigning(authorizer)),
+  on('ClusterTrustBundleAttest', ({ authorizer }) => clusterTrustBundleAttest(authorizer)),
+  on('CertificateSubjectRestriction', () => certificateSubjectRestriction),
+  on('DefaultIngressClass', ({ lookup }) => defaultIngressClass(lookup)),
+  off('DenyServiceExternalIPs', () => denyServiceExternalIPs),
+  on('PodTopologyLabels', ({ lookup }) => podTopologyLabels(lookup)),
+  on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
+  on('ResourceQuota', (deps, { limitedResources }) => resourceQuota(deps, limitedResources)),
+  off('AlwaysDeny', () => alwaysDeny),
+];
+
+/** `--enable-admission-plugins` and `--disable-admission-plugins`. */
+export interface PluginSwitches {
+  readonly enable: readonly string[];
+  readonly disable: readonly string[];
+}
+
+/** The names of those that are on, in order. Throws a UserError for a name that does not exist or is in both lists. */
+export function enabledPlugins({ enable, disable }: PluginSwitches): string[] {
+  const known = new Set(entries.map(each => each.name));
+  for (const [flag, names] of Object.entries({ enable, disable })) {
+    const unknown = names.find(name => !known.has(name));
+    if (unknown !== undefined)
+      throw new UserError(`${flag}-admission-plugins plugin ${JSON.stringify(unknown)} is unknown`);
+  }
+  const both = enable.filter(name => disable.includes(name));
+  if (both.length > 0)
+    throw new UserError(`[${both.join(' ')}] in enable-admission-plugins and disable-admission-plugins overlapped`);
+  return entries
+    .filter(({ name, byDefault }) => (byDefault && !disable.includes(name)) || enable.includes(name))
+    .map(each => each.name);
+}
+
+/** The chain's plugins; what guards roles against escalation is no plugin upstream and cannot be switched off. */
+export function admissionPlugins(
+  deps: AdmissionDeps,
+  switches: PluginSwitches,
+  control: AdmissionControl,
+): readonly AdmissionPlugin[] {
+  const names = new Set(enabledPlugins(switches));
+  const plugins = entries.filter(({ name }) => names.has(name)).map(({ make }) => make(deps, control));
+  const last = plugins.findIndex(({ name }) => name === 'ResourceQuota' || name === 'AlwaysDeny');
+  return plugins.toSpliced(last < 0 ? plugins.length : last, 0, rbacEscalation(deps.rbac, deps.authorizer));
 }

@@ -1,11 +1,12 @@
 /**
- * Volumes and claims: default class, and finalizers that keep what is in use. Upstream:
- * plugin/pkg/admission/storage/{storageclass/setdefault,storageobjectinuseprotection}, network/defaultingressclass.
+ * Volumes and claims: default class, growth, and finalizers that keep what is in use. Upstream:
+ * plugin/pkg/admission/storage/{storageclass/setdefault,storageobjectinuseprotection,persistentvolume/resize},
+ * network/defaultingressclass.
  */
 import type { Ingress, PersistentVolumeClaim, StorageClass } from '#api/types';
-import { type Draft, type KubeObject, parseTimeMs } from '#apimachinery';
+import { type Draft, type KubeObject, parseQuantity, parseTimeMs } from '#apimachinery';
 import type { AdmissionPlugin } from './chain.ts';
-import { isFor } from './errors.ts';
+import { admissionForbidden, isFor } from './errors.ts';
 import type { Lookup } from './lookup.ts';
 
 const isDefaultClass = 'storageclass.kubernetes.io/is-default-class';
@@ -34,6 +35,35 @@ export function defaultStorageClass(lookup: Lookup): AdmissionPlugin {
         })
         .sort(newestFirst) as unknown as StorageClass[];
       if (standard) claim.spec.storageClassName = standard.metadata.name!;
+    },
+  };
+}
+
+function classOf(claim: PersistentVolumeClaim): string {
+  return claim.metadata.annotations?.[classAnnotation] ?? claim.spec?.storageClassName ?? '';
+}
+
+/** Claims grow when they are bound and their class lets them. */
+export function persistentVolumeClaimResize(lookup: Lookup): AdmissionPlugin {
+  return {
+    name: 'PersistentVolumeClaimResize',
+    handles: attributes => attributes.operation === 'UPDATE' && isFor(attributes, '', 'persistentvolumeclaims'),
+    async validate(attributes, object) {
+      const [now, old] = [object, attributes.old] as unknown as [PersistentVolumeClaim, PersistentVolumeClaim];
+      const sizeOf = (claim: PersistentVolumeClaim) =>
+        parseQuantity(claim.spec?.resources?.requests?.['storage'] ?? '0');
+      if (sizeOf(now).compare(sizeOf(old)) <= 0) return;
+      if (old.status?.phase !== 'Bound') {
+        throw admissionForbidden(attributes, object, 'Only bound persistent volume claims can be expanded');
+      }
+      const name = classOf(now);
+      if (name !== '' && name === classOf(old)) {
+        const found = (await lookup.get('storage.k8s.io', 'storageclasses', '', name)) as StorageClass | undefined;
+        if (found?.allowVolumeExpansion) return;
+      }
+      const why =
+        'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize';
+      throw admissionForbidden(attributes, object, why);
     },
   };
 }

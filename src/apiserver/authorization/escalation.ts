@@ -109,7 +109,7 @@ export function escalation(
 }
 
 /** Only what the garbage collector needs to change: owners and finalizers. */
-function onlyOwners(now: KubeObject, old: KubeObject): boolean {
+export function onlyCollectorFields(now: KubeObject, old: KubeObject): boolean {
   const bare = ({ metadata, ...rest }: KubeObject): object => {
     const { ownerReferences: _o, finalizers: _f, managedFields: _m, ...meta } = metadata;
     return { ...rest, metadata: meta };
@@ -144,7 +144,7 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
       const { user, namespace, old, resource } = attributes;
       if (user.groups.includes('system:masters')) return;
       const object = draft as unknown as KubeObject;
-      if (old && onlyOwners(object, old)) return;
+      if (old && onlyCollectorFields(object, old)) return;
       const name = object.metadata.name ?? '';
       const about = { group, resource: resource.resource };
       const refuse = (why: string): never => {

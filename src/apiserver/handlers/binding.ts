@@ -9,10 +9,12 @@ import {
   type Draft,
   FieldPath,
   formatTime,
+  type KubeObject,
   notSupported,
   required,
   StatusError,
 } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
@@ -41,8 +43,12 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   if (binding.metadata.name && binding.metadata.name !== name) {
     throw badRequest('name in URL does not match name in Binding object');
   }
-  refuseWrong(binding);
   const dryRun = isDryRun(options);
+  const more = { operation: 'CREATE' as const, name, dryRun, options: { ...options }, old: null, kind };
+  const attributes = admissionAttributes(scope, more);
+  await deps.admission.admit(attributes, object);
+  refuseWrong(binding);
+  (await deps.admission.validate(attributes, object as KubeObject))?.release?.();
   const context: WriteContext = {
     user: scope.user,
     namespace,

@@ -16,13 +16,15 @@ import {
   notFound,
   StatusError,
 } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
+import type { DeleteContext } from '../registry/context.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { deleteContext } from './delete.ts';
-import { deleteOptionsFromQuery, writeOptions } from './options.ts';
+import { deleteOptionsFromQuery, isDryRun, writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'policy', version: 'v1', kind: 'Eviction' };
@@ -48,11 +50,16 @@ export function evictPod(lookup: Lookup): Handler {
     const options = merged(eviction.deleteOptions as DeleteOptions | undefined, deleteOptionsFromQuery(request.query));
     const pod = (await lookup.get('', 'pods', namespace, name)) as unknown as Pod | undefined;
     if (!pod) throw notFound({ group: '', resource: 'pods' }, name);
+    const dryRun = isDryRun(options);
+    const more = { operation: 'CREATE' as const, name, dryRun, options: { ...options }, old: null, kind };
+    const attributes = admissionAttributes(scope, more);
+    await scope.deps.admission.admit(attributes, object);
+    (await scope.deps.admission.validate(attributes, object as KubeObject))?.release?.();
     if (!canIgnoreBudget(pod)) await takeFromBudget(scope, lookup, pod, options);
     await deleteObject(
       scope.deps.registry,
       scope.deps.scheme.find('', 'v1', 'pods')!,
-      deleteContext(scope, name, options),
+      withoutAdmission(deleteContext(scope, name, options)),
     );
     const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
     return respondValue(status, builtinTypes.struct(statusType), output, 201);
@@ -62,6 +69,11 @@ export function evictPod(lookup: Lookup): Handler {
 function merged(own: DeleteOptions | undefined, query: DeleteOptions): DeleteOptions {
   const { kind: _kind, apiVersion: _version, ...rest } = own ?? {};
   return { ...query, ...rest };
+}
+
+/** The eviction was admitted; the deletion that it comes to is not asked about again. */
+function withoutAdmission({ validate: _, ...context }: DeleteContext): DeleteContext {
+  return context;
 }
 
 /** Finished, or not yet started: nobody is disrupted. */

@@ -11,9 +11,11 @@ import {
   formatTime,
   invalid,
   invalidValue,
+  type KubeObject,
   notFound,
   parseApiVersion,
 } from '#apimachinery';
+import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
 import type { ServiceAccountTokens, TokenBinding } from '../authentication/service-account-tokens.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
@@ -46,6 +48,10 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     must('namespace', namespace);
     const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
     if (!account) throw notFound(scope.about, name);
+    const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
+    const attributes = admissionAttributes(scope, more);
+    await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
+    (await scope.deps.admission.validate(attributes, request as unknown as KubeObject))?.release?.();
     if (!spec.audiences?.length) spec.audiences = [...tokens.audiences];
     metadata.name = name;
     metadata.namespace = namespace;

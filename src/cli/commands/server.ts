@@ -1,11 +1,19 @@
 /** `kobune server`: the server in the foreground; `up` runs this in the background. */
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger, type LogLevel, systemClock } from '#base';
-import { checkMachine, ensureConfig, runServer, stateDir, thisMachine } from '#cluster';
+import {
+  type ApiServerFlags,
+  apiServerSettings,
+  checkMachine,
+  ensureConfig,
+  runServer,
+  stateDir,
+  thisMachine,
+} from '#cluster';
 import { type ClusterOptions, nameOption, rootOption } from '../options.ts';
 
 /** Options that `up` passes on. */
-export interface ServerFlags extends ClusterOptions {
+export interface ServerFlags extends ClusterOptions, ApiServerFlags {
   readonly apiOnly?: boolean;
   /** False with `--no-node`. */
   readonly node: boolean;
@@ -27,6 +35,12 @@ export function addServerOptions(command: Command): Command {
     .option('--node-name <name>', 'name of the node (kept for later starts)')
     .option('--api-only', 'only the API with the namespace, service account and root CA controllers')
     .option('--no-node', 'control plane without a node on this machine')
+    .option(
+      '--enable-admission-plugins <names>',
+      'admission plugins that are off by default (default: NodeRestriction)',
+    )
+    .option('--disable-admission-plugins <names>', 'admission plugins that are on by default')
+    .option('--admission-control-config-file <path>', 'an AdmissionConfiguration')
     .option('--log-level <level>', 'debug, info, warn or error', 'info');
 }
 
@@ -37,13 +51,14 @@ export function serverCommand(): Command {
     .action(async (flags: ServerFlags) => {
       const dir = stateDir(flags.root, flags.name);
       if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
+      const apiServer = apiServerSettings(flags);
       const config = ensureConfig(dir, flags);
       const logger = createLogger({
         clock: systemClock,
         level: flags.logLevel,
         write: line => process.stderr.write(`${line}\n`),
       });
-      await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node });
+      await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, apiServer });
     });
 }
 
