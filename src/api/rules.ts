@@ -75,6 +75,9 @@ import { volumeAttributesClassRules } from './storage/v1/volume-attributes-class
 import { builtinTypes } from './tables.ts';
 import { kindWarnings } from './warnings/index.ts';
 
+/** What the allocation of addresses must know to be right before it gives any out. */
+export { checkClusterIPs } from './core/v1/service/validation.ts';
+
 /** By `group/version/Kind`, in the order of discovery. */
 const rules: Readonly<Record<string, KindRules<any>>> = {
   'batch/v1/Job': jobRules,

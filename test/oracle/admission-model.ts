@@ -4,6 +4,13 @@
  */
 import type { KindRecord } from '#api/kind';
 import type { Draft, KubeObject } from '#apimachinery';
+import {
+  allocatesNodePorts,
+  initFamilies,
+  needsHealthCheck,
+  normalizeClusterIPs,
+  patchAllocatedValues,
+} from '../../src/apiserver/registry/hooks/service-families.ts';
 import type { Outcome } from './pipeline.ts';
 
 const tokenVolume = 'kube-api-access-abcde';
@@ -82,23 +89,43 @@ let ports = 0;
 export function allocate(
   record: KindRecord,
   object: Draft<KubeObject>,
-  _old: KubeObject | undefined,
+  old: KubeObject | undefined,
 ): Outcome | undefined {
   if (record.kind !== 'Service') return undefined;
-  const spec = object['spec'] as any;
-  if (!spec || spec.type === 'ExternalName') return undefined;
-  const headless = spec.clusterIP === 'None';
-  if (!spec.ipFamilyPolicy) spec.ipFamilyPolicy = 'SingleStack';
-  if (!spec.ipFamilies?.length) spec.ipFamilies = ['IPv4'];
-  if (!headless && !spec.clusterIP) {
-    spec.clusterIP = `10.96.1.${++addresses % 250}`;
-    spec.clusterIPs = [spec.clusterIP];
-  } else if (!spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
-  if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)) {
-    for (const port of spec.ports ?? []) if (!port.nodePort) port.nodePort = 30000 + (++ports % 2000);
+  const spec = ((object as any).spec ??= {});
+  const before = (old as any)?.spec ?? null;
+  if (before) patchAllocatedValues(spec, before);
+  normalizeClusterIPs(spec, before);
+  const errors = initFamilies(spec, before, ['IPv4']);
+  if (errors.length > 0) {
+    return { code: 422, causes: errors.map(({ type, field, body }) => ({ reason: type, message: body, field })) };
   }
-  if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && !spec.healthCheckNodePort) {
-    spec.healthCheckNodePort = 32000 + (++ports % 700);
-  }
+  const refusal = giveAddress(spec, before);
+  if (refusal) return refusal;
+  givePorts(spec);
   return undefined;
+}
+
+function giveAddress(spec: any, before: any): Outcome | undefined {
+  const isNew = !before || before.type === 'ExternalName';
+  if (!isNew || spec.type === 'ExternalName' || spec.clusterIPs?.[0] === 'None') return undefined;
+  const wanted = spec.clusterIPs?.[0];
+  if (wanted && !wanted.startsWith('10.96.')) {
+    const range = `the provided IP (${wanted}) is not in the valid range. The range of valid IPs is 10.96.0.0/16`;
+    const message = `Invalid value: ["${wanted}"]: failed to allocate IP ${wanted}: ${range}`;
+    return { code: 422, causes: [{ reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' }] };
+  }
+  spec.clusterIPs = [spec.clusterIPs?.[0] || `10.96.1.${++addresses % 250}`];
+  spec.clusterIP = spec.clusterIPs[0];
+  return undefined;
+}
+
+function givePorts(spec: any): void {
+  const ported = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+  const given = new Map<number, number>();
+  for (const port of ported ? (spec.ports ?? []) : []) {
+    if (!port.nodePort && allocatesNodePorts(spec)) port.nodePort = given.get(port.port) ?? 30000 + (++ports % 2000);
+    if (port.nodePort) given.set(port.port, port.nodePort);
+  }
+  if (needsHealthCheck(spec) && !spec.healthCheckNodePort) spec.healthCheckNodePort = 32000 + (++ports % 700);
 }

@@ -3,7 +3,15 @@
  * An address is an IPAddress object, a node port a key of its own. Upstream: pkg/registry/core/service/storage.
  */
 import type { Service } from '#api/types';
-import { type Draft, FieldPath, formatTime, internalError, invalidValue, type KubeObject } from '#apimachinery';
+import {
+  type Draft,
+  FieldPath,
+  formatTime,
+  internalError,
+  invalidValue,
+  type KubeObject,
+  StatusError,
+} from '#apimachinery';
 import type { Clock, Random } from '#base';
 import type { Precondition, StorageOp, Store } from '#storage';
 import type { ServedResource } from '../../scheme/resource.ts';
@@ -12,7 +20,16 @@ import type { WriteContext } from '../context.ts';
 import type { Companions } from '../object-store.ts';
 import type { RegistryHook } from '../registry.ts';
 import { AddressRange } from './address-range.ts';
-import { type Family, initFamilies, normalizeClusterIPs, patchAllocatedValues, refuse } from './service-families.ts';
+import {
+  allocatesNodePorts,
+  type Family,
+  initFamilies,
+  isSettledPreference,
+  needsHealthCheck,
+  normalizeClusterIPs,
+  patchAllocatedValues,
+  refuse,
+} from './service-families.ts';
 
 export interface ServiceHookDeps {
   readonly store: Store;
@@ -31,9 +48,17 @@ const encoder = new TextEncoder();
 
 /** The keys that one write takes and gives back. */
 class Transaction {
+  /** Nothing is given out: addresses and ports are made up, as upstream does. */
+  readonly dryRun: boolean;
   readonly preconditions: Precondition[] = [];
   readonly ops: StorageOp[] = [];
+  /** Node ports that were taken. */
+  readonly ports: number[] = [];
   readonly #touched = new Set<string>();
+
+  constructor(dryRun: boolean) {
+    this.dryRun = dryRun;
+  }
 
   take(key: string, value: Uint8Array): void {
     if (this.#touched.has(key)) return;
@@ -53,20 +78,25 @@ class Transaction {
   }
 }
 
+/** The port that a dry run shows: the next one after those of this write, or one beyond the usual range. */
+function imaginedPort({ ports }: Transaction): number {
+  return (ports.length === 0 ? 32768 : Math.max(...ports)) + 1;
+}
+
 export function serviceHook(deps: ServiceHookDeps): RegistryHook {
   const ranges = deps.serviceCidrs.map(cidr => new AddressRange(cidr));
   const allocator = new Allocator(deps, ranges);
   return {
     async prepare(object, old, context) {
-      const transaction = new Transaction();
+      const transaction = new Transaction(context.dryRun);
       const before = old as Service | null;
       if (object === null) allocator.releaseAll(before!, transaction);
       else {
         const service = object as unknown as DraftService;
-        if (before) patchAllocatedValues(service, before);
-        normalizeClusterIPs(service, before);
+        if (before) patchAllocatedValues(service.spec, before.spec);
+        normalizeClusterIPs(service.spec, before?.spec ?? null);
         const families = [...new Set(ranges.map(range => range.family))];
-        initFamilies(service, before, families);
+        refuse(service, initFamilies(service.spec, before?.spec ?? null, families));
         await allocator.addresses(service, before, context, transaction);
         await allocator.ports(service, before, transaction);
       }
@@ -77,9 +107,6 @@ export function serviceHook(deps: ServiceHookDeps): RegistryHook {
 
 const hasPorts = ({ type }: { readonly type?: string | undefined }): boolean =>
   type === 'NodePort' || type === 'LoadBalancer';
-
-const needsHealthCheck = ({ type, externalTrafficPolicy }: Service['spec'] | DraftService['spec']): boolean =>
-  type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
 
 /** The cluster addresses that a Service holds. */
 function held(service: Service | null): readonly string[] {
@@ -110,6 +137,7 @@ class Allocator {
     for (const port of heldPorts(service)) transaction.give(this.#portKey(port));
   }
 
+  /** A Service that is new to cluster addresses gets them; others gain or lose the second. */
   async addresses(
     service: DraftService,
     old: Service | null,
@@ -117,22 +145,37 @@ class Allocator {
     transaction: Transaction,
   ): Promise<void> {
     const { spec: now } = service;
-    const before = new Set(held(old));
-    const headless = now.clusterIPs?.[0] === 'None';
-    if (now.type !== 'ExternalName' && !headless) {
-      const addresses = [...(now.clusterIPs ?? [])];
-      for (const [at, family] of (now.ipFamilies ?? []).entries()) {
-        const wanted = addresses[at] ?? '';
-        if (before.has(wanted)) continue;
-        addresses[at] = await this.#takeAddress(service, family as Family, wanted, context, transaction);
-      }
-      if (addresses.length > 0) {
-        now.clusterIPs = addresses;
-        now.clusterIP = addresses[0]!;
-      }
+    if (isSettledPreference(now, old?.spec ?? null)) return;
+    if (!old || (old.spec.type === 'ExternalName' && now.type !== 'ExternalName')) {
+      if (now.type === 'ExternalName' || now.clusterIPs?.[0] === 'None') return;
+      await this.#takeAddresses(service, 0, context, transaction);
+      return;
     }
-    const after = new Set(now.type === 'ExternalName' || headless ? [] : (now.clusterIPs ?? []));
-    for (const address of before) if (!after.has(address)) transaction.give(this.#addressKey(address));
+    if (old.spec.clusterIPs?.[0] === 'None') return;
+    const before = held(old);
+    if (now.type === 'ExternalName') for (const address of before) transaction.give(this.#addressKey(address));
+    else if (now.ipFamilies?.length === 2 && old.spec.ipFamilies?.length === 1) {
+      await this.#takeAddresses(service, 1, context, transaction);
+    } else if (now.ipFamilies?.length === 1 && old.spec.ipFamilies?.length === 2 && before[1]) {
+      transaction.give(this.#addressKey(before[1]));
+    }
+  }
+
+  /** Of the families from `first` on: those that are wanted by number, any for the others. */
+  async #takeAddresses(
+    service: DraftService,
+    first: number,
+    context: WriteContext,
+    transaction: Transaction,
+  ): Promise<void> {
+    const { spec: now } = service;
+    const addresses = [...(now.clusterIPs ?? [])];
+    for (const [at, family] of (now.ipFamilies ?? []).entries()) {
+      if (at < first) continue;
+      addresses[at] = await this.#takeAddress(service, family as Family, addresses[at] ?? '', context, transaction);
+    }
+    now.clusterIPs = addresses;
+    if (addresses[0]) now.clusterIP = addresses[0];
   }
 
   async #takeAddress(
@@ -151,10 +194,12 @@ class Allocator {
         const valid = ranges.map(range => range.cidr).join(',');
         fail(`the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${valid}`);
       }
+      if (transaction.dryRun) return wanted;
       if (await this.#exists(this.#addressKey(wanted))) fail('provided IP is already allocated');
       transaction.take(this.#addressKey(wanted), this.#addressObject(service, wanted, family, context));
       return wanted;
     }
+    if (transaction.dryRun && ranges[0]) return ranges[0].cidr.replace(/\/.*/, '');
     for (const range of ranges) {
       for (const address of range.candidates(() => this.#deps.random.float())) {
         const key = this.#addressKey(address);
@@ -169,49 +214,72 @@ class Allocator {
   }
 
   async ports(service: DraftService, old: Service | null, transaction: Transaction): Promise<void> {
-    const before = heldPorts(old);
-    const kept = new Set<number>();
     const { spec: now } = service;
-    const taken = new Map<string, number>();
-    const mayAllocate = now.type === 'NodePort' || now.allocateLoadBalancerNodePorts !== false;
-    for (const [at, port] of (hasPorts(now) ? (now.ports ?? []) : []).entries()) {
-      if (!port.nodePort) {
-        if (!mayAllocate) continue;
-        const shared = [...taken.values()].find((_, i) => [...taken.keys()][i] === String(port.port));
-        const requested = (now.ports ?? []).find(each => each.port === port.port && each.nodePort)?.nodePort;
-        port.nodePort = shared ?? requested;
-        if (!port.nodePort) {
-          port.nodePort = await this.#freePort(transaction, before);
-          this.#holdPort(service, port.nodePort, transaction);
-        }
-      }
-      if (!before.has(port.nodePort) && !kept.has(port.nodePort)) {
-        await this.#takePort(service, port.nodePort, at, transaction);
-      }
-      taken.set(String(port.port), port.nodePort);
-      kept.add(port.nodePort);
+    const before = heldPorts(old);
+    if (hasPorts(now)) {
+      if (old) await this.#updatePorts(service, before, transaction);
+      else await this.#initPorts(service, transaction);
     }
-    if (needsHealthCheck(now)) {
-      if (!now.healthCheckNodePort) {
-        now.healthCheckNodePort = await this.#freePort(transaction, before);
-        this.#holdPort(service, now.healthCheckNodePort, transaction);
-      }
-      if (!before.has(now.healthCheckNodePort)) {
-        await this.#takePort(service, now.healthCheckNodePort, -1, transaction);
-      }
-      kept.add(now.healthCheckNodePort);
-    }
+    const checksNow = needsHealthCheck(now);
+    if (checksNow && !(old && needsHealthCheck(old.spec))) await this.#takeHealthPort(service, before, transaction);
+    const kept = heldPorts(service as unknown as Service);
     for (const port of before) if (!kept.has(port)) transaction.give(this.#portKey(port));
+  }
+
+  /** Ports of one number share a node port, whatever their protocol. */
+  async #initPorts(service: DraftService, transaction: Transaction): Promise<void> {
+    const { spec: now } = service;
+    const ports = now.ports ?? [];
+    const given = new Map<number, number>();
+    for (const [at, port] of ports.entries()) {
+      if (!port.nodePort && !allocatesNodePorts(now)) continue;
+      const known = given.get(port.port);
+      if (known === undefined) {
+        const wanted = ports.find(each => each.port === port.port && each.nodePort)?.nodePort;
+        if (wanted) await this.#takePort(service, wanted, at, transaction);
+        port.nodePort = wanted ?? (await this.#takeFreePort(service, new Set(), transaction));
+        given.set(port.port, port.nodePort);
+      } else if (!port.nodePort) port.nodePort = known;
+      else if (port.nodePort !== known) await this.#takePort(service, port.nodePort, at, transaction);
+    }
+  }
+
+  async #updatePorts(service: DraftService, before: ReadonlySet<number>, transaction: Transaction): Promise<void> {
+    const { spec: now } = service;
+    const seen = new Set<string>();
+    const taken = new Set<number>();
+    for (const [at, port] of (now.ports ?? []).entries()) {
+      if (!port.nodePort && !allocatesNodePorts(now)) continue;
+      if (!port.nodePort) port.nodePort = await this.#takeFreePort(service, before, transaction);
+      else if (!before.has(port.nodePort) && !taken.has(port.nodePort)) {
+        await this.#takePort(service, port.nodePort, at, transaction);
+        taken.add(port.nodePort);
+      }
+      const key = `{${port.protocol} ${port.nodePort}}`;
+      if (seen.has(key)) throw new StatusError({ code: 500, message: `duplicate nodePort: ${key}` });
+      seen.add(key);
+    }
+  }
+
+  async #takeHealthPort(service: DraftService, before: ReadonlySet<number>, transaction: Transaction): Promise<void> {
+    const { spec: now } = service;
+    if (now.healthCheckNodePort) await this.#takePort(service, now.healthCheckNodePort, -1, transaction);
+    else now.healthCheckNodePort = await this.#takeFreePort(service, before, transaction);
+  }
+
+  async #takeFreePort(service: DraftService, before: ReadonlySet<number>, transaction: Transaction): Promise<number> {
+    const port = transaction.dryRun ? imaginedPort(transaction) : await this.#freePort(transaction, before);
+    this.#holdPort(service, port, transaction);
+    return port;
   }
 
   async #takePort(service: DraftService, port: number, at: number, transaction: Transaction): Promise<void> {
     const [low, high] = this.#deps.nodePortRange;
     const key = this.#portKey(port);
     let why = '';
-    if (port < low || port > high) {
+    if (!transaction.dryRun && (port < low || port > high)) {
       why = `provided port is not in the valid range. The range of valid ports is ${low}-${high}`;
-    } else if (transaction.has(key)) return;
-    else if (await this.#exists(key)) why = 'provided port is already allocated';
+    } else if (transaction.has(key) || (await this.#exists(key))) why = 'provided port is already allocated';
     if (why !== '' && at < 0) throw internalError(`failed to allocate requested HealthCheck NodePort ${port}: ${why}`);
     if (why !== '') refuse(service, [invalidValue(spec.child('ports').index(at).child('nodePort'), port, why)]);
     this.#holdPort(service, port, transaction);
@@ -221,6 +289,7 @@ class Allocator {
   #holdPort(service: DraftService, port: number, transaction: Transaction): void {
     const key = this.#portKey(port);
     const { namespace, name } = service.metadata;
+    transaction.ports.push(port);
     transaction.take(key, encoder.encode(JSON.stringify({ service: `${namespace}/${name}` })));
   }
 

@@ -6,7 +6,7 @@ import { type Draft, nameIsDNSLabel, semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import { keepField, keepSpec } from '../../../strategies.ts';
 import type { Service, ServiceSpec } from '../../../types.ts';
-import { isExternallyAccessible, needsHealthCheckPort } from '../../helpers.ts';
+import { isExternallyAccessible } from '../../helpers.ts';
 import { validateService, validateServiceStatus } from './validation.ts';
 
 const affinityTimeoutSeconds = 10800;
@@ -32,40 +32,6 @@ function defaults({ spec, status }: Draft<Service>): void {
 
 const ported = (spec: ServiceSpec | Draft<ServiceSpec>): boolean =>
   spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-
-/** An update that leaves allocated values out means to keep them. Upstream: patchAllocatedValues, normalizeClusterIPs. */
-function patchAllocated(spec: Draft<ServiceSpec>, old: ServiceSpec): void {
-  const oldIPs = old.clusterIPs ?? [];
-  if (spec.type !== 'ExternalName' && old.type !== 'ExternalName') {
-    if (!spec.clusterIP && old.clusterIP) spec.clusterIP = old.clusterIP;
-    if (!spec.clusterIPs?.length && oldIPs.length > 0) spec.clusterIPs = [...oldIPs];
-  }
-  if (ported(spec) && ported(old)) {
-    const given = new Map(old.ports?.map(port => [port.name ?? '', port.nodePort ?? 0]));
-    const asked = new Set(spec.ports?.map(port => port.nodePort ?? 0));
-    const used = new Set([...given.values()].filter(port => port !== 0 && asked.has(port)));
-    for (const port of spec.ports ?? []) {
-      const before = given.get(port.name ?? '') ?? 0;
-      if (!port.nodePort && before !== 0 && !used.has(before)) port.nodePort = before;
-    }
-  }
-  if (needsHealthCheckPort(spec as ServiceSpec) && needsHealthCheckPort(old) && !spec.healthCheckNodePort) {
-    if (old.healthCheckNodePort) spec.healthCheckNodePort = old.healthCheckNodePort;
-  }
-  normalizeAddresses(spec, old);
-}
-
-/** The single address and the list follow one another, whichever a client changed. */
-function normalizeAddresses(spec: Draft<ServiceSpec>, old: ServiceSpec): void {
-  const same = (a: readonly string[] | undefined, b: readonly string[] | undefined): boolean =>
-    semanticEqual(a ?? [], b ?? []);
-  const now = spec.clusterIP ?? '';
-  const before = old.clusterIP ?? '';
-  if (old.clusterIPs?.length && !spec.clusterIPs?.length && before === now) spec.clusterIPs = [...old.clusterIPs];
-  if (before === now || !same(old.clusterIPs, spec.clusterIPs)) return;
-  if (before && !now) delete spec.clusterIPs;
-  else if (now) spec.clusterIPs = [now];
-}
 
 /** Values that the type no longer has, unless the client changed them itself. Upstream: dropTypeDependentFields. */
 function dropTypeDependent(draft: Draft<Service>, old: Service): void {
@@ -104,15 +70,16 @@ export const serviceRules: KindRules<Service> = {
   defaults,
   prepareCreate(draft) {
     draft.status = { loadBalancer: {} };
-    const { spec } = draft;
-    if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
   },
   prepareUpdate(draft, old) {
     keepField(draft, old, 'status');
-    patchAllocated(draft.spec, old.spec);
     dropTypeDependent(draft, old);
   },
   prepareStatus: keepSpec,
+  canonicalize({ spec }) {
+    // Upstream fills it whenever it reads a Service that lacks it.
+    if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+  },
   validate: validateService,
   validateStatus: validateServiceStatus,
   validateName: nameIsDNSLabel,

@@ -89,8 +89,8 @@ function checkAffinity(errors: Errors, spec: ServiceSpec): void {
 
 const isV6 = (text: string): boolean => parseIp(text)?.bytes.length === 16;
 
-/** clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy against each other. */
-function checkClusterIPs(errors: Errors, spec: ServiceSpec, old: ServiceSpec | undefined): void {
+/** clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy against each other. Allocation asks it first. */
+export function checkClusterIPs(errors: Errors, spec: ServiceSpec, old: ServiceSpec | undefined): void {
   if (spec.type === 'ExternalName') return;
   const { clusterIP = '', clusterIPs: ips = [], ipFamilies: families = [], ipFamilyPolicy: policy } = spec;
   const ipsPath = path.child('clusterIPs');
