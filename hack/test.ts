@@ -1,7 +1,7 @@
 /**
- * `npm test`: unit and contract tests, integration in process and over HTTPS, conformance, then end to end with real containers and
- * a real kubectl. Installs what it needs (unless `--no-install`), skips with the reason printed what this machine
- * cannot do, and closes with one line of counts.
+ * `npm test`: unit and contract tests, integration in process and over HTTPS, conformance, then end to end with real
+ * containers and a real kubectl. Installs what it needs (unless `--no-install`), skips with the reason printed what
+ * this machine cannot do, and closes with one line of counts.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
