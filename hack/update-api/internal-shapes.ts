@@ -59,6 +59,8 @@ const scalars: Readonly<Record<string, string>> = {
   'metav1.MicroTime': 't',
   'metav1.Duration': 'd',
   'intstr.IntOrString': 'o',
+  'metav1.LabelSelector': 'L',
+  'types.UID': 's',
 };
 
 const byteSlice = '[]byte';

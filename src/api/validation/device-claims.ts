@@ -16,6 +16,7 @@ import type {
   DeviceConstraint,
   DeviceRequest,
   DeviceSubRequest,
+  DeviceToleration,
   ExactDeviceRequest,
   ResourceClaimSpec,
 } from '../types.ts';
@@ -44,15 +45,20 @@ export function requestNamesOf(claim: DeviceClaim | undefined): RequestNames {
   );
 }
 
-function countDefaults(request: { allocationMode?: string; count?: number }): void {
+function requestDefaults(request: Draft<ExactDeviceRequest>): void {
   request.allocationMode ||= 'ExactCount';
   if (request.allocationMode === 'ExactCount') request.count ||= 1;
+  tolerationDefaults(request.tolerations);
+}
+
+export function tolerationDefaults(tolerations: Draft<DeviceToleration>[] | undefined): void {
+  for (const toleration of tolerations ?? []) toleration.operator ||= 'Equal';
 }
 
 export function claimDefaults(spec: Draft<ResourceClaimSpec> | undefined): void {
   for (const request of spec?.devices?.requests ?? []) {
-    if (request.exactly) countDefaults(request.exactly);
-    for (const sub of request.firstAvailable ?? []) countDefaults(sub);
+    if (request.exactly) requestDefaults(request.exactly);
+    for (const sub of request.firstAvailable ?? []) requestDefaults(sub);
   }
 }
 

@@ -11,7 +11,7 @@ core.PersistentVolumeStatus Phase:phase:s Message:message:s Reason:reason:s Last
 core.PersistentVolumeList ^j ^j Items:items:[Score.PersistentVolume
 core.PersistentVolumeClaim ^j ^O Spec:spec:Score.PersistentVolumeClaimSpec Status:status:Score.PersistentVolumeClaimStatus
 core.PersistentVolumeClaimList ^j ^j Items:items:[Score.PersistentVolumeClaim
-core.PersistentVolumeClaimSpec AccessModes:accessModes:[s Selector:selector:*j Resources:resources:Score.VolumeResourceRequirements VolumeName:volumeName:s StorageClassName:storageClassName:*s VolumeMode:volumeMode:*s DataSource:dataSource:*Score.TypedLocalObjectReference DataSourceRef:dataSourceRef:*Score.TypedObjectReference VolumeAttributesClassName:volumeAttributesClassName:*s
+core.PersistentVolumeClaimSpec AccessModes:accessModes:[s Selector:selector:*L Resources:resources:Score.VolumeResourceRequirements VolumeName:volumeName:s StorageClassName:storageClassName:*s VolumeMode:volumeMode:*s DataSource:dataSource:*Score.TypedLocalObjectReference DataSourceRef:dataSourceRef:*Score.TypedObjectReference VolumeAttributesClassName:volumeAttributesClassName:*s
 core.TypedObjectReference APIGroup:apiGroup:*s Kind:kind:s Name:name:s Namespace:namespace:*s
 core.ModifyVolumeStatus TargetVolumeAttributesClassName:targetVolumeAttributesClassName:s Status:status:s
 core.PersistentVolumeClaimCondition Type:type:s Status:status:s LastProbeTime:lastProbeTime:t LastTransitionTime:lastTransitionTime:t Reason:reason:s Message:message:s
@@ -56,7 +56,7 @@ core.StorageOSPersistentVolumeSource VolumeName:volumeName:s VolumeNamespace:vol
 core.ConfigMapVolumeSource ^Score.LocalObjectReference Items:items:[Score.KeyToPath DefaultMode:defaultMode:*i Optional:optional:*b
 core.ConfigMapProjection ^Score.LocalObjectReference Items:items:[Score.KeyToPath Optional:optional:*b
 core.ServiceAccountTokenProjection Audience:audience:s ExpirationSeconds:expirationSeconds:i Path:path:s
-core.ClusterTrustBundleProjection Name:name:*s SignerName:signerName:*s LabelSelector:labelSelector:*j Optional:optional:*b Path:path:s
+core.ClusterTrustBundleProjection Name:name:*s SignerName:signerName:*s LabelSelector:labelSelector:*L Optional:optional:*b Path:path:s
 core.PodCertificateProjection SignerName:signerName:s KeyType:keyType:s MaxExpirationSeconds:maxExpirationSeconds:*i CredentialBundlePath:credentialBundlePath:s KeyPath:keyPath:s CertificateChainPath:certificateChainPath:s UserAnnotations:userAnnotations:ms
 core.ProjectedVolumeSource Sources:sources:[Score.VolumeProjection DefaultMode:defaultMode:*i
 core.VolumeProjection Secret:secret:*Score.SecretProjection DownwardAPI:downwardAPI:*Score.DownwardAPIProjection ConfigMap:configMap:*Score.ConfigMapProjection ServiceAccountToken:serviceAccountToken:*Score.ServiceAccountTokenProjection ClusterTrustBundle:clusterTrustBundle:*Score.ClusterTrustBundleProjection PodCertificate:podCertificate:*Score.PodCertificateProjection
@@ -120,7 +120,7 @@ core.Affinity NodeAffinity:nodeAffinity:*Score.NodeAffinity PodAffinity:podAffin
 core.PodAffinity RequiredDuringSchedulingIgnoredDuringExecution:requiredDuringSchedulingIgnoredDuringExecution:[Score.PodAffinityTerm PreferredDuringSchedulingIgnoredDuringExecution:preferredDuringSchedulingIgnoredDuringExecution:[Score.WeightedPodAffinityTerm
 core.PodAntiAffinity RequiredDuringSchedulingIgnoredDuringExecution:requiredDuringSchedulingIgnoredDuringExecution:[Score.PodAffinityTerm PreferredDuringSchedulingIgnoredDuringExecution:preferredDuringSchedulingIgnoredDuringExecution:[Score.WeightedPodAffinityTerm
 core.WeightedPodAffinityTerm Weight:weight:i PodAffinityTerm:podAffinityTerm:Score.PodAffinityTerm
-core.PodAffinityTerm LabelSelector:labelSelector:*j Namespaces:namespaces:[s TopologyKey:topologyKey:s NamespaceSelector:namespaceSelector:*j MatchLabelKeys:matchLabelKeys:[s MismatchLabelKeys:mismatchLabelKeys:[s
+core.PodAffinityTerm LabelSelector:labelSelector:*L Namespaces:namespaces:[s TopologyKey:topologyKey:s NamespaceSelector:namespaceSelector:*L MatchLabelKeys:matchLabelKeys:[s MismatchLabelKeys:mismatchLabelKeys:[s
 core.NodeAffinity RequiredDuringSchedulingIgnoredDuringExecution:requiredDuringSchedulingIgnoredDuringExecution:*Score.NodeSelector PreferredDuringSchedulingIgnoredDuringExecution:preferredDuringSchedulingIgnoredDuringExecution:[Score.PreferredSchedulingTerm
 core.PreferredSchedulingTerm Weight:weight:i Preference:preference:Score.NodeSelectorTerm
 core.Taint Key:key:s Value:value:s Effect:effect:s TimeAdded:timeAdded:*t
@@ -174,7 +174,7 @@ core.EndpointPort Name:name:s Port:port:i Protocol:protocol:s AppProtocol:appPro
 core.EndpointsList ^j ^j Items:items:[Score.Endpoints
 core.NodeSpec PodCIDRs:podCIDRs:[s ProviderID:providerID:s Unschedulable:unschedulable:b Taints:taints:[Score.Taint ConfigSource:configSource:*Score.NodeConfigSource DoNotUseExternalID:externalID:s
 core.NodeConfigSource ConfigMap:configMap:*Score.ConfigMapNodeConfigSource
-core.ConfigMapNodeConfigSource Namespace:namespace:s Name:name:s UID:uid:j ResourceVersion:resourceVersion:s KubeletConfigKey:kubeletConfigKey:s
+core.ConfigMapNodeConfigSource Namespace:namespace:s Name:name:s UID:uid:s ResourceVersion:resourceVersion:s KubeletConfigKey:kubeletConfigKey:s
 core.DaemonEndpoint Port:Port:i
 core.NodeDaemonEndpoints KubeletEndpoint:kubeletEndpoint:Score.DaemonEndpoint
 core.NodeRuntimeHandlerFeatures RecursiveReadOnlyMounts:recursiveReadOnlyMounts:*b UserNamespaces:userNamespaces:*b
@@ -199,7 +199,7 @@ core.NamespaceCondition Type:type:s Status:status:s LastTransitionTime:lastTrans
 core.Namespace ^j ^O Spec:spec:Score.NamespaceSpec Status:status:Score.NamespaceStatus
 core.NamespaceList ^j ^j Items:items:[Score.Namespace
 core.Binding ^j ^O Target:target:Score.ObjectReference
-core.Preconditions UID:uid:*j
+core.Preconditions UID:uid:*s
 core.PodLogOptions ^j Container:container:s Follow:follow:b Previous:previous:b SinceSeconds:sinceSeconds:*i SinceTime:sinceTime:*t Timestamps:timestamps:b TailLines:tailLines:*i LimitBytes:limitBytes:*i InsecureSkipTLSVerifyBackend:insecureSkipTLSVerifyBackend:b Stream:stream:*s
 core.PodAttachOptions ^j Stdin:stdin:b Stdout:stdout:b Stderr:stderr:b TTY:tty:b Container:container:s
 core.PodExecOptions ^j Stdin:stdin:b Stdout:stdout:b Stderr:stderr:b TTY:tty:b Container:container:s Command:command:[s
@@ -207,7 +207,7 @@ core.PodPortForwardOptions ^j Ports:ports:[i
 core.PodProxyOptions ^j Path:path:s
 core.NodeProxyOptions ^j Path:path:s
 core.ServiceProxyOptions ^j Path:path:s
-core.ObjectReference Kind:kind:s Namespace:namespace:s Name:name:s UID:uid:j APIVersion:apiVersion:s ResourceVersion:resourceVersion:s FieldPath:fieldPath:s
+core.ObjectReference Kind:kind:s Namespace:namespace:s Name:name:s UID:uid:s APIVersion:apiVersion:s ResourceVersion:resourceVersion:s FieldPath:fieldPath:s
 core.LocalObjectReference Name:name:s
 core.TypedLocalObjectReference APIGroup:apiGroup:*s Kind:kind:s Name:name:s
 core.SerializedReference ^j Reference:reference:Score.ObjectReference
@@ -236,7 +236,7 @@ core.SecurityContext Capabilities:capabilities:*Score.Capabilities Privileged:pr
 core.SELinuxOptions User:user:s Role:role:s Type:type:s Level:level:s
 core.WindowsSecurityContextOptions GMSACredentialSpecName:gmsaCredentialSpecName:*s GMSACredentialSpec:gmsaCredentialSpec:*s RunAsUserName:runAsUserName:*s HostProcess:hostProcess:*b
 core.RangeAllocation ^j ^O Range:range:s Data:data:j
-core.TopologySpreadConstraint MaxSkew:maxSkew:i TopologyKey:topologyKey:s WhenUnsatisfiable:whenUnsatisfiable:s LabelSelector:labelSelector:*j MinDomains:minDomains:*i NodeAffinityPolicy:nodeAffinityPolicy:*s NodeTaintsPolicy:nodeTaintsPolicy:*s MatchLabelKeys:matchLabelKeys:[s
+core.TopologySpreadConstraint MaxSkew:maxSkew:i TopologyKey:topologyKey:s WhenUnsatisfiable:whenUnsatisfiable:s LabelSelector:labelSelector:*L MinDomains:minDomains:*i NodeAffinityPolicy:nodeAffinityPolicy:*s NodeTaintsPolicy:nodeTaintsPolicy:*s MatchLabelKeys:matchLabelKeys:[s
 core.PortStatus Port:port:i Protocol:protocol:s Error:error:*s
 core.ImageVolumeSource Reference:reference:s PullPolicy:pullPolicy:s
 core.NodeAllocatableResourceClaimStatus ResourceClaimName:resourceClaimName:s Containers:containers:[s Resources:resources:mq
@@ -245,14 +245,14 @@ apps.StatefulSetUpdateStrategy Type:type:s RollingUpdate:rollingUpdate:*Sapps.Ro
 apps.RollingUpdateStatefulSetStrategy Partition:partition:i MaxUnavailable:maxUnavailable:*o
 apps.StatefulSetPersistentVolumeClaimRetentionPolicy WhenDeleted:whenDeleted:s WhenScaled:whenScaled:s
 apps.StatefulSetOrdinals Start:start:i
-apps.StatefulSetSpec Replicas:replicas:i Selector:selector:*j Template:template:Score.PodTemplateSpec VolumeClaimTemplates:volumeClaimTemplates:[Score.PersistentVolumeClaim ServiceName:serviceName:s PodManagementPolicy:podManagementPolicy:s UpdateStrategy:updateStrategy:Sapps.StatefulSetUpdateStrategy RevisionHistoryLimit:revisionHistoryLimit:*i MinReadySeconds:minReadySeconds:i PersistentVolumeClaimRetentionPolicy:persistentVolumeClaimRetentionPolicy:*Sapps.StatefulSetPersistentVolumeClaimRetentionPolicy Ordinals:ordinals:*Sapps.StatefulSetOrdinals
+apps.StatefulSetSpec Replicas:replicas:i Selector:selector:*L Template:template:Score.PodTemplateSpec VolumeClaimTemplates:volumeClaimTemplates:[Score.PersistentVolumeClaim ServiceName:serviceName:s PodManagementPolicy:podManagementPolicy:s UpdateStrategy:updateStrategy:Sapps.StatefulSetUpdateStrategy RevisionHistoryLimit:revisionHistoryLimit:*i MinReadySeconds:minReadySeconds:i PersistentVolumeClaimRetentionPolicy:persistentVolumeClaimRetentionPolicy:*Sapps.StatefulSetPersistentVolumeClaimRetentionPolicy Ordinals:ordinals:*Sapps.StatefulSetOrdinals
 apps.StatefulSetStatus ObservedGeneration:observedGeneration:*i Replicas:replicas:i ReadyReplicas:readyReplicas:i CurrentReplicas:currentReplicas:i UpdatedReplicas:updatedReplicas:i CurrentRevision:currentRevision:s UpdateRevision:updateRevision:s CollisionCount:collisionCount:*i Conditions:conditions:[Sapps.StatefulSetCondition AvailableReplicas:availableReplicas:i
 apps.StatefulSetCondition Type:type:s Status:status:s LastTransitionTime:lastTransitionTime:t Reason:reason:s Message:message:s
 apps.StatefulSetList ^j ^j Items:items:[Sapps.StatefulSet
 apps.ControllerRevision ^j ^O Data:data:j Revision:revision:i
 apps.ControllerRevisionList ^j ^j Items:items:[Sapps.ControllerRevision
 apps.Deployment ^j ^O Spec:spec:Sapps.DeploymentSpec Status:status:Sapps.DeploymentStatus
-apps.DeploymentSpec Replicas:replicas:i Selector:selector:*j Template:template:Score.PodTemplateSpec Strategy:strategy:Sapps.DeploymentStrategy MinReadySeconds:minReadySeconds:i RevisionHistoryLimit:revisionHistoryLimit:*i Paused:paused:b RollbackTo:rollbackTo:*Sapps.RollbackConfig ProgressDeadlineSeconds:progressDeadlineSeconds:*i
+apps.DeploymentSpec Replicas:replicas:i Selector:selector:*L Template:template:Score.PodTemplateSpec Strategy:strategy:Sapps.DeploymentStrategy MinReadySeconds:minReadySeconds:i RevisionHistoryLimit:revisionHistoryLimit:*i Paused:paused:b RollbackTo:rollbackTo:*Sapps.RollbackConfig ProgressDeadlineSeconds:progressDeadlineSeconds:*i
 apps.DeploymentRollback ^j Name:name:s UpdatedAnnotations:updatedAnnotations:ms RollbackTo:rollbackTo:Sapps.RollbackConfig
 apps.RollbackConfig Revision:revision:i
 apps.DeploymentStrategy Type:type:s RollingUpdate:rollingUpdate:*Sapps.RollingUpdateDeployment
@@ -262,14 +262,14 @@ apps.DeploymentCondition Type:type:s Status:status:s LastUpdateTime:lastUpdateTi
 apps.DeploymentList ^j ^j Items:items:[Sapps.Deployment
 apps.DaemonSetUpdateStrategy Type:type:s RollingUpdate:rollingUpdate:*Sapps.RollingUpdateDaemonSet
 apps.RollingUpdateDaemonSet MaxUnavailable:maxUnavailable:o MaxSurge:maxSurge:o
-apps.DaemonSetSpec Selector:selector:*j Template:template:Score.PodTemplateSpec UpdateStrategy:updateStrategy:Sapps.DaemonSetUpdateStrategy MinReadySeconds:minReadySeconds:i TemplateGeneration:templateGeneration:i RevisionHistoryLimit:revisionHistoryLimit:*i
+apps.DaemonSetSpec Selector:selector:*L Template:template:Score.PodTemplateSpec UpdateStrategy:updateStrategy:Sapps.DaemonSetUpdateStrategy MinReadySeconds:minReadySeconds:i TemplateGeneration:templateGeneration:i RevisionHistoryLimit:revisionHistoryLimit:*i
 apps.DaemonSetStatus CurrentNumberScheduled:currentNumberScheduled:i NumberMisscheduled:numberMisscheduled:i DesiredNumberScheduled:desiredNumberScheduled:i NumberReady:numberReady:i ObservedGeneration:observedGeneration:i UpdatedNumberScheduled:updatedNumberScheduled:i NumberAvailable:numberAvailable:i NumberUnavailable:numberUnavailable:i CollisionCount:collisionCount:*i Conditions:conditions:[Sapps.DaemonSetCondition
 apps.DaemonSetCondition Type:type:s Status:status:s LastTransitionTime:lastTransitionTime:t Reason:reason:s Message:message:s
 apps.DaemonSet ^j ^O Spec:spec:Sapps.DaemonSetSpec Status:status:Sapps.DaemonSetStatus
 apps.DaemonSetList ^j ^j Items:items:[Sapps.DaemonSet
 apps.ReplicaSet ^j ^O Spec:spec:Sapps.ReplicaSetSpec Status:status:Sapps.ReplicaSetStatus
 apps.ReplicaSetList ^j ^j Items:items:[Sapps.ReplicaSet
-apps.ReplicaSetSpec Replicas:replicas:i MinReadySeconds:minReadySeconds:i Selector:selector:*j Template:template:Score.PodTemplateSpec
+apps.ReplicaSetSpec Replicas:replicas:i MinReadySeconds:minReadySeconds:i Selector:selector:*L Template:template:Score.PodTemplateSpec
 apps.ReplicaSetStatus Replicas:replicas:i FullyLabeledReplicas:fullyLabeledReplicas:i ReadyReplicas:readyReplicas:i AvailableReplicas:availableReplicas:i TerminatingReplicas:terminatingReplicas:*i ObservedGeneration:observedGeneration:i Conditions:conditions:[Sapps.ReplicaSetCondition
 apps.ReplicaSetCondition Type:type:s Status:status:s LastTransitionTime:lastTransitionTime:t Reason:reason:s Message:message:s
 batch.Job ^j ^O Spec:spec:Sbatch.JobSpec Status:status:Sbatch.JobStatus
@@ -281,9 +281,9 @@ batch.PodFailurePolicyRule Action:action:s OnExitCodes:onExitCodes:*Sbatch.PodFa
 batch.PodFailurePolicy Rules:rules:[Sbatch.PodFailurePolicyRule
 batch.SuccessPolicy Rules:rules:[Sbatch.SuccessPolicyRule
 batch.SuccessPolicyRule SucceededIndexes:succeededIndexes:*s SucceededCount:succeededCount:*i
-batch.JobSpec Parallelism:parallelism:*i Completions:completions:*i PodFailurePolicy:podFailurePolicy:*Sbatch.PodFailurePolicy SuccessPolicy:successPolicy:*Sbatch.SuccessPolicy ActiveDeadlineSeconds:activeDeadlineSeconds:*i BackoffLimit:backoffLimit:*i BackoffLimitPerIndex:backoffLimitPerIndex:*i MaxFailedIndexes:maxFailedIndexes:*i Selector:selector:*j ManualSelector:manualSelector:*b Template:template:Score.PodTemplateSpec TTLSecondsAfterFinished:ttlSecondsAfterFinished:*i CompletionMode:completionMode:*s Suspend:suspend:*b PodReplacementPolicy:podReplacementPolicy:*s ManagedBy:managedBy:*s
+batch.JobSpec Parallelism:parallelism:*i Completions:completions:*i PodFailurePolicy:podFailurePolicy:*Sbatch.PodFailurePolicy SuccessPolicy:successPolicy:*Sbatch.SuccessPolicy ActiveDeadlineSeconds:activeDeadlineSeconds:*i BackoffLimit:backoffLimit:*i BackoffLimitPerIndex:backoffLimitPerIndex:*i MaxFailedIndexes:maxFailedIndexes:*i Selector:selector:*L ManualSelector:manualSelector:*b Template:template:Score.PodTemplateSpec TTLSecondsAfterFinished:ttlSecondsAfterFinished:*i CompletionMode:completionMode:*s Suspend:suspend:*b PodReplacementPolicy:podReplacementPolicy:*s ManagedBy:managedBy:*s
 batch.JobStatus Conditions:conditions:[Sbatch.JobCondition StartTime:startTime:*t CompletionTime:completionTime:*t Active:active:i Terminating:terminating:*i Ready:ready:*i Succeeded:succeeded:i Failed:failed:i CompletedIndexes:completedIndexes:s FailedIndexes:failedIndexes:*s UncountedTerminatedPods:uncountedTerminatedPods:*Sbatch.UncountedTerminatedPods
-batch.UncountedTerminatedPods Succeeded:succeeded:[j Failed:failed:[j
+batch.UncountedTerminatedPods Succeeded:succeeded:[s Failed:failed:[s
 batch.JobCondition Type:type:s Status:status:s LastProbeTime:lastProbeTime:t LastTransitionTime:lastTransitionTime:t Reason:reason:s Message:message:s
 batch.CronJob ^j ^O Spec:spec:Sbatch.CronJobSpec Status:status:Sbatch.CronJobStatus
 batch.CronJobList ^j ^j Items:items:[Sbatch.CronJob
@@ -303,7 +303,7 @@ autoscaling.PodsMetricSource Metric:metric:Sautoscaling.MetricIdentifier Target:
 autoscaling.ResourceMetricSource Name:name:s Target:target:Sautoscaling.MetricTarget
 autoscaling.ContainerResourceMetricSource Name:name:s Container:container:s Target:target:Sautoscaling.MetricTarget
 autoscaling.ExternalMetricSource Metric:metric:Sautoscaling.MetricIdentifier Target:target:Sautoscaling.MetricTarget
-autoscaling.MetricIdentifier Name:name:s Selector:selector:*j
+autoscaling.MetricIdentifier Name:name:s Selector:selector:*L
 autoscaling.MetricTarget Type:type:s Value:value:*q AverageValue:averageValue:*q AverageUtilization:averageUtilization:*i
 autoscaling.HorizontalPodAutoscalerStatus ObservedGeneration:observedGeneration:*i LastScaleTime:lastScaleTime:*t CurrentReplicas:currentReplicas:i DesiredReplicas:desiredReplicas:i CurrentMetrics:currentMetrics:[Sautoscaling.MetricStatus Conditions:conditions:[Sautoscaling.HorizontalPodAutoscalerCondition
 autoscaling.HorizontalPodAutoscalerCondition Type:type:s Status:status:s LastTransitionTime:lastTransitionTime:t Reason:reason:s Message:message:s
@@ -316,18 +316,18 @@ autoscaling.ExternalMetricStatus Metric:metric:Sautoscaling.MetricIdentifier Cur
 autoscaling.MetricValueStatus Value:value:*q AverageValue:averageValue:*q AverageUtilization:averageUtilization:*i
 autoscaling.HorizontalPodAutoscaler ^j ^O Spec:spec:Sautoscaling.HorizontalPodAutoscalerSpec Status:status:Sautoscaling.HorizontalPodAutoscalerStatus
 autoscaling.HorizontalPodAutoscalerList ^j ^j Items:items:[Sautoscaling.HorizontalPodAutoscaler
-policy.PodDisruptionBudgetSpec MinAvailable:minAvailable:*o Selector:selector:*j MaxUnavailable:maxUnavailable:*o UnhealthyPodEvictionPolicy:unhealthyPodEvictionPolicy:*s
+policy.PodDisruptionBudgetSpec MinAvailable:minAvailable:*o Selector:selector:*L MaxUnavailable:maxUnavailable:*o UnhealthyPodEvictionPolicy:unhealthyPodEvictionPolicy:*s
 policy.PodDisruptionBudgetStatus ObservedGeneration:observedGeneration:i DisruptedPods:disruptedPods:mt DisruptionsAllowed:disruptionsAllowed:i CurrentHealthy:currentHealthy:i DesiredHealthy:desiredHealthy:i ExpectedPods:expectedPods:i Conditions:conditions:[j
 policy.PodDisruptionBudget ^j ^O Spec:spec:Spolicy.PodDisruptionBudgetSpec Status:status:Spolicy.PodDisruptionBudgetStatus
 policy.PodDisruptionBudgetList ^j ^j Items:items:[Spolicy.PodDisruptionBudget
 policy.Eviction ^j ^O DeleteOptions:deleteOptions:*j
 networking.NetworkPolicy ^j ^O Spec:spec:Snetworking.NetworkPolicySpec
-networking.NetworkPolicySpec PodSelector:podSelector:j Ingress:ingress:[Snetworking.NetworkPolicyIngressRule Egress:egress:[Snetworking.NetworkPolicyEgressRule PolicyTypes:policyTypes:[s
+networking.NetworkPolicySpec PodSelector:podSelector:L Ingress:ingress:[Snetworking.NetworkPolicyIngressRule Egress:egress:[Snetworking.NetworkPolicyEgressRule PolicyTypes:policyTypes:[s
 networking.NetworkPolicyIngressRule Ports:ports:[Snetworking.NetworkPolicyPort From:from:[Snetworking.NetworkPolicyPeer
 networking.NetworkPolicyEgressRule Ports:ports:[Snetworking.NetworkPolicyPort To:to:[Snetworking.NetworkPolicyPeer
 networking.NetworkPolicyPort Protocol:protocol:*s Port:port:*o EndPort:endPort:*i
 networking.IPBlock CIDR:cidr:s Except:except:[s
-networking.NetworkPolicyPeer PodSelector:podSelector:*j NamespaceSelector:namespaceSelector:*j IPBlock:ipBlock:*Snetworking.IPBlock
+networking.NetworkPolicyPeer PodSelector:podSelector:*L NamespaceSelector:namespaceSelector:*L IPBlock:ipBlock:*Snetworking.IPBlock
 networking.NetworkPolicyList ^j ^j Items:items:[Snetworking.NetworkPolicy
 networking.Ingress ^j ^O Spec:spec:Snetworking.IngressSpec Status:status:Snetworking.IngressStatus
 networking.IngressList ^j ^j Items:items:[Snetworking.Ingress
@@ -373,7 +373,7 @@ storage.CSINodeSpec Drivers:drivers:[Sstorage.CSINodeDriver
 storage.CSINodeDriver Name:name:s NodeID:nodeID:s TopologyKeys:topologyKeys:[s Allocatable:allocatable:*Sstorage.VolumeNodeResources
 storage.VolumeNodeResources Count:count:*i
 storage.CSINodeList ^j ^j Items:items:[Sstorage.CSINode
-storage.CSIStorageCapacity ^j ^O NodeTopology:nodeTopology:*j StorageClassName:storageClassName:s Capacity:capacity:*q MaximumVolumeSize:maximumVolumeSize:*q
+storage.CSIStorageCapacity ^j ^O NodeTopology:nodeTopology:*L StorageClassName:storageClassName:s Capacity:capacity:*q MaximumVolumeSize:maximumVolumeSize:*q
 storage.CSIStorageCapacityList ^j ^j Items:items:[Sstorage.CSIStorageCapacity
 storage.VolumeAttributesClass ^j ^O DriverName:driverName:s Parameters:parameters:ms
 storage.VolumeAttributesClassList ^j ^j Items:items:[Sstorage.VolumeAttributesClass
@@ -388,7 +388,7 @@ rbac.RoleBinding ^j ^O Subjects:subjects:[Srbac.Subject RoleRef:roleRef:Srbac.Ro
 rbac.RoleBindingList ^j ^j Items:items:[Srbac.RoleBinding
 rbac.RoleList ^j ^j Items:items:[Srbac.Role
 rbac.ClusterRole ^j ^O Rules:rules:[Srbac.PolicyRule AggregationRule:aggregationRule:*Srbac.AggregationRule
-rbac.AggregationRule ClusterRoleSelectors:clusterRoleSelectors:[j
+rbac.AggregationRule ClusterRoleSelectors:clusterRoleSelectors:[L
 rbac.ClusterRoleBinding ^j ^O Subjects:subjects:[Srbac.Subject RoleRef:roleRef:Srbac.RoleRef
 rbac.ClusterRoleBindingList ^j ^j Items:items:[Srbac.ClusterRoleBinding
 rbac.ClusterRoleList ^j ^j Items:items:[Srbac.ClusterRole
@@ -421,10 +421,10 @@ resource.DeviceConfiguration Opaque:opaque:*Sresource.OpaqueDeviceConfiguration
 resource.OpaqueDeviceConfiguration Driver:driver:s Parameters:parameters:j
 resource.DeviceToleration Key:key:s Operator:operator:s Value:value:s Effect:effect:s TolerationSeconds:tolerationSeconds:*i
 resource.ResourceClaimStatus Allocation:allocation:*Sresource.AllocationResult ReservedFor:reservedFor:[Sresource.ResourceClaimConsumerReference Devices:devices:[Sresource.AllocatedDeviceStatus
-resource.ResourceClaimConsumerReference APIGroup:apiGroup:s Resource:resource:s Name:name:s UID:uid:j
+resource.ResourceClaimConsumerReference APIGroup:apiGroup:s Resource:resource:s Name:name:s UID:uid:s
 resource.AllocationResult Devices:devices:Sresource.DeviceAllocationResult NodeSelector:nodeSelector:*Score.NodeSelector AllocationTimestamp:allocationTimestamp:*t
 resource.DeviceAllocationResult Results:results:[Sresource.DeviceRequestAllocationResult Config:config:[Sresource.DeviceAllocationConfiguration
-resource.DeviceRequestAllocationResult Request:request:s Driver:driver:s Pool:pool:s Device:device:s AdminAccess:adminAccess:*b Tolerations:tolerations:[Sresource.DeviceToleration BindingConditions:bindingConditions:[s BindingFailureConditions:bindingFailureConditions:[s ShareID:shareID:*j ConsumedCapacity:consumedCapacity:mq
+resource.DeviceRequestAllocationResult Request:request:s Driver:driver:s Pool:pool:s Device:device:s AdminAccess:adminAccess:*b Tolerations:tolerations:[Sresource.DeviceToleration BindingConditions:bindingConditions:[s BindingFailureConditions:bindingFailureConditions:[s ShareID:shareID:*s ConsumedCapacity:consumedCapacity:mq
 resource.DeviceAllocationConfiguration Source:source:s Requests:requests:[s ^Sresource.DeviceConfiguration
 resource.ResourceClaimList ^j ^j Items:items:[Sresource.ResourceClaim
 resource.DeviceClass ^j ^O Spec:spec:Sresource.DeviceClassSpec
@@ -460,15 +460,15 @@ admissionregistration.AuditAnnotation Key:key:s ValueExpression:valueExpression:
 admissionregistration.ValidatingAdmissionPolicyBinding ^j ^O Spec:spec:Sadmissionregistration.ValidatingAdmissionPolicyBindingSpec
 admissionregistration.ValidatingAdmissionPolicyBindingList ^j ^j Items:items:[Sadmissionregistration.ValidatingAdmissionPolicyBinding
 admissionregistration.ValidatingAdmissionPolicyBindingSpec PolicyName:policyName:s ParamRef:paramRef:*Sadmissionregistration.ParamRef MatchResources:matchResources:*Sadmissionregistration.MatchResources ValidationActions:validationActions:[s
-admissionregistration.ParamRef Name:name:s Namespace:namespace:s Selector:selector:*j ParameterNotFoundAction:parameterNotFoundAction:*s
-admissionregistration.MatchResources NamespaceSelector:namespaceSelector:*j ObjectSelector:objectSelector:*j ResourceRules:resourceRules:[Sadmissionregistration.NamedRuleWithOperations ExcludeResourceRules:excludeResourceRules:[Sadmissionregistration.NamedRuleWithOperations MatchPolicy:matchPolicy:*s
+admissionregistration.ParamRef Name:name:s Namespace:namespace:s Selector:selector:*L ParameterNotFoundAction:parameterNotFoundAction:*s
+admissionregistration.MatchResources NamespaceSelector:namespaceSelector:*L ObjectSelector:objectSelector:*L ResourceRules:resourceRules:[Sadmissionregistration.NamedRuleWithOperations ExcludeResourceRules:excludeResourceRules:[Sadmissionregistration.NamedRuleWithOperations MatchPolicy:matchPolicy:*s
 admissionregistration.NamedRuleWithOperations ResourceNames:resourceNames:[s RuleWithOperations::Sadmissionregistration.RuleWithOperations
 admissionregistration.ValidatingWebhookConfiguration ^j ^O Webhooks:webhooks:[Sadmissionregistration.ValidatingWebhook
 admissionregistration.ValidatingWebhookConfigurationList ^j ^j Items:items:[Sadmissionregistration.ValidatingWebhookConfiguration
 admissionregistration.MutatingWebhookConfiguration ^j ^O Webhooks:webhooks:[Sadmissionregistration.MutatingWebhook
 admissionregistration.MutatingWebhookConfigurationList ^j ^j Items:items:[Sadmissionregistration.MutatingWebhookConfiguration
-admissionregistration.ValidatingWebhook Name:name:s ClientConfig:clientConfig:Sadmissionregistration.WebhookClientConfig Rules:rules:[Sadmissionregistration.RuleWithOperations FailurePolicy:failurePolicy:*s MatchPolicy:matchPolicy:*s NamespaceSelector:namespaceSelector:*j ObjectSelector:objectSelector:*j SideEffects:sideEffects:*s TimeoutSeconds:timeoutSeconds:*i AdmissionReviewVersions:admissionReviewVersions:[s MatchConditions:matchConditions:[Sadmissionregistration.MatchCondition
-admissionregistration.MutatingWebhook Name:name:s ClientConfig:clientConfig:Sadmissionregistration.WebhookClientConfig Rules:rules:[Sadmissionregistration.RuleWithOperations FailurePolicy:failurePolicy:*s MatchPolicy:matchPolicy:*s NamespaceSelector:namespaceSelector:*j ObjectSelector:objectSelector:*j SideEffects:sideEffects:*s TimeoutSeconds:timeoutSeconds:*i AdmissionReviewVersions:admissionReviewVersions:[s ReinvocationPolicy:reinvocationPolicy:*s MatchConditions:matchConditions:[Sadmissionregistration.MatchCondition
+admissionregistration.ValidatingWebhook Name:name:s ClientConfig:clientConfig:Sadmissionregistration.WebhookClientConfig Rules:rules:[Sadmissionregistration.RuleWithOperations FailurePolicy:failurePolicy:*s MatchPolicy:matchPolicy:*s NamespaceSelector:namespaceSelector:*L ObjectSelector:objectSelector:*L SideEffects:sideEffects:*s TimeoutSeconds:timeoutSeconds:*i AdmissionReviewVersions:admissionReviewVersions:[s MatchConditions:matchConditions:[Sadmissionregistration.MatchCondition
+admissionregistration.MutatingWebhook Name:name:s ClientConfig:clientConfig:Sadmissionregistration.WebhookClientConfig Rules:rules:[Sadmissionregistration.RuleWithOperations FailurePolicy:failurePolicy:*s MatchPolicy:matchPolicy:*s NamespaceSelector:namespaceSelector:*L ObjectSelector:objectSelector:*L SideEffects:sideEffects:*s TimeoutSeconds:timeoutSeconds:*i AdmissionReviewVersions:admissionReviewVersions:[s ReinvocationPolicy:reinvocationPolicy:*s MatchConditions:matchConditions:[Sadmissionregistration.MatchCondition
 admissionregistration.RuleWithOperations Operations:operations:[s ^Sadmissionregistration.Rule
 admissionregistration.WebhookClientConfig URL:url:*s Service:service:*Sadmissionregistration.ServiceReference CABundle:caBundle:j
 admissionregistration.ServiceReference Namespace:namespace:s Name:name:s Path:path:*s Port:port:i
@@ -491,7 +491,7 @@ certificates.ClusterTrustBundle ^j ^O Spec:spec:Scertificates.ClusterTrustBundle
 certificates.ClusterTrustBundleSpec SignerName:signerName:s TrustBundle:trustBundle:s
 certificates.ClusterTrustBundleList ^j ^j Items:items:[Scertificates.ClusterTrustBundle
 certificates.PodCertificateRequest ^j ^O Spec:spec:Scertificates.PodCertificateRequestSpec Status:status:Scertificates.PodCertificateRequestStatus
-certificates.PodCertificateRequestSpec SignerName:signerName:s PodName:podName:s PodUID:podUID:j ServiceAccountName:serviceAccountName:s ServiceAccountUID:serviceAccountUID:j NodeName:nodeName:j NodeUID:nodeUID:j MaxExpirationSeconds:maxExpirationSeconds:*i PKIXPublicKey:pKIXPublicKey:j ProofOfPossession:proofOfPossession:j StubPKCS10Request:stubPKCS10Request:j UnverifiedUserAnnotations:unverifiedUserAnnotations:ms
+certificates.PodCertificateRequestSpec SignerName:signerName:s PodName:podName:s PodUID:podUID:s ServiceAccountName:serviceAccountName:s ServiceAccountUID:serviceAccountUID:s NodeName:nodeName:j NodeUID:nodeUID:s MaxExpirationSeconds:maxExpirationSeconds:*i PKIXPublicKey:pKIXPublicKey:j ProofOfPossession:proofOfPossession:j StubPKCS10Request:stubPKCS10Request:j UnverifiedUserAnnotations:unverifiedUserAnnotations:ms
 certificates.PodCertificateRequestStatus Conditions:conditions:[j CertificateChain:certificateChain:s NotBefore:notBefore:*t BeginRefreshAt:beginRefreshAt:*t NotAfter:notAfter:*t
 certificates.PodCertificateRequestList ^j ^j Items:items:[Scertificates.PodCertificateRequest
 coordination.Lease ^j ^O Spec:spec:Scoordination.LeaseSpec
@@ -577,7 +577,7 @@ authentication.UserInfo Username:username:s UID:uid:s Groups:groups:[s Extra:ext
 authentication.TokenRequest ^j ^O Spec:spec:Sauthentication.TokenRequestSpec Status:status:Sauthentication.TokenRequestStatus
 authentication.TokenRequestSpec Audiences:audiences:[s ExpirationSeconds:expirationSeconds:i BoundObjectRef:boundObjectRef:*Sauthentication.BoundObjectReference
 authentication.TokenRequestStatus Token:token:s ExpirationTimestamp:expirationTimestamp:t
-authentication.BoundObjectReference Kind:kind:s APIVersion:apiVersion:s Name:name:s UID:uid:j
+authentication.BoundObjectReference Kind:kind:s APIVersion:apiVersion:s Name:name:s UID:uid:s
 authentication.SelfSubjectReview ^j ^O Status:status:Sauthentication.SelfSubjectReviewStatus
 authentication.SelfSubjectReviewStatus UserInfo:userInfo:Sauthentication.UserInfo
 `;

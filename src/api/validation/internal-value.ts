@@ -5,7 +5,7 @@
  * Worked example: a SeccompProfile `{ type: 'RuntimeDefault', localhostProfile: 'x' }` is
  * `{"Type":"RuntimeDefault","LocalhostProfile":"x"}`, and with nothing set `{"Type":"","LocalhostProfile":null}`.
  */
-import { type FieldError, type FieldPath, goValue, invalidValue } from '#apimachinery';
+import { type FieldError, type FieldPath, goValue, invalidValue, type LabelSelector } from '#apimachinery';
 import { internalShapes } from './internal-shapes.gen.ts';
 
 interface InternalField {
@@ -61,7 +61,12 @@ function structOf(type: string, value: Plain, into: Record<string, unknown>): Re
     if (name !== '') into[name] = convert(code, source[json]);
     else if (code === 'O') {
       const meta = (source['metadata'] ?? {}) as Plain;
-      for (const field of metaFields) if (meta[field] !== undefined) into[field] = sortedMap(meta[field]);
+      for (const field of metaFields) {
+        const member = meta[field];
+        if (member === undefined || member === null) continue;
+        // Metadata has JSON names and leaves out what is empty, other than the internal types around it.
+        if (typeof member !== 'object' || Object.keys(member).length > 0) into[field] = sortedMap(member);
+      }
     } else structOf(code.slice(code.startsWith('*') ? 2 : 1), source, into);
   }
   return into;
@@ -84,6 +89,8 @@ function convert(code: string, value: unknown): unknown {
       return sortedMap(Object.fromEntries(Object.entries(value).map(([key, each]) => [key, convert(rest, each)])));
     case 'S':
       return structOf(rest, (value ?? {}) as Plain, {});
+    case 'L':
+      return shownSelector((value ?? {}) as LabelSelector);
     case 's':
       return value ?? '';
     case 'i':
@@ -98,6 +105,22 @@ function convert(code: string, value: unknown): unknown {
     default:
       return value ?? null;
   }
+}
+
+/** A selector as Go marshals it, for messages: without what is empty, each requirement with key and operator. */
+export function shownSelector(selector: LabelSelector | null | undefined): unknown {
+  if (!selector) return null;
+  const { matchLabels, matchExpressions } = selector;
+  return {
+    ...(matchLabels && Object.keys(matchLabels).length > 0 && { matchLabels: sortedMap(matchLabels) }),
+    ...(matchExpressions?.length && {
+      matchExpressions: matchExpressions.map(({ key, operator, values }) => ({
+        key: key ?? '',
+        operator: operator ?? '',
+        ...(values?.length && { values }),
+      })),
+    }),
+  };
 }
 
 /** `value`, of the internal type (`core.PodSpec`), as Go would marshal it; null for an absent pointer. */

@@ -21,6 +21,7 @@ import type { PodSpec, PodTemplateSpec } from '../types.ts';
 import { checkNonnegative, type Errors } from './common.ts';
 import { ratchetPodSpec } from './pod-specs.ts';
 import { checkPodTemplate } from './pod-templates.ts';
+import { shownSelector } from './internal-value.ts';
 
 /** The parsed selector; undefined when it cannot be parsed. */
 export function parseSelector(selector: LabelSelector | undefined): LabelsSelector | undefined {
@@ -48,7 +49,7 @@ export function checkRequiredSelector(
   }
   errors.push(...validateLabelSelector(selector, path));
   if (isEmptySelector(selector)) {
-    errors.push(invalidValue(path, selector, `empty selector is invalid for ${owner}`));
+    errors.push(invalidValue(path, shownSelector(selector), `empty selector is invalid for ${owner}`));
   }
 }
 

@@ -16,7 +16,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { DaemonSet, DaemonSetUpdateStrategy } from '../../../types.ts';
 import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
-import { internalValue } from '../../../validation/internal-value.ts';
+import { internalValue, shownSelector } from '../../../validation/internal-value.ts';
 import {
   checkAtMostAll,
   checkIntOrPercent,
@@ -61,14 +61,14 @@ function validate(set: DaemonSet, old: DaemonSet | null, context: RuleContext): 
   const errors: Errors = [];
   const own = set.spec;
   const at = spec.child('selector');
-  if (old) checkImmutable(errors, at, own.selector, old.spec.selector);
+  if (old) checkImmutable(errors, at, shownSelector(own.selector), shownSelector(old.spec.selector));
   const lenient = { allowInvalidLabelValueInSelector: selectorHasInvalidLabelValue(old?.spec.selector) };
   errors.push(...validateLabelSelector(own.selector, at, lenient));
   const template = spec.child('template');
   const selector = parseSelector(own.selector);
   if (selector) checkSelectorMatches(errors, template, selector, own.template);
   if (own.selector && selector?.isEmpty) {
-    errors.push(invalidValue(at, own.selector, 'empty selector is invalid for daemonset'));
+    errors.push(invalidValue(at, shownSelector(own.selector), 'empty selector is invalid for daemonset'));
   }
   checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
   checkRunsForever(errors, template, own.template, 'DaemonSet');

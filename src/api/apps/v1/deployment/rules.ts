@@ -14,7 +14,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { dropStatus, keepField, keepSpec, keepStatus } from '../../../strategies.ts';
 import type { Deployment, DeploymentStrategy } from '../../../types.ts';
 import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
-import { internalValue } from '../../../validation/internal-value.ts';
+import { internalValue, shownSelector } from '../../../validation/internal-value.ts';
 import {
   checkAtMostAll,
   checkIntOrPercent,
@@ -66,7 +66,7 @@ function validate(deployment: Deployment, old: Deployment | null, context: RuleC
     if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
     checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
     checkRunsForever(errors, template, own.template, 'ReplicaSet');
-  } else errors.push(invalidValue(spec.child('selector'), own.selector, 'invalid label selector'));
+  } else errors.push(invalidValue(spec.child('selector'), shownSelector(own.selector), 'invalid label selector'));
   checkStrategy(errors, spec.child('strategy'), own.strategy ?? {});
   checkNonnegative(errors, spec.child('minReadySeconds'), own.minReadySeconds);
   checkNonnegative(errors, spec.child('revisionHistoryLimit'), own.revisionHistoryLimit);
@@ -78,7 +78,7 @@ function validate(deployment: Deployment, old: Deployment | null, context: RuleC
       errors.push(invalidValue(at, deadline, 'must be greater than minReadySeconds'));
     }
   }
-  if (old) checkImmutable(errors, spec.child('selector'), own.selector, old.spec.selector);
+  if (old) checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
   return errors;
 }
 

@@ -15,6 +15,7 @@ import {
   statusBounds,
   statusCounts,
 } from '../../../validation/workloads.ts';
+import { shownSelector } from '../../../validation/internal-value.ts';
 
 const spec = FieldPath.of('spec');
 
@@ -30,8 +31,8 @@ function validate(set: ReplicaSet, old: ReplicaSet | null, context: RuleContext)
     if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
     checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
     checkRunsForever(errors, template, own.template, 'ReplicaSet');
-  } else errors.push(invalidValue(spec.child('selector'), own.selector, 'invalid label selector'));
-  if (old) checkImmutable(errors, spec.child('selector'), own.selector, old.spec.selector);
+  } else errors.push(invalidValue(spec.child('selector'), shownSelector(own.selector), 'invalid label selector'));
+  if (old) checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
   return errors;
 }
 

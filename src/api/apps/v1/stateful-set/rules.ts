@@ -18,7 +18,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { PodSpec, PodTemplateSpec, StatefulSet, StatefulSetSpec } from '../../../types.ts';
 import { checkDNSLabel, checkNonnegative, checkSupported, type Errors } from '../../../validation/common.ts';
-import { invalidInternal } from '../../../validation/internal-value.ts';
+import { invalidInternal, shownSelector } from '../../../validation/internal-value.ts';
 import { checkClaimSpec } from '../../../validation/persistent-volume-claims.ts';
 import { checkPodAnnotations } from '../../../validation/pod-templates.ts';
 import {
@@ -114,7 +114,7 @@ function checkSpec(errors: Errors, own: StatefulSetSpec, { old, context, skipTem
     errors.push(...validateLabels(template.metadata?.labels, at.child('labels')));
     errors.push(...validateAnnotations(annotations, at.child('annotations')));
     checkPodAnnotations(errors, at.child('annotations'), annotations ?? {}, template.spec!);
-  } else errors.push(invalidValue(path.child('selector'), own.selector, ''));
+  } else errors.push(invalidValue(path.child('selector'), shownSelector(own.selector), ''));
   checkRunsForever(errors, at, own.template, 'StatefulSet');
 }
 

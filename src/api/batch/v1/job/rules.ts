@@ -16,7 +16,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { Container, Job, JobSpec, PodTemplateSpec } from '../../../types.ts';
 import { checkImmutable, type Errors, maxInt32 } from '../../../validation/common.ts';
-import { internalValue } from '../../../validation/internal-value.ts';
+import { internalValue, shownSelector } from '../../../validation/internal-value.ts';
 import { checkJobSpec } from '../../../validation/jobs.ts';
 import { checkSelectorMatches, parseSelector, statusCounts } from '../../../validation/workloads.ts';
 
@@ -78,7 +78,7 @@ function checkGenerated(errors: Errors, job: Job, prefixed: boolean): void {
   }
   const selector = parseSelector(spec.selector);
   if (selector && !selector.matches(expected)) {
-    errors.push(invalidValue(path.child('selector'), spec.selector, '`selector` not auto-generated'));
+    errors.push(invalidValue(path.child('selector'), shownSelector(spec.selector), '`selector` not auto-generated'));
   }
 }
 
@@ -178,7 +178,7 @@ function checkUpdate(errors: Errors, job: Job, old: Job, context: RuleContext): 
       errors.push(invalidValue(at, spec.completions, 'can only be modified in tandem with spec.parallelism'));
     }
   }
-  checkImmutable(errors, path.child('selector'), spec.selector, before.selector);
+  checkImmutable(errors, path.child('selector'), shownSelector(spec.selector), shownSelector(before.selector));
   checkTemplateUpdate(errors, job, old);
   checkImmutable(errors, path.child('completionMode'), spec.completionMode, before.completionMode);
   const failure = 'batch.PodFailurePolicy';

@@ -4,15 +4,16 @@ import type { KindRules } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { ResourceClaim } from '../../../types.ts';
 import { checkImmutable, type Errors } from '../../../validation/common.ts';
-import { checkAdminRequests, checkClaimSpec, claimDefaults } from '../../../validation/device-claims.ts';
+import { checkAdminRequests, checkClaimSpec, claimDefaults, tolerationDefaults } from '../../../validation/device-claims.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
 import { prepareClaimStatus, validateClaimStatus } from './status.ts';
 
 const type = 'resource.ResourceClaimSpec';
 
 export const resourceClaimRules: KindRules<ResourceClaim> = {
-  defaults({ spec }) {
+  defaults({ spec, status }) {
     claimDefaults(spec);
+    for (const result of status?.allocation?.devices?.results ?? []) tolerationDefaults(result.tolerations);
   },
   prepareCreate: dropStatus,
   prepareUpdate: keepStatus,
