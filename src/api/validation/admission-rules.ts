@@ -106,10 +106,7 @@ export function checkMatchConditions(
   path: FieldPath,
   conditions: readonly MatchCondition[] = [],
 ): void {
-  if (conditions.length > 64) {
-    errors.push(tooMany(path, conditions.length, 64));
-    return;
-  }
+  if (conditions.length > 64) errors.push(tooMany(path, conditions.length, 64));
   const seen = new Set<string>();
   conditions.forEach(({ name = '', expression = '' }, i) => {
     const at = path.index(i);
@@ -132,6 +129,17 @@ export function checkMatchResources(errors: Errors, path: FieldPath, match: Matc
     match[name]?.forEach((rule, i) => {
       checkNamedRule(errors, path.child(name).index(i), rule);
     });
+  }
+}
+
+const mutable = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
+
+/** Only what creates, updates or connects can be changed on its way. */
+export function checkMutableOperations(errors: Errors, path: FieldPath, match: MatchResources): void {
+  for (const rule of match.resourceRules ?? []) {
+    for (const verb of rule.operations ?? []) {
+      if (!mutable.includes(verb)) errors.push(notSupported(path.child('resourceRules', 'operations'), verb, mutable));
+    }
   }
 }
 

@@ -13,7 +13,10 @@ export function checkParameters(
   allowEmpty: boolean,
 ): void {
   const keys = sortedKeys(parameters);
-  if (keys.length > 512) errors.push(tooLong(path, 512));
+  if (keys.length > 512) {
+    errors.push(tooLong(path, 512));
+    return;
+  }
   let size = 0;
   for (const key of keys) {
     if (key === '') errors.push(invalidValue(path, key, 'field can not be empty.'));

@@ -2,7 +2,7 @@
 import { type FieldError, FieldPath, nameIsDNSSubdomain } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicyBinding } from '../../../types.ts';
-import { checkMatchResources, checkParamRef, matchResourcesDefaults } from '../../../validation/admission-rules.ts';
+import { checkMatchResources, checkMutableOperations, checkParamRef, matchResourcesDefaults } from '../../../validation/admission-rules.ts';
 import { type Errors, refuseEach, requireText } from '../../../validation/common.ts';
 
 const path = FieldPath.of('spec');
@@ -15,7 +15,10 @@ export const mutatingAdmissionPolicyBindingRules: KindRules<MutatingAdmissionPol
       refuseEach(errors, path.child('policyName'), spec.policyName, nameIsDNSSubdomain(spec.policyName, false));
     }
     checkParamRef(errors, path.child('paramRef'), spec.paramRef);
-    if (spec.matchResources) checkMatchResources(errors, path.child('matchResources'), spec.matchResources);
+    if (spec.matchResources) {
+      checkMatchResources(errors, path.child('matchResources'), spec.matchResources);
+      checkMutableOperations(errors, path.child('matchResources'), spec.matchResources);
+    }
     return errors;
   },
   generation: true,

@@ -23,7 +23,7 @@ import { checkGiven, checkQualifiedName, type Errors } from '../../../validation
 import { internalList } from '../../../validation/internal-value.ts';
 
 const path = FieldPath.of('spec');
-const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
+const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 
 function checkValidation(errors: Errors, at: FieldPath, validation: Validation): void {
   const { expression = '', message = '', messageExpression = '', reason } = validation;
@@ -35,16 +35,14 @@ function checkValidation(errors: Errors, at: FieldPath, validation: Validation):
   if (message && message.trim() === '') errors.push(invalidValue(at.child('message'), message, empty));
   else if (/[\n\r]/.test(message.trim())) {
     errors.push(invalidValue(at.child('message'), message, 'must not contain line breaks'));
-  } else if (/[\n\r]/.test(expression.trim()) && message.trim() === '') {
-    const text = 'message must be specified if expression contains line breaks';
-    errors.push(required(at.child('message'), text));
   }
   if (reason !== undefined && !reasons.includes(reason)) errors.push(notSupported(at.child('reason'), reason, reasons));
 }
 
 function checkAnnotation(errors: Errors, at: FieldPath, annotation: AuditAnnotation, policyName: string): void {
   const { key = '', valueExpression = '' } = annotation;
-  checkQualifiedName(errors, at.child('key'), policyName ? `${policyName}/${key}` : key);
+  if (policyName) checkQualifiedName(errors, at.child('key'), `${policyName}/${key}`);
+  else errors.push(invalidValue(at.child('key'), key, 'requires metadata.name be non-empty'));
   const trimmed = valueExpression.trim();
   if (trimmed === '') errors.push(required(at.child('valueExpression'), 'valueExpression is not specified'));
   else if (byteLength(trimmed) > 5 * 1024) {

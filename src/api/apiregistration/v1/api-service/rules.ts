@@ -20,11 +20,13 @@ const path = FieldPath.of('spec');
 
 function checkName(errors: Errors, service: APIService): void {
   const { group = '', version = '' } = service.spec ?? {};
-  const { name = '' } = service.metadata;
   const wanted = `${version}.${group}`;
-  if (isPathSegmentName(name).length > 0 || name === wanted) return;
-  const text = `must be \`spec.version+"."+spec.group\`: ${goQuote(wanted)}`;
-  errors.push(invalidValue(FieldPath.of('metadata', 'name'), name, text));
+  for (const field of ['generateName', 'name'] as const) {
+    const name = service.metadata[field];
+    if (!name || isPathSegmentName(name).length > 0 || name === wanted) continue;
+    const text = `must be \`spec.version+"."+spec.group\`: ${goQuote(wanted)}`;
+    errors.push(invalidValue(FieldPath.of('metadata', field), name, text));
+  }
 }
 
 function checkLocal(errors: Errors, spec: NonNullable<APIService['spec']>): void {

@@ -37,7 +37,9 @@ function checkTimeZone(errors: Errors, zone: string | undefined): void {
   }
   for (const part of zone.split('/')) {
     const plain = /^[A-Za-z.\-_0-9+]{1,14}$/.test(part) && part !== '.' && part !== '..' && !part.startsWith('-');
-    if (!plain) errors.push(invalidValue(at, zone, `unknown time zone ${zone}`));
+    if (plain) continue;
+    errors.push(invalidValue(at, zone, `unknown time zone ${zone}`));
+    return;
   }
   if (zone.toLowerCase() === 'local') {
     const text = 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones';

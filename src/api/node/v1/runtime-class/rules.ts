@@ -23,10 +23,6 @@ function checkUnique(errors: Errors, path: FieldPath, tolerations: readonly Tole
 function validate(runtime: RuntimeClass, old: RuntimeClass | null): FieldError[] {
   const errors: Errors = [];
   const { handler = '', overhead, scheduling } = runtime;
-  if (old) {
-    checkImmutable(errors, handlerPath, handler, old.handler ?? '');
-    return errors;
-  }
   if (requireText(errors, handlerPath, handler))
     refuseEach(errors, handlerPath, handler, nameIsDNSLabel(handler, false));
   if (overhead) checkContainerResources(errors, FieldPath.of('overhead'), { limits: overhead.podFixed ?? {} });
@@ -36,6 +32,7 @@ function validate(runtime: RuntimeClass, old: RuntimeClass | null): FieldError[]
     checkTolerations(errors, at.child('tolerations'), scheduling.tolerations);
     checkUnique(errors, at.child('tolerations'), scheduling.tolerations ?? []);
   }
+  if (old) checkImmutable(errors, handlerPath, handler, old.handler ?? '');
   return errors;
 }
 

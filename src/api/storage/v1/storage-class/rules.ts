@@ -33,15 +33,22 @@ function checkTerm(errors: Errors, path: FieldPath, term: TopologySelectorTerm):
 const canonical = (term: Map<string, Set<string>>): unknown =>
   [...term].map(([key, values]) => [key, [...values].sort()]).sort();
 
+function checkTopologies(errors: Errors, terms: readonly TopologySelectorTerm[]): void {
+  // Upstream begins with an empty shape for each term, and so finds a term that asks for nothing as often as there are
+  // terms.
+  const seen: unknown[] = terms.map(() => []);
+  terms.forEach((term, i) => {
+    const own = at('allowedTopologies').index(i);
+    const shape = canonical(checkTerm(errors, own, term));
+    for (const other of seen) {
+      if (semanticEqual(other, shape)) errors.push(duplicate(own.child('matchLabelExpressions'), ''));
+    }
+    seen.push(shape);
+  });
+}
+
 function validate(storage: StorageClass, old: StorageClass | null): FieldError[] {
   const errors: Errors = [];
-  if (old) {
-    checkImmutable(errors, at('parameters'), storage.parameters ?? null, old.parameters ?? null);
-    for (const name of ['provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const) {
-      checkImmutable(errors, at(name), storage[name], old[name]);
-    }
-    return errors;
-  }
   const { reclaimPolicy, volumeBindingMode: mode } = storage;
   checkProvisioner(errors, at('provisioner'), storage.provisioner);
   checkParameters(errors, at('parameters'), storage.parameters, true);
@@ -52,13 +59,13 @@ function validate(storage: StorageClass, old: StorageClass | null): FieldError[]
   const modes = ['Immediate', 'WaitForFirstConsumer'];
   if (mode === undefined) errors.push(required(at('volumeBindingMode')));
   else if (!modes.includes(mode)) errors.push(notSupported(at('volumeBindingMode'), mode, modes));
-  const seen: unknown[] = [];
-  storage.allowedTopologies?.forEach((term, i) => {
-    const own = at('allowedTopologies').index(i);
-    const shape = canonical(checkTerm(errors, own, term));
-    if (seen.some(each => semanticEqual(each, shape))) errors.push(duplicate(own.child('matchLabelExpressions'), ''));
-    seen.push(shape);
-  });
+  checkTopologies(errors, storage.allowedTopologies ?? []);
+  if (old) {
+    checkImmutable(errors, at('parameters'), storage.parameters ?? null, old.parameters ?? null);
+    checkImmutable(errors, at('provisioner'), storage.provisioner ?? '', old.provisioner ?? '');
+    checkImmutable(errors, at('reclaimPolicy'), storage.reclaimPolicy, old.reclaimPolicy);
+    checkImmutable(errors, at('volumeBindingMode'), storage.volumeBindingMode, old.volumeBindingMode);
+  }
   return errors;
 }
 

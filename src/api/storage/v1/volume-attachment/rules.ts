@@ -1,14 +1,16 @@
 /** VolumeAttachments. Upstream: pkg/apis/storage/validation, pkg/registry/storage/volumeattachment/strategy.go. */
-import { byteLength, type FieldError, FieldPath, forbiddenField, required, tooLong } from '#apimachinery';
+import { byteLength, type FieldError, FieldPath, forbiddenField, inclusiveRangeError, invalidValue, required, tooLong } from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { VolumeAttachment } from '../../../types.ts';
-import { checkImmutable, checkObjectName, type Errors } from '../../../validation/common.ts';
+import { checkImmutable, checkObjectName, type Errors, maxInt32 } from '../../../validation/common.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
 import { checkVolumeSpec } from '../../../validation/persistent-volumes.ts';
 import { checkCSIDriverName } from '../../../validation/volume-sources.ts';
 
 const path = FieldPath.of('spec');
+const maxMetadataBytes = 256 * 1024;
+const maxMessageBytes = 1024;
 
 function checkSource(errors: Errors, at: FieldPath, source: VolumeAttachment['spec']['source']): void {
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = source ?? {};
@@ -20,17 +22,27 @@ function checkSource(errors: Errors, at: FieldPath, source: VolumeAttachment['sp
   } else if (inline) checkVolumeSpec(errors, at.child('inlineVolumeSpec'), inline, { volumeName: '', inline: true });
 }
 
+function checkStatus(errors: Errors, at: FieldPath, status: VolumeAttachment['status']): void {
+  let size = 0;
+  for (const [key, value] of Object.entries(status?.attachmentMetadata ?? {})) size += byteLength(key) + byteLength(value);
+  if (size > maxMetadataBytes) errors.push(tooLong(at.child('attachmentMetadata'), maxMetadataBytes));
+  for (const name of ['attachError', 'detachError'] as const) {
+    const { message = '', errorCode = 0 } = status?.[name] ?? {};
+    // Upstream names the larger limit here.
+    if (byteLength(message) > maxMessageBytes) errors.push(tooLong(at.child(name, 'message'), maxMetadataBytes));
+    if (errorCode < 0) {
+      errors.push(invalidValue(at.child(name, 'errorCode'), errorCode, inclusiveRangeError(0, maxInt32)));
+    }
+  }
+}
+
 function validate(attachment: VolumeAttachment, old: VolumeAttachment | null): FieldError[] {
   const errors: Errors = [];
   const { spec, status } = attachment;
   checkCSIDriverName(errors, path.child('attacher'), spec.attacher);
   checkSource(errors, path.child('source'), spec.source);
   checkObjectName(errors, path.child('nodeName'), spec.nodeName ?? '');
-  for (const name of ['attachError', 'detachError'] as const) {
-    if (byteLength(status?.[name]?.message ?? '') > 1024) {
-      errors.push(tooLong(FieldPath.of('status', name, 'message'), 256 * 1024));
-    }
-  }
+  checkStatus(errors, FieldPath.of('status'), status);
   const volume = spec.source?.persistentVolumeName;
   if (!old && volume !== undefined) checkObjectName(errors, FieldPath.of('spec.source.persistentVolumeName'), volume);
   const type = 'storage.VolumeAttachmentSpec';
