@@ -19,9 +19,9 @@ import {
 import type { RuleContext } from '../kind.ts';
 import type { PodSpec, PodTemplateSpec } from '../types.ts';
 import { checkNonnegative, type Errors } from './common.ts';
+import { shownSelector } from './internal-value.ts';
 import { ratchetPodSpec } from './pod-specs.ts';
 import { checkPodTemplate } from './pod-templates.ts';
-import { shownSelector } from './internal-value.ts';
 
 /** The parsed selector; undefined when it cannot be parsed. */
 export function parseSelector(selector: LabelSelector | undefined): LabelsSelector | undefined {

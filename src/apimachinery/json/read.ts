@@ -87,6 +87,11 @@ function zeroElement(node: TypeNode): unknown {
   return node.kind === 'scalar' && node.type === 'bytes' ? '' : zeroValue(node);
 }
 
+/** A list or map that is there, be it empty: Go tells it from an absent one, and messages show it, until it is written. */
+function isCollection({ node }: FieldNode, value: unknown): boolean {
+  return value !== undefined && value !== null && (node.kind === 'list' || node.kind === 'map');
+}
+
 /** True when Go leaves the field out because of this value. */
 export function isOmitted(field: FieldNode, value: unknown): boolean {
   if (value === undefined || value === null) return field.omitEmpty || field.nullable;
@@ -132,8 +137,6 @@ function sortedMap(value: Building): Building {
   for (const name of Object.keys(value).sort()) setOwn(out, name, value[name]);
   return out;
 }
-
-const metaTypes = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 
 class TypedReader extends JsonScanner {
   readonly strictErrors: string[] = [];
@@ -186,8 +189,6 @@ class TypedReader extends JsonScanner {
     }
     const top = this.#top++;
     const seen: string[] = [];
-    // Go tells an empty list from an absent one until it writes it; the types of meta/v1 are written to compare them.
-    const keepsEmpty = !node.name.startsWith(metaTypes);
     do {
       const key = this.key();
       const field = node.fields.get(key);
@@ -208,7 +209,7 @@ class TypedReader extends JsonScanner {
         this.#owners[top] = node;
         this.#top = top + 1;
         const value = this.value(field.node, again || into !== undefined ? out[key] : undefined);
-        if (!isOmitted(field, value) || (keepsEmpty && Array.isArray(value))) {
+        if (!isOmitted(field, value) || isCollection(field, value)) {
           if (value !== undefined) out[key] = value;
         } else if (again) delete out[key];
       }

@@ -2,7 +2,12 @@
 import { type FieldError, FieldPath, nameIsDNSSubdomain } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicyBinding } from '../../../types.ts';
-import { checkMatchResources, checkMutableOperations, checkParamRef, matchResourcesDefaults } from '../../../validation/admission-rules.ts';
+import {
+  checkMatchResources,
+  checkMutableOperations,
+  checkParamRef,
+  matchResourcesDefaults,
+} from '../../../validation/admission-rules.ts';
 import { type Errors, refuseEach, requireText } from '../../../validation/common.ts';
 
 const path = FieldPath.of('spec');

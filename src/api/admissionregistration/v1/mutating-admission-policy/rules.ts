@@ -1,10 +1,11 @@
 /** MutatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
-import { type FieldError, FieldPath, invalidValue, notSupported, required, semanticEqual } from '#apimachinery';
+import { type FieldError, FieldPath, invalidValue, required, semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicy, Mutation } from '../../../types.ts';
 import {
   checkMatchConditions,
   checkMatchResources,
+  checkMutableOperations,
   checkParamKind,
   checkVariables,
   failurePolicies,
@@ -13,7 +14,6 @@ import {
 import { checkChoice, checkGiven, type Errors } from '../../../validation/common.ts';
 
 const path = FieldPath.of('spec');
-const operations = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
 const fields = { JSONPatch: 'jsonPatch', ApplyConfiguration: 'applyConfiguration' } as const;
 
 function checkMutation(errors: Errors, at: FieldPath, mutation: Mutation): void {
@@ -44,10 +44,7 @@ function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy 
     const { resourceRules: rules = [] } = spec.matchConstraints;
     checkMatchResources(errors, match, spec.matchConstraints);
     if (rules.length === 0) errors.push(required(match.child('resourceRules')));
-    for (const verb of rules.flatMap(rule => rule.operations ?? [])) {
-      if (operations.includes(verb)) continue;
-      errors.push(notSupported(match.child('resourceRules', 'operations'), verb, operations));
-    }
+    checkMutableOperations(errors, match, spec.matchConstraints);
   }
   const unchanged =
     old !== null &&

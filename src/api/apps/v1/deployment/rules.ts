@@ -78,7 +78,8 @@ function validate(deployment: Deployment, old: Deployment | null, context: RuleC
       errors.push(invalidValue(at, deadline, 'must be greater than minReadySeconds'));
     }
   }
-  if (old) checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
+  if (old)
+    checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
   return errors;
 }
 

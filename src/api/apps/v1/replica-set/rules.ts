@@ -6,6 +6,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { keepStatus } from '../../../strategies.ts';
 import type { ReplicaSet } from '../../../types.ts';
 import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
+import { shownSelector } from '../../../validation/internal-value.ts';
 import {
   checkRequiredSelector,
   checkRunsForever,
@@ -15,7 +16,6 @@ import {
   statusBounds,
   statusCounts,
 } from '../../../validation/workloads.ts';
-import { shownSelector } from '../../../validation/internal-value.ts';
 
 const spec = FieldPath.of('spec');
 
@@ -32,7 +32,8 @@ function validate(set: ReplicaSet, old: ReplicaSet | null, context: RuleContext)
     checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
     checkRunsForever(errors, template, own.template, 'ReplicaSet');
   } else errors.push(invalidValue(spec.child('selector'), shownSelector(own.selector), 'invalid label selector'));
-  if (old) checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
+  if (old)
+    checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
   return errors;
 }
 

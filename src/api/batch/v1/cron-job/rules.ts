@@ -6,9 +6,9 @@ import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { CronJob } from '../../../types.ts';
 import { checkChoice, checkNonnegative, type Errors, requireText } from '../../../validation/common.ts';
 import { cronRefusal, timeZoneRefusal } from '../../../validation/cron.ts';
+import { shownSelector } from '../../../validation/internal-value.ts';
 import { checkJobSpec } from '../../../validation/jobs.ts';
 import { jobSpecDefaults } from '../job/rules.ts';
-import { shownSelector } from '../../../validation/internal-value.ts';
 
 const path = FieldPath.of('spec');
 const maxNameBytes = 52;
@@ -59,7 +59,8 @@ function validate(job: CronJob, old: CronJob | null, context: RuleContext): Fiel
   const own = spec.jobTemplate.spec!;
   const at = path.child('jobTemplate', 'spec');
   checkJobSpec(errors, at, own, { old: old?.spec.jobTemplate.spec?.template, context });
-  if (own.selector) errors.push(invalidValue(at.child('selector'), shownSelector(own.selector), '`selector` will be auto-generated'));
+  if (own.selector)
+    errors.push(invalidValue(at.child('selector'), shownSelector(own.selector), '`selector` will be auto-generated'));
   if (own.manualSelector) errors.push(notSupported(at.child('manualSelector'), true, ['nil', 'false']));
   checkNonnegative(errors, path.child('successfulJobsHistoryLimit'), spec.successfulJobsHistoryLimit);
   checkNonnegative(errors, path.child('failedJobsHistoryLimit'), spec.failedJobsHistoryLimit);

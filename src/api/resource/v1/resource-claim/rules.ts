@@ -4,7 +4,12 @@ import type { KindRules } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { ResourceClaim } from '../../../types.ts';
 import { checkImmutable, type Errors } from '../../../validation/common.ts';
-import { checkAdminRequests, checkClaimSpec, claimDefaults, tolerationDefaults } from '../../../validation/device-claims.ts';
+import {
+  checkAdminRequests,
+  checkClaimSpec,
+  claimDefaults,
+  tolerationDefaults,
+} from '../../../validation/device-claims.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
 import { prepareClaimStatus, validateClaimStatus } from './status.ts';
 

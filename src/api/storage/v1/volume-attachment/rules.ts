@@ -1,5 +1,14 @@
 /** VolumeAttachments. Upstream: pkg/apis/storage/validation, pkg/registry/storage/volumeattachment/strategy.go. */
-import { byteLength, type FieldError, FieldPath, forbiddenField, inclusiveRangeError, invalidValue, required, tooLong } from '#apimachinery';
+import {
+  byteLength,
+  type FieldError,
+  FieldPath,
+  forbiddenField,
+  inclusiveRangeError,
+  invalidValue,
+  required,
+  tooLong,
+} from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { VolumeAttachment } from '../../../types.ts';
@@ -24,7 +33,8 @@ function checkSource(errors: Errors, at: FieldPath, source: VolumeAttachment['sp
 
 function checkStatus(errors: Errors, at: FieldPath, status: VolumeAttachment['status']): void {
   let size = 0;
-  for (const [key, value] of Object.entries(status?.attachmentMetadata ?? {})) size += byteLength(key) + byteLength(value);
+  for (const [key, value] of Object.entries(status?.attachmentMetadata ?? {}))
+    size += byteLength(key) + byteLength(value);
   if (size > maxMetadataBytes) errors.push(tooLong(at.child('attachmentMetadata'), maxMetadataBytes));
   for (const name of ['attachError', 'detachError'] as const) {
     const { message = '', errorCode = 0 } = status?.[name] ?? {};
