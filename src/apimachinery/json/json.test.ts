@@ -47,7 +47,7 @@ test('values are read as Go holds them', () => {
     "restartPolicy":"","replicas":0,"runAsUser":9223372036854775807,"port":80,"raw":{"b":1,"a":null},"data":{"k":"YQ==","n":null}}}`;
   assert.deepEqual(readJson(text, pod), {
     value: {
-      metadata: { name: 'a' },
+      metadata: { name: 'a', labels: {} },
       spec: {
         containers: [{ name: 'x', command: [], limits: { cpu: '1', memory: '1Gi' } }, {}],
         replicas: 0,

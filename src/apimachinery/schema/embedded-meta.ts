@@ -6,7 +6,7 @@ import { type FieldError, FieldPath, invalidValue, required } from '../field.ts'
 import { parseApiVersion } from '../gvk.ts';
 import { InputError } from '../input-error.ts';
 import { readJson, setOwn } from '../json/read.ts';
-import { writeOrdered } from '../json/write.ts';
+import { writeJson, writeOrdered } from '../json/write.ts';
 import type { ObjectMeta } from '../meta.ts';
 import { isDNS1035Label, validatePathSegmentName } from '../validation/names.ts';
 import { validateObjectMeta } from '../validation/object-meta.ts';
@@ -106,7 +106,8 @@ function readMeta(value: unknown, path: FieldPath, options: CoerceOptions, unkno
       const found = /^unknown field "(.*)"$/.exec(error);
       if (found !== null) unknown.push(`${at}.${found[1]}`);
     }
-    return meta;
+    // As Go writes it back: without what is empty.
+    return JSON.parse(writeJson(meta, options.objectMeta));
   };
   try {
     return read(value);
