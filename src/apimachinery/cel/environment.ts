@@ -10,6 +10,7 @@ import { type CostRange, type EstimateSize, estimateCost } from './cost/estimate
 import type { Evaluate } from './interpreter/attributes.ts';
 import { Cancelled, Frame, type Lookup } from './interpreter/frame.ts';
 import { PlanError, plan } from './interpreter/plan.ts';
+import { PendingDecision } from './library/authorizer.ts';
 import { type DeclType, structsIn } from './schema/decl-type.ts';
 import { reservedSymbols } from './schema/escaping.ts';
 import { parse } from './syntax/parser.ts';
@@ -111,7 +112,7 @@ function scopeOf(options: EnvironmentOptions, functions: ReadonlyMap<string, Fun
       const reserved = reservedSymbols.has(field) ? fields?.get(`__${field}__`) : undefined;
       return (fields?.get(field) ?? reserved)?.type;
     },
-    hasStruct: struct => structs.has(struct) || libraryTypes.has(struct),
+    hasStruct: struct => structs.has(struct),
   };
 }
 
@@ -128,6 +129,24 @@ export class Program {
   /** Names of the variables that the expression uses. */
   get variables(): ReadonlySet<string> {
     return this.#checked.variables;
+  }
+
+  /**
+   * As {@link evaluate}, where an authorizer among the variables decides with promises: evaluation begins anew with each
+   * decision that was waited for. The cost is that of the last run alone.
+   */
+  async evaluateAsync(
+    variables: Readonly<Record<string, Value>> | Lookup,
+    options: EvaluateOptions = {},
+  ): Promise<Evaluation> {
+    for (;;) {
+      try {
+        return this.evaluate(variables, options);
+      } catch (error) {
+        if (!(error instanceof PendingDecision)) throw error;
+        await error.settled;
+      }
+    }
   }
 
   /** The least and the most that an evaluation can cost, given how large variables can be. */

@@ -29,6 +29,16 @@ export {
 export type { Lookup } from './interpreter/frame.ts';
 export { newBaseEnvironment } from './kubernetes.ts';
 export {
+  authorizerType,
+  authorizerValue,
+  type CelAuthorizationDecision,
+  type CelAuthorizationQuery,
+  type CelAuthorizer,
+  requestResourceValue,
+  resourceCheckType,
+} from './library/authorizer.ts';
+export { jsonPatchLibrary } from './library/urls.ts';
+export {
   type DeclType,
   declTypeOf,
   dynType,

@@ -3,6 +3,7 @@
  * pkg/cel/library/cost.go (CallCost), cel-go ext/lists.go and ext/sets.go (trackers).
  */
 import type { Frame } from '../interpreter/frame.ts';
+import { FormatValue } from '../library/format-value.ts';
 import { codePoints } from '../syntax/source.ts';
 import { ListValue, MapValue, ObjectValue, Optional, type Value } from '../values/value.ts';
 
@@ -104,6 +105,12 @@ const tracked: Readonly<Record<string, CallCost>> = {
   list_sets_equivalent_list: setComparison(2),
 };
 
+/** Addresses given as text are parsed first. */
+const parsed: Readonly<Record<string, string>> = {
+  cidr_contains_ip_string: 'containsIP',
+  cidr_contains_cidr_string: 'containsCIDR',
+};
+
 /** Costs of overloads that there are for each type. */
 function trackedByPattern(overload: string): CallCost | undefined {
   if (overload.endsWith('_sort')) return (_frame, [list]) => selfCompared(list);
@@ -113,6 +120,10 @@ function trackedByPattern(overload: string): CallCost | undefined {
 /** Costs by function: those of Kubernetes. */
 const byFunction: Readonly<Record<string, CallCost>> = {
   check: () => 350_000,
+  validate: (_frame, [format, text]) =>
+    format instanceof FormatValue ? Math.ceil((1 + sizeOf(text)) * 0.1) * Math.ceil(format.regexSize * 0.25) : 1,
+  containsIP: (_frame, [cidr]) => Math.ceil(sizeOf(cidr) * 2 * 0.1),
+  containsCIDR: (_frame, [cidr]) => Math.ceil(sizeOf(cidr) * 2 * 0.1) + traversal(sizeOf(cidr)) + 1,
   fieldSelector: (_frame, [, selector]) => selectorCost(sizeOf(selector)),
   labelSelector: (_frame, [, selector]) => selectorCost(sizeOf(selector)),
   ...named(['isSorted', 'sum', 'max', 'min', 'indexOf', 'lastIndexOf'], everyPart),
@@ -141,6 +152,8 @@ export function callCost(name: string, overload: string): CallCost {
   if (special !== undefined) return special;
   if (overload === 'cidr_ip') return one;
   if (overload === 'equals') return name === '_==_' ? equality : smaller;
+  const parsing = parsed[overload] === undefined ? undefined : byFunction[name];
+  if (parsing !== undefined) return (frame, args) => parsing(frame, args) + traversal(sizeOf(args[1]));
   const kubernetes = Object.hasOwn(byFunction, name) ? byFunction[name] : undefined;
   return kubernetes ?? byOverload[overload] ?? one;
 }

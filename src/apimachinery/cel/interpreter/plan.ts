@@ -5,6 +5,7 @@
 import type { CheckedExpr } from '../check/checker.ts';
 import type { FunctionDeclaration, Implementation } from '../check/declarations.ts';
 import { callCost, ownCost } from '../cost/runtime.ts';
+import { constantPattern } from '../library/regex.ts';
 import type { CallExpr, ComprehensionExpr, Expr, ListExpr, MapExpr, StructExpr } from '../syntax/ast.ts';
 import { operators } from '../syntax/ast.ts';
 import { describeValue } from '../values/describe.ts';
@@ -149,7 +150,8 @@ export class Planner {
   #function(expr: CallExpr, args: readonly Planned[]): Planned {
     const ids = this.#checked.overloads.get(expr.id) ?? [];
     const declaration = this.#environment.functions.get(expr.function) as FunctionDeclaration;
-    const special = specialFunctions[expr.function];
+    const pattern = args[1]?.kind === 'constant' ? args[1].value : undefined;
+    const special = specialFunctions[expr.function] ?? constantRegex(expr.function, pattern);
     const run = special ?? implementation(declaration, ids);
     const overload =
       expr.function === operators.equals || expr.function === operators.notEquals
@@ -236,6 +238,15 @@ export function evaluatorOf(planned: Planned): Evaluate {
   if (planned.kind === 'other') return planned.evaluate;
   const { value } = planned;
   return () => value;
+}
+
+/** Regular expressions that are constant are compiled with the program. */
+function constantRegex(name: string, pattern: unknown): Implementation | undefined {
+  try {
+    return constantPattern(name, pattern);
+  } catch (error) {
+    throw new PlanError((error as Error).message);
+  }
 }
 
 /** The key of an index: a variable there costs nothing of its own. */

@@ -2,16 +2,17 @@
  * The standard functions: operators, sizes, strings and times; conversions are beside it. Upstream: cel-go
  * common/stdlib/standard.go, common/overloads/overloads.go.
  */
-import { compileRegex } from '../../schema/regex.ts';
 import { fn, type Library, method, type Overload, overload, singleton } from '../check/declarations.ts';
 import { listOf, mapOf, param, type Type, typeOf, types } from '../check/types.ts';
 import { operators } from '../syntax/ast.ts';
 import { codePoints } from '../syntax/source.ts';
+import { describeValue } from '../values/describe.ts';
 import { compare, equal } from '../values/equality.ts';
 import { type Duration, type TimePart, type Timestamp, timePart, zoneOffset } from '../values/time.ts';
 import { CelError, GrowingMap, ListValue, MapValue, noSuchOverload, typeOfValue, type Value } from '../values/value.ts';
 import { add, divide, modulo, multiply, negate, subtract } from './arithmetic.ts';
 import { conversions } from './conversions.ts';
+import { matchesLibrary } from './regex.ts';
 
 const { bool, bytes, double, duration, int, string, timestamp, uint } = types;
 const [a, b] = [param('A'), param('B')];
@@ -66,15 +67,6 @@ function size(value: Value): Value {
   if (value instanceof Uint8Array) return BigInt(value.length);
   if (value instanceof ListValue || value instanceof MapValue) return BigInt(value.size);
   return new CelError('no such overload: size');
-}
-
-function matches(text: Value, pattern: Value): Value {
-  if (typeof text !== 'string' || typeof pattern !== 'string') return noSuchOverload;
-  try {
-    return compileRegex(pattern).test(text);
-  } catch (error) {
-    return new CelError((error as Error).message);
-  }
 }
 
 const text = (name: string, id: string, run: (text: string, part: string) => boolean) =>
@@ -175,12 +167,7 @@ const valueFunctions: Library = [
   text('contains', 'contains_string', (whole, piece) => whole.includes(piece)),
   text('endsWith', 'ends_with_string', (whole, piece) => whole.endsWith(piece)),
   text('startsWith', 'starts_with_string', (whole, piece) => whole.startsWith(piece)),
-  singleton(
-    'matches',
-    matches,
-    overload('matches', [string, string], bool),
-    method('matches_string', [string, string], bool),
-  ),
+  ...matchesLibrary,
 ];
 
 const timeFunctions: Library = [
@@ -225,7 +212,7 @@ const mapInsertion: Library = [
 
 function insert(map: MapValue, key: Value, value: Value): Value {
   if (map.find(key) !== undefined) {
-    return new CelError(`insert failed: key ${typeof key === 'object' ? '' : key} already exists`);
+    return new CelError(`insert failed: key ${describeValue(key)} already exists`);
   }
   if (map instanceof GrowingMap) {
     map.insert(key, value);

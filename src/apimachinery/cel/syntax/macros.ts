@@ -290,7 +290,36 @@ const optionalMap = (name: 'optMap' | 'optFlatMap'): Macro => ({
   },
 });
 
+const sortable: ReadonlySet<string> = new Set(['list', 'select', 'ident', 'comprehension', 'call']);
+
+/** list.sortBy(x, key): the list bound to a name and sorted by its keys. */
+const sortBy: Macro = {
+  name: 'sortBy',
+  arity: 2,
+  receiver: true,
+  expand(make, target, [arg, key]) {
+    const list = target as Expr;
+    const input = '@__sortBy_input__';
+    if (!sortable.has(list.kind)) {
+      const kinds = 'a list, identifier, comprehension, call or select expression';
+      throw new MacroError(list.id, `sortBy can only be applied to ${kinds}`);
+    }
+    const variable = variableOf(arg as Expr, 'argument is not an identifier');
+    const keys = collect(make, make.ident(input), { variable }, undefined, key as Expr);
+    return make.fold({
+      range: make.list(),
+      variable: '#unused',
+      accumulator: input,
+      init: list,
+      condition: make.bool(false),
+      step: make.ident(input),
+      result: make.memberCall('@sortByAssociatedKeys', make.ident(input), keys),
+    });
+  },
+};
+
 const all: readonly Macro[] = [
+  sortBy,
   has,
   ...quantifier('all', 'all'),
   ...quantifier('exists', 'exists'),
