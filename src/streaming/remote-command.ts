@@ -96,7 +96,7 @@ async function carry(connection: Connection, session: RemoteSession): Promise<vo
     session.close();
     return;
   }
-  await Promise.race([Promise.allSettled(outputs), gone]);
+  await Promise.race([Promise.all(outputs), gone]);
   if ('error' in result) {
     await say(connection, internalError(`error executing command in container: ${messageOf(result.error)}`));
   } else await say(connection, statusOf(result.code));
@@ -104,9 +104,10 @@ async function carry(connection: Connection, session: RemoteSession): Promise<vo
   session.close();
 }
 
+/** Resolves when the output has ended or its reader is gone; `carry` learns of the latter by the connection. */
 async function copy(from: Readable | undefined, to: Writable | undefined): Promise<void> {
   if (!from) return;
-  if (to) await pipeline(from, to);
+  if (to) await pipeline(from, to).catch(() => {});
   else from.resume();
 }
 

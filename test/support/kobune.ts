@@ -4,9 +4,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { runningServer, stateDir } from '#cluster';
-import { findProgram, freePort, launcher, type Output, runCommand } from './program.ts';
+import { findProgram, freePort, launcher, type Output, type RunOptions, runCommand } from './program.ts';
 
 export type { Output } from './program.ts';
 
@@ -23,7 +23,8 @@ export function whyNoContainers(): string | undefined {
 
 /** The kubectl binaries of this machine by version (`1.33`), newest last. */
 export function kubectls(): Map<string, string> {
-  const candidates = ['/usr/lib/google-cloud-sdk/bin', '/usr/local/bin', '/usr/bin']
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).filter(directory => directory.startsWith('/'));
+  const candidates = [...new Set([...onPath, '/usr/lib/google-cloud-sdk/bin', '/usr/local/bin', '/usr/bin'])]
     .filter(existsSync)
     .flatMap(directory =>
       readdirSync(directory)
@@ -41,6 +42,10 @@ export function kubectls(): Map<string, string> {
   return new Map([...found].sort(([a], [b]) => Number(a.split('.')[1]) - Number(b.split('.')[1])));
 }
 
+export interface KubectlOptions extends RunOptions {
+  readonly path?: string;
+}
+
 export interface Kobune extends AsyncDisposable {
   readonly directory: string;
   readonly kubeconfig: string;
@@ -48,8 +53,8 @@ export interface Kobune extends AsyncDisposable {
   readonly upMs: number;
   /** Runs a command of ours. */
   cli(...args: string[]): Promise<Output>;
-  /** Runs a kubectl (by default the newest); `input` goes to its standard input. */
-  kubectl(args: readonly string[], options?: { path?: string; input?: string; timeoutMs?: number }): Promise<Output>;
+  /** Runs a kubectl (by default the newest); `input` goes to its standard input, `env` is added to its environment. */
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<Output>;
   /** Process id of the server. */
   pid(): number;
 }
@@ -62,9 +67,8 @@ export async function startKobune(flags: readonly string[] = []): Promise<Kobune
   const name = `e2e${process.pid}x${counter++}`;
   const kubeconfig = join(directory, 'kubeconfig');
   const env = { ...process.env, KOBUNE_ROOT: directory, KUBECONFIG: kubeconfig, HOME: directory };
-  const execute = (file: string, args: readonly string[], input?: string, timeoutMs?: number): Promise<Output> =>
-    runCommand(file, args, { env, ...(input !== undefined && { input }), ...(timeoutMs && { timeoutMs }) });
-  const cli = (...args: string[]): Promise<Output> => execute(process.execPath, [launcher, ...args, '--name', name]);
+  const cli = (...args: string[]): Promise<Output> =>
+    runCommand(process.execPath, [launcher, ...args, '--name', name], { env });
   const port = await freePort();
   const begin = performance.now();
   const up = await cli('up', '--port', String(port), ...flags);
@@ -85,7 +89,8 @@ export async function startKobune(flags: readonly string[] = []): Promise<Kobune
     kubeconfig,
     upMs,
     cli,
-    kubectl: (args, options = {}) => execute(options.path ?? newest, args, options.input, options.timeoutMs),
+    kubectl: (args, { path = newest, ...options } = {}) =>
+      runCommand(path, args, { ...options, env: { ...env, ...options.env } }),
     pid: () => runningServer(stateDir(directory, name))!.pid,
     [Symbol.asyncDispose]: remove,
   };

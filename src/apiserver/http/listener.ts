@@ -326,19 +326,34 @@ function withRepeated(incoming: IncomingMessage): ServerRequest['headers'] {
 interface Sink {
   write(chunk: Uint8Array): boolean;
   end(): void;
+  destroy(): unknown;
   once(event: 'drain' | 'close', fn: () => void): unknown;
   off(event: 'drain' | 'close', fn: () => void): unknown;
   readonly destroyed: boolean;
 }
 
-/** Writes as the reader takes it: waits for drain, ends when the other side is gone. */
+/** True for what a connection to a backend ends with when either side goes away. */
+function isBrokenConnection(error: unknown): boolean {
+  const { code, name, syscall } = error as NodeJS.ErrnoException;
+  return name === 'AbortError' || syscall !== undefined || /^(ECONN|EPIPE|ERR_STREAM_|HPE_)/.test(code ?? '');
+}
+
+/**
+ * Writes as the reader takes it: waits for drain, ends when the other side is gone. A body that breaks off (a kubelet or
+ * a proxied pod went away) breaks the answer off too, so that its reader does not take it for whole.
+ */
 async function pump(
   body: Exclude<ServerResponse['body'], { kind: 'empty' | 'bytes' | 'hijacked' }>,
   sink: Sink,
 ): Promise<void> {
   try {
     if (body.kind === 'chunks') {
-      for await (const chunk of body.chunks) if (!(await send(sink, chunk))) return;
+      try {
+        for await (const chunk of body.chunks) if (!(await send(sink, chunk))) return;
+      } catch (error) {
+        if (!isBrokenConnection(error)) throw error;
+        sink.destroy();
+      }
     } else {
       for await (const events of body.events) {
         const frames = events.map(event => event.frame());
