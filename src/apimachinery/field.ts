@@ -81,6 +81,7 @@ function goMarshal(value: unknown): string {
 
 /** Go's %q for the characters that occur in API strings. Upstream: strconv.Quote. */
 export function goQuote(text: string): string {
+  if (printable.test(text)) return `"${text}"`;
   let out = '"';
   for (const char of text) {
     const code = char.codePointAt(0)!;
@@ -93,10 +94,17 @@ export function goQuote(text: string): string {
     else if (code === 11) out += '\\v';
     else if (code === 12) out += '\\f';
     else if (code < 32 || code === 127) out += `\\x${code.toString(16).padStart(2, '0')}`;
-    else out += char;
+    else if (code < 127 || goPrints.test(char)) out += char;
+    else if (code < 0x10000) out += `\\u${code.toString(16).padStart(4, '0')}`;
+    else out += `\\U${code.toString(16).padStart(8, '0')}`;
   }
   return `${out}"`;
 }
+
+/** Nothing to escape. */
+const printable = /^[ !#-[\]-~]*$/;
+/** Go's unicode.IsPrint beyond ASCII. */
+const goPrints = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u;
 
 export function required(path: FieldPath, detail = ''): FieldError {
   return make('FieldValueRequired', path, detail ? `Required value: ${detail}` : 'Required value');

@@ -113,7 +113,7 @@ export function parseFieldSelector(text: string, transform?: FieldTransform): Fi
   const out: FieldRequirement[] = [];
   for (const requirement of requirements) {
     const renamed = transform?.(requirement.field, requirement.value) ?? requirement;
-    if (transform !== undefined && renamed.field === '' && renamed.value === '') continue;
+    if (renamed.field === '' && renamed.value === '') continue;
     out.push({ field: renamed.field, operator: requirement.operator, value: renamed.value });
   }
   return new FieldsSelector(out);

@@ -82,15 +82,30 @@ function readPatch(text: string | Uint8Array, strict: boolean): string[] {
  * InputError `patchRejected` when one does not apply.
  */
 export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
-  const root = { value: cloneJson(document) as Container, copiedBytes: 0 };
+  const root: Root = { value: cloneJson(document) as Container, copiedBytes: 0, touched: new Set() };
   for (const operation of operations) apply(root, operation);
   measure(root.value);
+  for (const object of root.touched) sortMembers(object);
   return root.value;
 }
 
 interface Root {
   value: Container;
   copiedBytes: number;
+  /** What a path led through: its members are written sorted, as Go's maps are; the rest keeps its order. */
+  readonly touched: Set<Record<string, unknown>>;
+}
+
+function touch({ touched }: Root, value: unknown, deep = false): void {
+  if (value === null || typeof value !== 'object') return;
+  if (!Array.isArray(value)) touched.add(value as Record<string, unknown>);
+  if (deep) for (const item of Object.values(value)) touch({ touched } as Root, item, true);
+}
+
+function sortMembers(object: Record<string, unknown>): void {
+  const entries = Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [key] of entries) delete object[key];
+  for (const [key, value] of entries) setOwn(object, key, value);
 }
 
 const refuse = (message: string): never => {
@@ -102,12 +117,12 @@ function apply(root: Root, operation: JsonPatchOperation): void {
   const value = cloneJson(operation.value ?? null);
   switch (op) {
     case 'add': {
-      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      const { container, key } = find(root, pathOf(operation.path, op), op);
       add(container, key, value);
       return;
     }
     case 'remove': {
-      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      const { container, key } = find(root, pathOf(operation.path, op), op);
       remove(container, key);
       return;
     }
@@ -115,17 +130,17 @@ function apply(root: Root, operation: JsonPatchOperation): void {
       replace(root, pathOf(operation.path, op), value);
       return;
     case 'move': {
-      const from = find(root.value, pathOf(operation.from, op), op);
+      const from = find(root, pathOf(operation.from, op), op);
       const moved = get(from.container, from.key);
       remove(from.container, from.key);
-      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      const { container, key } = find(root, pathOf(operation.path, op), op);
       add(container, key, moved);
       return;
     }
     case 'copy': {
-      const from = find(root.value, pathOf(operation.from, op), op);
+      const from = find(root, pathOf(operation.from, op), op);
       const copied = get(from.container, from.key);
-      const { container, key } = find(root.value, pathOf(operation.path, op), op);
+      const { container, key } = find(root, pathOf(operation.path, op), op);
       root.copiedBytes += measure(copied);
       if (root.copiedBytes > maxCopiedBytes)
         refuse('Unable to complete the copy, the accumulated size increase is too big');
@@ -133,7 +148,7 @@ function apply(root: Root, operation: JsonPatchOperation): void {
       return;
     }
     case 'test':
-      test(root.value, pathOf(operation.path, op), operation.value ?? null);
+      test(root, pathOf(operation.path, op), operation.value ?? null);
       return;
     default:
       refuse(`Unexpected kind: ${typeof op === 'string' ? op : 'unknown'}`);
@@ -150,32 +165,35 @@ function replace(root: Root, path: string, value: unknown): void {
     root.value = value as Container;
     return;
   }
-  const { container, key } = find(root.value, path, 'replace');
+  const { container, key } = find(root, path, 'replace');
   if (!Array.isArray(container)) setOwn(container, key, value);
   else container[existingIndex(container, key)] = value;
 }
 
-function test(document: Container, path: string, want: unknown): void {
-  let have: unknown = document;
+function test(root: Root, path: string, want: unknown): void {
+  let have: unknown = root.value;
   if (path !== '') {
-    const { container, key } = find(document, path, 'test');
+    const { container, key } = find(root, path, 'test');
     have = get(container, key) ?? null;
   }
+  touch(root, have, true);
   if (!equal(have, want)) refuse(`testing value ${path} failed: test failed`);
 }
 
 /** The container that holds what the path names, and its key there. */
-function find(document: Container, path: string, op: string): { container: Container; key: string } {
+function find(root: Root, path: string, op: string): { container: Container; key: string } {
   const parts = path.split('/');
   if (parts.length < 2) refuse(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
   if (parts.length > maxJsonDepth) refuse(`${op} operation does not apply: the path is too long`);
-  let container: Container = document;
+  let container: Container = root.value;
+  touch(root, container);
   for (const part of parts.slice(1, -1)) {
     const next = getOrUndefined(container, decodeKey(part));
     if (next === null || typeof next !== 'object') {
       refuse(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
     }
     container = next as Container;
+    touch(root, container);
   }
   return { container, key: decodeKey(parts.at(-1)!) };
 }

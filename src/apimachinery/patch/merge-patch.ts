@@ -41,7 +41,10 @@ export function parseMergePatch(text: string | Uint8Array): {
   return { patch, strictErrors };
 }
 
-/** Applies a merge patch. Neither argument is touched; the result shares structure with both. */
+/**
+ * Applies a merge patch. Neither argument is touched; the result shares structure with both. What was touched has its
+ * members sorted, as Go's maps are written; the rest keeps its order. Errors of what comes out show it so.
+ */
 export function applyMergePatch(document: JsonMap, patch: JsonMap): JsonMap {
   const out: Record<string, unknown> = { ...document };
   for (const key of Object.keys(patch)) {
@@ -51,6 +54,12 @@ export function applyMergePatch(document: JsonMap, patch: JsonMap): JsonMap {
     else if (isMap(before)) setOwn(out, key, isMap(value) ? applyMergePatch(before, value) : value);
     else setOwn(out, key, withoutNulls(value));
   }
+  return sorted(out);
+}
+
+function sorted(map: JsonMap): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const key of Object.keys(map).sort()) setOwn(out, key, map[key]);
   return out;
 }
 
@@ -59,6 +68,8 @@ export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isMap(value)) return value;
   const out: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) if (value[key] !== null) setOwn(out, key, withoutNulls(value[key]));
+  for (const key of Object.keys(value).sort()) {
+    if (value[key] !== null) setOwn(out, key, withoutNulls(value[key]));
+  }
   return out;
 }

@@ -49,7 +49,7 @@ export function listOptions(query: Query, resource: ServedResource, forceWatch: 
   const options: ListOptions = {
     watch,
     labels: labelsOf(query),
-    fields: fieldsOf(query, resource, name),
+    fields: parsedFields(query),
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
     limit: integerParameter(query, 'limit') ?? 0,
@@ -60,7 +60,7 @@ export function listOptions(query: Query, resource: ServedResource, forceWatch: 
   };
   const errors = watch ? validateWatch(options) : validateList(options);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
-  return options;
+  return { ...options, fields: fieldsOf(options.fields, resource, name) };
 }
 
 function labelsOf(query: Query): LabelsSelector {
@@ -74,15 +74,20 @@ function labelsOf(query: Query): LabelsSelector {
   }
 }
 
-function fieldsOf(query: Query, resource: ServedResource, name: string): FieldsSelector {
+function parsedFields(query: Query): FieldsSelector {
   const text = query.get('fieldSelector') ?? '';
-  let selector = FieldsSelector.everything;
+  if (text === '') return FieldsSelector.everything;
   try {
-    if (text !== '') selector = parseFieldSelector(text);
+    return parseFieldSelector(text);
   } catch (error) {
     if (error instanceof InputError) throw badRequest(error.message);
     throw error;
   }
+}
+
+/** Told after the options were found to be valid. */
+function fieldsOf(parsed: FieldsSelector, resource: ServedResource, name: string): FieldsSelector {
+  let selector = parsed;
   for (const { field } of selector.requirements) checkField(field, resource);
   selector = asStored(selector, resource);
   if (name === '') return selector;

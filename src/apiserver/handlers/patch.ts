@@ -7,6 +7,7 @@ import {
   applyMergePatch,
   applyStrategicPatch,
   badRequest,
+  checkUnstructured,
   type Draft,
   FieldPath,
   InputError,
@@ -71,7 +72,8 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', errors);
   if (type === applyType) return applyObject(scope, body, options, output);
   const validation = fieldValidationOf(options.fieldValidation);
-  const mechanism = mechanismOf(type, body, validation);
+  // Read when there is something to patch: 404 comes before what is wrong with the patch.
+  let mechanism: Mechanism | undefined;
   const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });
   const { object: stored } = await deps.registry.update(
     resource,
@@ -79,6 +81,7 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
       // Only apply makes what does not exist, even of kinds that PUT may create.
       if (!existing) throw notFound(context.requestResource, context.name);
       const old = existing.decoded();
+      mechanism ??= mechanismOf(type, body, validation);
       const draft = patched(scope, mechanism, old, validation, options.fieldManager, type);
       await admitUpdate(draft, old);
       return subject.toStored(draft, existing);
@@ -158,7 +161,10 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       const { patch, strictErrors } = translated(() => parseMapPatch(text, ''));
       return (current, target) => {
         const document = applyStrategicPatch(plain(current, target), patch, target.struct);
-        return typed(writeOrdered(document), target, strict ? strictErrors : [], goMap(patch));
+        const shown = goMap(withoutReplace(patch));
+        return (
+          converted(document, target, shown) ?? typed(writeOrdered(document), target, strict ? strictErrors : [], shown)
+        );
       };
     }
   }
@@ -185,6 +191,16 @@ function unversioned(document: unknown, { codec }: PatchTarget, strict: boolean)
   return { object, strictErrors: strict ? unknown : [], shown: writeOrdered(document) };
 }
 
+/** Throws 422 for a document that upstream's converter does not take, in its words. */
+function converted(document: unknown, { struct }: PatchTarget, shown: string): undefined {
+  try {
+    checkUnstructured(document as Record<string, unknown>, struct);
+  } catch (error) {
+    if (error instanceof InputError) throw refusedPatch(shown, error.message);
+    throw error;
+  }
+}
+
 /** The patched document read again as its type. Throws 422 when it is none. */
 function typed(
   text: string,
@@ -203,6 +219,13 @@ function typed(
     if (error instanceof InputError) throw refusedPatch(shown, error.message);
     throw error;
   }
+}
+
+/** Upstream takes the directive out of the patch as it follows it. */
+function withoutReplace(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  const entries = Object.entries(value).filter(([key, item]) => !(key === '$patch' && item === 'replace'));
+  return Object.fromEntries(entries.map(([key, item]) => [key, withoutReplace(item)]));
 }
 
 /** Go's `%+v` of a map. */

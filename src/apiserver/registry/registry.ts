@@ -24,7 +24,14 @@ import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
 import { CompanionConflict, type Companions, type Decision, joinCompanions, type ObjectStore } from './object-store.ts';
 import { StoredObject } from './stored-object.ts';
-import { beforeCreate, beforeUpdate, checkResourceVersion, fillSystemFields, generatedName } from './strategy.ts';
+import {
+  beforeCreate,
+  beforeUpdate,
+  checkResourceVersion,
+  checkVersionIsNumber,
+  fillSystemFields,
+  generatedName,
+} from './strategy.ts';
 
 /** Upstream's maxNameGenerationCreateAttempts. */
 const generateNameAttempts = 8;
@@ -170,11 +177,16 @@ export class Registry {
         const outcome = await this.deps.objects.update(storage, key, context.dryRun, async existing => {
           if (!existing) {
             if (!allowCreate) throw notFound(requestResource, name);
-            return this.#creation(storage, await transform(null), rules, context, options, hook);
+            if (options.uid && storage.rules.allowCreateOnUpdate) {
+              throw uidConflict(requestResource, key, options.uid, '', context);
+            }
+            const made = await transform(null);
+            checkVersionIsNumber(made);
+            return this.#creation(storage, made, rules, context, options, hook);
           }
           const old = withoutNulls(existing.decoded(), storage.struct);
           if (options.uid && options.uid !== old.metadata.uid)
-            throw uidConflict(requestResource, existing, options.uid, context.dryRun);
+            throw uidConflict(requestResource, key, options.uid, old.metadata.uid, context);
           let draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
@@ -285,14 +297,14 @@ function finalized(object: Draft<KubeObject>, old: KubeObject): boolean {
 /** In the words of upstream's store, which tells its key; a dry run's is without the prefix of all keys. */
 function uidConflict(
   about: WriteContext['requestResource'],
-  existing: StoredObject,
+  fullKey: string,
   wanted: string,
-  dryRun: boolean,
+  uid: string | undefined,
+  { name, dryRun }: WriteContext,
 ): StatusError {
-  const { uid = '', name = '' } = existing.decoded().metadata;
-  const key = existing.key.slice(existing.key.indexOf('/', 1));
+  const key = fullKey.slice(fullKey.indexOf('/', 1));
   const place = dryRun ? key : `/registry${key}`;
-  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${uid}`;
+  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${uid ?? ''}`;
   const text = `StorageError: invalid object, Code: 4, Key: ${place}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
   return conflict(about, name, text);
 }

@@ -202,6 +202,18 @@ function refuse(resource: ServedResource, object: Draft<KubeObject>, errors: rea
   throw invalid({ group: resource.group, kind: resource.kind }, object.metadata.name ?? '', errors);
 }
 
+/** Upstream's store has no better answer for a version that is none than 500. */
+export function checkVersionIsNumber({ metadata }: Draft<KubeObject>): void {
+  const sent = metadata.resourceVersion ?? '';
+  const wrong = !/^\d*$/.test(sent)
+    ? 'invalid syntax'
+    : sent !== '' && BigInt(sent) >= 2n ** 64n
+      ? 'value out of range'
+      : '';
+  if (wrong === '') return;
+  throw new StatusError({ code: 500, message: `strconv.ParseUint: parsing ${goQuote(sent)}: ${wrong}` });
+}
+
 /** Settles the resourceVersion that an update was sent with: takes the current one, or refuses. */
 export function checkResourceVersion(
   resource: ServedResource,
@@ -211,10 +223,7 @@ export function checkResourceVersion(
 ): void {
   const { metadata } = object;
   const sent = metadata.resourceVersion ?? '';
-  if (!/^\d*$/.test(sent)) {
-    const message = `strconv.ParseUint: parsing ${goQuote(sent)}: invalid syntax`;
-    throw new StatusError({ code: 500, message });
-  }
+  checkVersionIsNumber(object);
   if (sent === '' || sent === '0') {
     if (resource.rules.allowUnconditionalUpdate === false) {
       throw invalid({ group: requestResource.group, kind: requestResource.resource }, metadata.name ?? '', [

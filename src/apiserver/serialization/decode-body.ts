@@ -3,7 +3,7 @@
  * pkg/endpoints/handlers/{create,update}.go and the codec factory.
  */
 
-import { typeNameOf } from '#api/tables';
+import { groups, typeNameOf } from '#api/tables';
 import {
   badRequest,
   type Draft,
@@ -20,7 +20,7 @@ import {
 import type { CustomCodec } from '../custom/codec.ts';
 import { apiVersionText } from '../scheme/resource.ts';
 import type { MediaType } from './negotiation.ts';
-import { protobufToJson, summary } from './protobuf.ts';
+import { openEnvelope, readMessage, summary } from './protobuf.ts';
 
 /** How unknown and duplicate fields are treated. */
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
@@ -92,13 +92,7 @@ function readAs(body: Uint8Array, { struct, codec }: DecodeTarget, yaml: boolean
 export function decodeBody(body: Uint8Array, target: DecodeTarget, options: DecodeOptions): Draft<KubeObject> {
   const { mediaType } = options;
   if (mediaType === 'application/vnd.kubernetes.protobuf') {
-    const object = protobufToJson(body, target, apiVersionText(target));
-    if (options.bareErrors) {
-      checkAnyVersion(object, target);
-      return object;
-    }
-    if (object.kind !== target.kind) refuseKind(object, target);
-    return checkKind(object, target);
+    return decodeProtobuf(body, target, options.bareErrors ?? false);
   }
   let seen: { apiVersion: string; kind: string } | undefined;
   try {
@@ -108,7 +102,7 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     const same = seen.kind === target.kind && gv.group === target.group;
     const free = options.bareErrors ?? false;
     if (free) checkAnyVersion(seen, target);
-    const known = target.codec || target.struct.name === '' || typeNameOf({ ...gv, kind: seen.kind });
+    const known = target.codec || target.struct.name === '' || isRegistered(seen);
     if (!(same && known) && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
     const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
     object.apiVersion = seen.apiVersion;
@@ -122,6 +116,28 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
       throw decodeFailure(target, seen, error.message, body);
     throw error;
   }
+}
+
+function decodeProtobuf(body: Uint8Array, target: DecodeTarget, bareErrors: boolean): Draft<KubeObject> {
+  let seen: { apiVersion: string; kind: string } | undefined;
+  try {
+    const { raw, apiVersion, kind } = openEnvelope(body, target, apiVersionText(target));
+    seen = { apiVersion, kind };
+    if (bareErrors) checkAnyVersion(seen, target);
+    else if (kind !== target.kind || !isRegistered(seen)) refuseKind(seen, target);
+    const object = Object.assign(readMessage(raw, target), seen);
+    return bareErrors ? object : checkKind(object, target);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    if (bareErrors) throw badRequest(error.message);
+    throw decodeFailure(target, seen, error.message, body);
+  }
+}
+
+function isRegistered({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): boolean {
+  const gv = parseApiVersion(apiVersion);
+  const known = gv.group === '' || groups.some(({ name }) => name === gv.group);
+  return known && typeNameOf({ ...gv, kind }) !== undefined;
 }
 
 /** The target's kind, in any version that has it: client-go sends the options of a deletion in the group's version. */
@@ -152,8 +168,7 @@ function applyStrict(
 function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTarget): never {
   const { version } = parseApiVersion(seen.apiVersion);
   const own = apiVersionText(target);
-  const gv = parseApiVersion(seen.apiVersion);
-  const registered = typeNameOf({ ...gv, kind: seen.kind }) !== undefined;
+  const registered = isRegistered(seen);
   if (registered && seen.kind === target.kind && seen.apiVersion !== own) {
     throw badRequest(
       `the API version in the data (${seen.apiVersion}) does not match the expected API version (${own})`,

@@ -1,6 +1,5 @@
 /** The protobuf encoding of built-in kinds, with the codec over the type tables. */
 import {
-  badRequest,
   type Draft,
   InputError,
   isProtobuf,
@@ -23,24 +22,26 @@ export function summary(body: Uint8Array): string {
   return body.length > 30 ? `${head} ...` : head;
 }
 
-/** Decodes an enveloped message, whose kind may be left out. Throws 400. */
-export function protobufToJson(body: Uint8Array, target: Target, apiVersion: string): Draft<KubeObject> {
-  try {
-    if (!isProtobuf(body)) {
-      throw new InputError(
-        'protobuf',
-        'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
-      );
-    }
-    const { apiVersion: version, kind, raw } = readEnvelope(body);
-    const object = readProtobuf(raw, target.struct) as Draft<KubeObject>;
-    object.apiVersion = version || apiVersion;
-    object.kind = kind || target.kind;
-    if (target.struct.fields.has('metadata')) object.metadata ??= {};
-    return object;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    const text = `the object provided is unrecognized (must be of type ${target.kind}): ${error.message}`;
-    throw badRequest(`${text} (${summary(body)})`);
+/** The envelope of a message, whose kind may be left out: it is then the target's. Throws InputError `protobuf`. */
+export function openEnvelope(
+  body: Uint8Array,
+  target: Target,
+  own: string,
+): { readonly apiVersion: string; readonly kind: string; readonly raw: Uint8Array } {
+  if (!isProtobuf(body)) {
+    throw new InputError(
+      'protobuf',
+      'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
+    );
   }
+  const { apiVersion, kind, raw } = readEnvelope(body);
+  // A version that is none counts as none.
+  const version = /^[^/]+(\/[^/]+)?$/.test(apiVersion) ? apiVersion : own;
+  return { apiVersion: version, kind: kind || target.kind, raw };
+}
+
+export function readMessage(raw: Uint8Array, { struct }: Target): Draft<KubeObject> {
+  const object = readProtobuf(raw, struct) as Draft<KubeObject>;
+  if (struct.fields.has('metadata')) object.metadata ??= {};
+  return object;
 }

@@ -153,7 +153,10 @@ function mainHandler(deps: DispatchDeps, resource: ServedResource, info: Request
   const { verb } = info;
   const virtual = deps.virtual.get(`${resource.group}/${resource.resource}`);
   if (virtual && verb === 'create') return virtual;
-  if (!resource.verbs.includes(verb)) throw noSuchVerb(resource, verb);
+  if (!resource.verbs.includes(verb)) {
+    const named = name !== '' && !resource.verbs.some(each => objectVerbs.has(each));
+    throw named ? noSuchPath() : noSuchVerb(resource, verb);
+  }
   // Reading and watching work over all namespaces; everything else needs one.
   const scoped = !resource.namespaced || info.namespace !== '';
   if (!scoped && verb !== 'list' && verb !== 'watch') throw name === '' ? noSuchMethod() : noSuchPath();

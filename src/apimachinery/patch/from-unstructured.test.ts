@@ -1,0 +1,60 @@
+/** The texts of upstream's converter, one a way in which a value does not fit. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { field, list, map, scalar, struct } from '../schema/build.ts';
+import { checkUnstructured } from './from-unstructured.ts';
+import { applyJsonPatch, applyMergePatch } from './index.ts';
+
+const inner = struct('v1.Inner', [field('name', scalar('string'))]);
+const type = struct('v1.Thing', [
+  field('text', scalar('string')),
+  field('yes', scalar('boolean')),
+  field('count', scalar('int32')),
+  field('data', scalar('bytes')),
+  field('size', scalar('quantity')),
+  field('labels', map(scalar('string'))),
+  field('items', list(inner)),
+  field('spec', inner),
+]);
+
+const cases: ReadonlyArray<readonly [document: Record<string, unknown>, text: string | undefined]> = [
+  [{ text: 'a', yes: true, count: 1, labels: { a: 'b' }, items: [{ name: 'x' }], spec: null }, undefined],
+  [{ text: 5 }, 'cannot convert int64 to string'],
+  [{ text: 0.5 }, 'unrecognized type: string'],
+  [{ text: {} }, 'unrecognized type: string'],
+  [{ yes: 'true' }, 'unrecognized type: bool'],
+  [{ count: '1' }, 'unrecognized type: int32'],
+  [{ count: 1.5 }, 'cannot convert float64 to int32'],
+  [{ data: 7 }, 'cannot restore slice from int64'],
+  [{ size: 'x' }, "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"],
+  [{ labels: [] }, 'cannot restore map from slice'],
+  [{ labels: { a: 1 } }, 'cannot convert int64 to string'],
+  [{ items: {} }, 'cannot restore slice from map'],
+  [{ items: ['x'] }, 'cannot restore struct from: string'],
+  [{ spec: true }, 'cannot restore struct from: bool'],
+];
+
+test('values that do not fit their type', () => {
+  for (const [document, text] of cases) {
+    if (text === undefined) checkUnstructured(document, type);
+    else assert.throws(() => checkUnstructured(document, type), { message: text }, JSON.stringify(document));
+  }
+});
+
+test('integers that are too wide wrap, as Go converts them', () => {
+  const document = { count: 2 ** 32 + 5 };
+  checkUnstructured(document, type);
+  assert.equal(document.count, 5);
+});
+
+test('what a patch touches has its members sorted, the rest keeps its order', () => {
+  const document = { kind: 'K', apiVersion: 'v1', spec: { b: 1, a: 2 }, status: { z: 1, y: 2 } };
+  assert.equal(
+    JSON.stringify(applyMergePatch(document, { spec: { c: 3 } })),
+    '{"apiVersion":"v1","kind":"K","spec":{"a":2,"b":1,"c":3},"status":{"z":1,"y":2}}',
+  );
+  assert.equal(
+    JSON.stringify(applyJsonPatch(document, [{ op: 'add', path: '/spec/c', value: { y: 1, x: 2 } }])),
+    '{"apiVersion":"v1","kind":"K","spec":{"a":2,"b":1,"c":{"y":1,"x":2}},"status":{"z":1,"y":2}}',
+  );
+});
