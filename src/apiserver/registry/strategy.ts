@@ -22,6 +22,7 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
   validatePathSegmentName,
+  withoutEmptyContainers,
 } from '#apimachinery';
 import type { ServedResource } from '../scheme/resource.ts';
 
@@ -154,7 +155,7 @@ function prepareUpdate(
   if (special) special.prepare(object, old, context);
   else if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
   else if (hasSubresource(resource, 'status') && context.subresource === '') keepField(object, old, 'status');
-  if (rules.generation && generationRises(rules, object as KubeObject, old)) {
+  if (rules.generation && generationRises(resource, object as KubeObject, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
 }
@@ -179,7 +180,8 @@ function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): voi
   else object[key] = structuredClone(old[key]);
 }
 
-function generationRises(rules: KindRules, object: KubeObject, old: KubeObject): boolean {
+function generationRises({ rules, struct }: ServedResource, sent: KubeObject, old: KubeObject): boolean {
+  const object = withoutEmptyContainers(sent, struct);
   if (typeof rules.generation === 'object') return rules.generation.changed(object, old);
   const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
   const keys = new Set([...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key)));
