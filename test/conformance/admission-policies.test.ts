@@ -167,6 +167,7 @@ row(
         spec: { matchConstraints: elsewhere, validations: [{ expression: 'object.spec.replicas <= 100' }] },
       }),
       status: {
+        keepsMetadata: true,
         patch: {
           conditions: [
             {

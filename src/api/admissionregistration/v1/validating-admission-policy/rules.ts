@@ -10,6 +10,7 @@ import {
   semanticEqual,
 } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type { AuditAnnotation, ValidatingAdmissionPolicy, Validation } from '../../../types.ts';
 import {
   checkMatchConditions,
@@ -97,6 +98,7 @@ export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy
     matchResourcesDefaults(spec.matchConstraints);
   },
   validate,
+  prepareStatus: keepAllButStatus,
   generation: true,
   allowUnconditionalUpdate: false,
 };
