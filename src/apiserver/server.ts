@@ -3,7 +3,6 @@
  * transports share. Upstream: apiserver pkg/server/{config,genericapiserver}.go, pkg/controlplane.
  */
 
-import { customGroups } from '#api/discovery';
 import { rulesOf } from '#api/rules';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
 import type { Transport } from '#client';
@@ -25,6 +24,7 @@ import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
+import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -124,7 +124,9 @@ export async function createApiServer(
   await bootstrap(bootstrapDeps);
   await publishEndpoints(bootstrapDeps);
   await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
+  const webhooks = webhookClient({ clock, random, lookup });
   const definitions = new Definitions({
+    webhooks,
     clock,
     logger: deps.logger,
     scheme,
@@ -134,7 +136,7 @@ export async function createApiServer(
   });
   await definitions.start(stopping.signal);
   const discovery = new Discovery({
-    customGroups: () => customGroups(definitions.definitions),
+    customGroups: () => definitions.groups,
     serverAddress: request => request.host ?? '',
   });
   const checks = healthChecks({
@@ -149,7 +151,7 @@ export async function createApiServer(
     dispatch: dispatchDeps,
     discovery,
     openapi: deps.openapi ?? new OpenapiDocuments(),
-    customOpenapi: new CustomDocuments(() => definitions.definitions),
+    customOpenapi: new CustomDocuments(definitions),
     serviceAccountTokens: tokens.serviceAccounts,
     checks,
   });

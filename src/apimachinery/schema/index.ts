@@ -8,6 +8,7 @@ export {
   type JsonSchema,
   memberSchema,
   type Structural,
+  schemasWithin,
   type ValidationRule,
 } from './json-schema.ts';
 export { validateListTypes } from './list-types.ts';

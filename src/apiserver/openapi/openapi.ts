@@ -67,58 +67,104 @@ const v2Protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 /** What definitions there are and in which state, as far as documents show it. */
 function keyOf(crds: readonly CustomResourceDefinition[]): string {
-  return crds.map(({ metadata }) => `${metadata.uid}/${metadata.generation}`).join();
+  return crds
+    .map(({ metadata, status }) => `${metadata.uid}/${metadata.generation}/${JSON.stringify(status?.acceptedNames)}`)
+    .join();
 }
 
 function isEstablished(crd: CustomResourceDefinition): boolean {
   return crd.status?.conditions?.some(each => each.type === 'Established' && each.status === 'True') ?? false;
 }
 
-/** The documents of custom resources: one a group version, and version 2 of all; made anew when a definition changes. */
+/** The definitions that documents are made of; `generation` changes whenever they do. */
+export interface DocumentedDefinitions {
+  readonly generation: number;
+  readonly definitions: readonly CustomResourceDefinition[];
+}
+
+interface KeptDocument {
+  readonly key: string;
+  readonly document: Document;
+  readonly hash: string;
+}
+
+/** What of the definitions is asked for again and again, made once a generation. */
+interface View {
+  readonly generation: number;
+  readonly established: readonly CustomResourceDefinition[];
+  /** By group. */
+  readonly groups: ReadonlyMap<string, { readonly crds: readonly CustomResourceDefinition[]; readonly key: string }>;
+  readonly names: readonly string[];
+}
+
+/**
+ * The documents of custom resources: one a group version, and version 2 of all; made when first asked for, and anew
+ * when a definition changes. Hashes are of the definitions: the index tells them without making any document.
+ */
 export class CustomDocuments {
-  readonly #definitions: () => readonly CustomResourceDefinition[];
-  readonly #kept = new Map<string, { readonly key: string; readonly document: Document; readonly hash: string }>();
+  readonly #source: DocumentedDefinitions;
+  readonly #kept = new Map<string, KeptDocument>();
   readonly #version2 = new Map<V2Form, { readonly key: string; readonly document: Document }>();
+  #view: View | undefined;
 
-  constructor(definitions: () => readonly CustomResourceDefinition[]) {
-    this.#definitions = definitions;
+  constructor(source: DocumentedDefinitions) {
+    this.#source = source;
   }
 
-  names(): string[] {
-    const names = this.#definitions()
-      .filter(isEstablished)
-      .flatMap(({ spec }) =>
-        spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
-      );
-    return [...new Set(names)];
+  names(): readonly string[] {
+    return this.#current().names;
   }
 
-  find(name: string): { readonly document: Document; readonly hash: string } | undefined {
-    const [, group = '', version = ''] = name.split('/');
-    const own = this.#definitions().filter(crd => crd.spec.group === group);
-    const key = keyOf(own);
+  /** Undefined for what no definition serves. */
+  hash(name: string): string | undefined {
+    const [, groupName = ''] = name.split('/');
+    const group = this.#current().groups.get(groupName);
+    return group && this.#hashOf(name, group.key);
+  }
+
+  find(name: string): KeptDocument | undefined {
+    const [root, groupName = '', version = ''] = name.split('/');
+    const group = root === 'apis' ? this.#current().groups.get(groupName) : undefined;
+    if (!group) return undefined;
     const kept = this.#kept.get(name);
-    if (kept?.key === key) return kept;
-    const made = customOpenapiV3(group, version, own);
+    if (kept?.key === group.key) return kept;
+    const made = customOpenapiV3(groupName, version, group.crds);
     if (!made) return undefined;
     const bytes = Buffer.from(JSON.stringify(made));
-    const hash = sha512(bytes);
-    const fresh = { key, hash, document: { bytes, etag: `"${hash}"` } };
+    const hash = this.#hashOf(name, group.key);
+    const fresh = { key: group.key, hash, document: { bytes, etag: `"${hash}"` } };
     this.#kept.set(name, fresh);
     return fresh;
   }
 
   /** Version 2 of everything, undefined while there are no custom resources. */
   v2(form: V2Form): Document | undefined {
-    const crds = this.#definitions().filter(isEstablished);
-    if (crds.length === 0) return undefined;
-    const key = keyOf(crds);
+    const { established, groups } = this.#current();
+    if (established.length === 0) return undefined;
+    const key = [...groups.values()].map(group => group.key).join();
     const kept = this.#version2.get(form);
     if (kept?.key === key) return kept.document;
-    const bytes = writeV2(form, crds);
+    const bytes = writeV2(form, established);
     const document = { bytes, etag: `"${sha512(bytes)}"` };
     this.#version2.set(form, { key, document });
     return document;
+  }
+
+  #hashOf(name: string, key: string): string {
+    return sha512(`${kubernetesVersion}/${name}/${key}`);
+  }
+
+  #current(): View {
+    const { generation, definitions } = this.#source;
+    if (this.#view?.generation === generation) return this.#view;
+    const established = definitions.filter(isEstablished);
+    const byGroup = Map.groupBy(established, crd => crd.spec.group);
+    const groups = new Map([...byGroup].map(([name, crds]) => [name, { crds, key: keyOf(crds) }]));
+    const names = established.flatMap(({ spec }) =>
+      spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
+    );
+    this.#view = { generation, established, groups, names: [...new Set(names)] };
+    return this.#view;
   }
 }
 
@@ -145,7 +191,7 @@ function index(documents: OpenapiDocuments, custom: CustomDocuments): ServerResp
   const link = (name: string, hash: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }];
   const paths = [
     ...documents.names.map(name => link(name, documents.hash(name))),
-    ...custom.names().map(name => link(name, custom.find(name)?.hash ?? '')),
+    ...custom.names().map(name => link(name, custom.hash(name) ?? '')),
   ];
   return textResponse(200, JSON.stringify({ paths: Object.fromEntries(paths) }));
 }

@@ -12,6 +12,7 @@ import {
   formatTime,
   goQuote,
   invalid,
+  invalidValue,
   type KubeObject,
   type NameValidator,
   nameIsDNSSubdomain,
@@ -24,7 +25,7 @@ import {
   validatePathSegmentName,
   withoutEmptyContainers,
 } from '#apimachinery';
-import type { ServedResource } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
 
 const metadataPath = FieldPath.of('metadata');
 const maxGeneratedNameLength = 63;
@@ -70,6 +71,7 @@ export function beforeCreate(
 ): void {
   const { rules } = resource;
   const { metadata } = object;
+  checkCustomKind(resource, object);
   if (resource.namespaced) metadata.namespace = context.namespace;
   else delete metadata.namespace;
   if (rules.generation) metadata.generation = 1;
@@ -95,6 +97,7 @@ export function beforeUpdate(
 ): void {
   const { rules } = resource;
   const { metadata } = object;
+  checkCustomKind(resource, object);
   if (resource.namespaced) metadata.namespace ??= context.namespace;
   else delete metadata.namespace;
   if (old.metadata.generation === undefined) delete metadata.generation;
@@ -197,6 +200,17 @@ function keepSystemFields(object: Draft<KubeObject>, old: KubeObject): void {
   if (old.metadata.deletionGracePeriodSeconds !== undefined && metadata.deletionGracePeriodSeconds === undefined) {
     metadata.deletionGracePeriodSeconds = old.metadata.deletionGracePeriodSeconds;
   }
+}
+
+/** What a body of a custom kind claims to be must be that kind. Upstream: customresource/validator.go ValidateTypeMeta. */
+function checkCustomKind(resource: ServedResource, object: Draft<KubeObject>): void {
+  if (!resource.custom) return;
+  const { kind = '', apiVersion = '' } = object;
+  const own = apiVersionText(resource);
+  const errors: FieldError[] = [];
+  if (kind !== resource.kind) errors.push(invalidValue(FieldPath.of('kind'), kind, `must be ${resource.kind}`));
+  if (apiVersion !== own) errors.push(invalidValue(FieldPath.of('apiVersion'), apiVersion, `must be ${own}`));
+  if (errors.length > 0) throw invalid({ group: resource.group, kind }, object.metadata.name ?? '', errors);
 }
 
 function refuse(resource: ServedResource, object: Draft<KubeObject>, errors: readonly FieldError[]): void {
