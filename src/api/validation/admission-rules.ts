@@ -1,8 +1,6 @@
 /**
  * Which requests admission webhooks and policies look at, and under which conditions.
  * Upstream: pkg/apis/admissionregistration/validation/validation.go.
- *
- * Deviation: expressions are not compiled here; the API server compiles them when the policy is used.
  */
 import {
   type Draft,
@@ -18,6 +16,7 @@ import {
   tooMany,
   validateLabelSelector,
 } from '#apimachinery';
+import { AdmissionCompiler, type CompiledExpression, resultTypes } from '../expressions/index.ts';
 import type {
   MatchCondition,
   MatchResources,
@@ -101,16 +100,29 @@ function checkNamedRule(errors: Errors, path: FieldPath, rule: NamedRuleWithOper
   checkRule(errors, path, rule as RuleWithOperations);
 }
 
+/** Refuses an expression that could not be compiled. */
+export function checkCompiled(errors: Errors, path: FieldPath, text: string, { error }: CompiledExpression): void {
+  if (error !== undefined) errors.push(invalidValue(path, text, error));
+}
+
+/** `params`: the conditions are those of a policy that has parameters. */
 export function checkMatchConditions(
   errors: Errors,
   path: FieldPath,
   conditions: readonly MatchCondition[] = [],
+  params = false,
 ): void {
   if (conditions.length > 64) errors.push(tooMany(path, conditions.length, 64));
+  const compiler = new AdmissionCompiler(false);
   const seen = new Set<string>();
   conditions.forEach(({ name = '', expression = '' }, i) => {
     const at = path.index(i);
-    if (expression.trim() === '') errors.push(required(at.child('expression')));
+    const text = expression.trim();
+    if (text === '') errors.push(required(at.child('expression')));
+    else {
+      const compiled = compiler.compile(text, { params, authorizer: true }, resultTypes.condition);
+      checkCompiled(errors, at.child('expression'), text, compiled);
+    }
     if (name === '') errors.push(required(at.child('name')));
     else checkQualifiedName(errors, at.child('name'), name);
     if (name === '') return;
@@ -186,7 +198,13 @@ const reserved = [
   ...['let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while'],
 ];
 
-export function checkVariables(errors: Errors, path: FieldPath, variables: readonly Variable[] = []): void {
+export function checkVariables(
+  errors: Errors,
+  path: FieldPath,
+  variables: readonly Variable[] = [],
+  compiler: AdmissionCompiler,
+  params: boolean,
+): void {
   variables.forEach(({ name = '', expression = '' }, i) => {
     const at = path.index(i);
     if (name.trim() === '') errors.push(required(at.child('name'), 'name is not specified'));
@@ -194,6 +212,10 @@ export function checkVariables(errors: Errors, path: FieldPath, variables: reado
       errors.push(invalidValue(at.child('name'), name, 'must be a valid CEL identifier'));
     }
     if (expression.trim() === '') errors.push(required(at.child('expression'), 'expression is not specified'));
+    else {
+      const compiled = compiler.addVariable(name, expression, { params, authorizer: true });
+      checkCompiled(errors, at.child('expression'), expression, compiled);
+    }
   });
 }
 

@@ -1,5 +1,6 @@
 /** MutatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
 import { type FieldError, FieldPath, invalidValue, required, semanticEqual } from '#apimachinery';
+import { AdmissionCompiler } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicy, Mutation } from '../../../types.ts';
 import {
@@ -50,8 +51,10 @@ function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy 
     old !== null &&
     semanticEqual(spec.paramKind, old.spec?.paramKind) &&
     semanticEqual(spec.matchConditions, old.spec?.matchConditions);
-  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions);
-  checkVariables(errors, path.child('variables'), spec.variables);
+  const params = spec.paramKind !== undefined;
+  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions, params);
+  const compiler = new AdmissionCompiler(true);
+  checkVariables(errors, path.child('variables'), spec.variables, compiler, params);
   const { mutations = [] } = spec;
   if (mutations.length === 0)
     errors.push(required(path.child('mutations'), 'mutations must contain at least one item'));

@@ -9,10 +9,12 @@ import {
   required,
   semanticEqual,
 } from '#apimachinery';
+import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import { keepAllButStatus } from '../../../strategies.ts';
 import type { AuditAnnotation, ValidatingAdmissionPolicy, Validation } from '../../../types.ts';
 import {
+  checkCompiled,
   checkMatchConditions,
   checkMatchResources,
   checkParamKind,
@@ -26,11 +28,28 @@ import { internalList } from '../../../validation/internal-value.ts';
 const path = FieldPath.of('spec');
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 
-function checkValidation(errors: Errors, at: FieldPath, validation: Validation): void {
+interface Expressions {
+  readonly compiler: AdmissionCompiler;
+  readonly params: boolean;
+}
+
+function checkValidation(
+  errors: Errors,
+  at: FieldPath,
+  validation: Validation,
+  { compiler, params }: Expressions,
+): void {
   const { expression = '', message = '', messageExpression = '', reason } = validation;
   if (expression.trim() === '') errors.push(required(at.child('expression'), 'expression is not specified'));
+  else {
+    const compiled = compiler.compile(expression, { params, authorizer: true }, resultTypes.condition);
+    checkCompiled(errors, at.child('expression'), expression, compiled);
+  }
   const empty = 'must be non-empty if specified';
-  if (messageExpression && messageExpression.trim() === '') {
+  if (messageExpression.trim() !== '') {
+    const compiled = compiler.compile(messageExpression, { params, authorizer: false }, resultTypes.message);
+    checkCompiled(errors, at.child('messageExpression'), messageExpression, compiled);
+  } else if (messageExpression !== '') {
     errors.push(invalidValue(at.child('messageExpression'), messageExpression, empty));
   }
   if (message && message.trim() === '') errors.push(invalidValue(at.child('message'), message, empty));
@@ -40,7 +59,13 @@ function checkValidation(errors: Errors, at: FieldPath, validation: Validation):
   if (reason !== undefined && !reasons.includes(reason)) errors.push(notSupported(at.child('reason'), reason, reasons));
 }
 
-function checkAnnotation(errors: Errors, at: FieldPath, annotation: AuditAnnotation, policyName: string): void {
+function checkAnnotation(
+  errors: Errors,
+  at: FieldPath,
+  annotation: AuditAnnotation,
+  policyName: string,
+  { compiler, params }: Expressions,
+): void {
   const { key = '', valueExpression = '' } = annotation;
   if (policyName) checkQualifiedName(errors, at.child('key'), `${policyName}/${key}`);
   else errors.push(invalidValue(at.child('key'), key, 'requires metadata.name be non-empty'));
@@ -48,6 +73,9 @@ function checkAnnotation(errors: Errors, at: FieldPath, annotation: AuditAnnotat
   if (trimmed === '') errors.push(required(at.child('valueExpression'), 'valueExpression is not specified'));
   else if (byteLength(trimmed) > 5 * 1024) {
     errors.push(required(at.child('valueExpression'), 'must not exceed 5120 bytes in length'));
+  } else {
+    const compiled = compiler.compile(trimmed, { params, authorizer: true }, resultTypes.auditAnnotation);
+    checkCompiled(errors, at.child('valueExpression'), valueExpression, compiled);
   }
 }
 
@@ -66,8 +94,10 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
     old !== null &&
     semanticEqual(spec.paramKind, old.spec?.paramKind) &&
     semanticEqual(spec.matchConditions, old.spec?.matchConditions);
-  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions);
-  checkVariables(errors, path.child('variables'), spec.variables);
+  const params = spec.paramKind !== undefined;
+  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions, params);
+  const compiler = new AdmissionCompiler((spec.variables?.length ?? 0) > 0);
+  checkVariables(errors, path.child('variables'), spec.variables, compiler, params);
   const { validations = [], auditAnnotations = [] } = spec;
   if (validations.length === 0 && auditAnnotations.length === 0) {
     const text = 'validations or auditAnnotations must contain at least one item';
@@ -75,7 +105,7 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
     return errors;
   }
   validations.forEach((validation, i) => {
-    checkValidation(errors, path.child('validations').index(i), validation);
+    checkValidation(errors, path.child('validations').index(i), validation, { compiler, params });
   });
   const at = path.child('auditAnnotations');
   if (auditAnnotations.length > 20) {
@@ -84,7 +114,7 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
   }
   const keys = new Set<string>();
   auditAnnotations.forEach((annotation, i) => {
-    checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '');
+    checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '', { compiler, params });
     if (keys.has(annotation.key)) errors.push(duplicate(at.index(i).child('key'), annotation.key));
     keys.add(annotation.key);
   });
