@@ -3,7 +3,15 @@
  * refuse what cannot be compiled and for admission that evaluates it. Upstream: k8s.io/apiserver
  * pkg/admission/plugin/cel/{compile,composition}.go.
  */
-import { type DeclType, dynType, type Environment, type Program, type Type } from '#apimachinery/cel';
+import {
+  authorizerType,
+  type DeclType,
+  dynType,
+  type Environment,
+  type Program,
+  resourceCheckType,
+  type Type,
+} from '#apimachinery/cel';
 import { baseEnvironment } from './base.ts';
 import {
   boolDecl,
@@ -16,6 +24,7 @@ import {
   timestampDecl,
   typeText,
 } from './declare.ts';
+import { patchEnvironment } from './patch-types.ts';
 
 const kindDecl = structDecl('kubernetes.GroupVersionKind', {
   group: stringDecl,
@@ -80,10 +89,12 @@ export const namespaceDecl: DeclType = structDecl('kubernetes.Namespace', {
   }),
 });
 
-/** Which variables there are beside those that always are. */
+/** Which variables and types there are beside those that always are. */
 export interface AdmissionVariables {
   readonly params: boolean;
   readonly authorizer: boolean;
+  /** `Object{…}` and `JSONPatch{…}` can be made, keys of patches escaped. */
+  readonly patchTypes?: boolean;
 }
 
 /** A program, or why there is none, in upstream's words. */
@@ -96,6 +107,8 @@ export const resultTypes = {
   condition: ['bool'],
   message: ['string'],
   auditAnnotation: ['string', 'null_type'],
+  applyConfiguration: ['Object'],
+  jsonPatch: ['list(JSONPatch)'],
 } as const;
 
 /**
@@ -127,8 +140,8 @@ export class AdmissionCompiler {
     return compiled;
   }
 
-  #environment({ params, authorizer }: AdmissionVariables): Environment {
-    return baseEnvironment().extend({
+  #environment({ params, authorizer, patchTypes = false }: AdmissionVariables): Environment {
+    return (patchTypes ? patchEnvironment() : baseEnvironment()).extend({
       object: dynType,
       oldObject: dynType,
       namespaceObject: namespaceDecl,
@@ -140,9 +153,9 @@ export class AdmissionCompiler {
   }
 }
 
-const opaqueDecl = (name: string): DeclType => structDecl(name, {});
+const opaqueDecl = (type: Type): DeclType => ({ type, minSerializedSize: 0, maxElements: 0 });
 
 const authorizerDecls: Readonly<Record<string, DeclType>> = {
-  authorizer: opaqueDecl('kubernetes.authorization.Authorizer'),
-  'authorizer.requestResource': opaqueDecl('kubernetes.authorization.ResourceCheck'),
+  authorizer: opaqueDecl(authorizerType),
+  'authorizer.requestResource': opaqueDecl(resourceCheckType),
 };

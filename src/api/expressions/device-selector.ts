@@ -23,7 +23,9 @@ export const deviceDecl: DeclType = structDecl('kubernetes.DRADevice', {
   capacity: mapDecl(domain, mapDecl(identifier, quantity, maxEntries), maxEntries),
 });
 
-const environment: () => Environment = once(() => baseEnvironment().extend({ device: deviceDecl }));
+const environment: () => Environment = once(() =>
+  baseEnvironment().with({ bindings: true }).extend({ device: deviceDecl }),
+);
 
 /** A program with the most that it can cost, or why there is none. */
 export type CompiledSelector =

@@ -8,3 +8,4 @@ export {
   resultTypes,
 } from './admission.ts';
 export { type CompiledSelector, compileDeviceSelector, deviceDecl } from './device-selector.ts';
+export { MadeStruct } from './patch-types.ts';

@@ -1,9 +1,10 @@
 /** MutatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
 import { type FieldError, FieldPath, invalidValue, required, semanticEqual } from '#apimachinery';
-import { AdmissionCompiler } from '../../../expressions/index.ts';
+import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicy, Mutation } from '../../../types.ts';
 import {
+  checkCompiled,
   checkMatchConditions,
   checkMatchResources,
   checkMutableOperations,
@@ -17,7 +18,13 @@ import { checkChoice, checkGiven, type Errors } from '../../../validation/common
 const path = FieldPath.of('spec');
 const fields = { JSONPatch: 'jsonPatch', ApplyConfiguration: 'applyConfiguration' } as const;
 
-function checkMutation(errors: Errors, at: FieldPath, mutation: Mutation): void {
+function checkMutation(
+  errors: Errors,
+  at: FieldPath,
+  mutation: Mutation,
+  compiler: AdmissionCompiler,
+  params: boolean,
+): void {
   const { patchType } = mutation;
   if (patchType !== 'JSONPatch' && patchType !== 'ApplyConfiguration') {
     checkChoice(errors, at.child('patchType'), patchType, ['ApplyConfiguration', 'JSONPatch']);
@@ -27,7 +34,13 @@ function checkMutation(errors: Errors, at: FieldPath, mutation: Mutation): void 
   const other = patchType === 'JSONPatch' ? 'applyConfiguration' : 'jsonPatch';
   const own = mutation[name];
   if (!own) errors.push(required(at.child(name), `must be specified when patchType is ${patchType}`));
-  else if (!own.expression?.trim()) errors.push(required(at.child(name, 'expression')));
+  else {
+    const text = own.expression?.trim() ?? '';
+    const where = at.child(name, 'expression');
+    const variables = { params, authorizer: true, patchTypes: true };
+    if (text === '') errors.push(required(where));
+    else checkCompiled(errors, where, text, compiler.compile(text, variables, resultTypes[name]));
+  }
   if (mutation[other]) {
     const text = `must not be specified when patchType is ${patchType}`;
     errors.push(invalidValue(at.child(other), `{${other}}`, text));
@@ -59,7 +72,7 @@ function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy 
   if (mutations.length === 0)
     errors.push(required(path.child('mutations'), 'mutations must contain at least one item'));
   mutations.forEach((mutation, i) => {
-    checkMutation(errors, path.child('mutations').index(i), mutation);
+    checkMutation(errors, path.child('mutations').index(i), mutation, compiler, params);
   });
   checkChoice(errors, path.child('reinvocationPolicy'), spec.reinvocationPolicy, ['IfNeeded', 'Never']);
   return errors;
