@@ -9,7 +9,7 @@ import type { Transport } from '#client';
 import type { TokenKeys } from '#pki';
 import { type Store, startCompactor, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
-import { cacheLookup, type Lookup } from './admission/lookup.ts';
+import { cacheLookup, type Lookup, podsOnNode } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { authenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
 import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
@@ -92,8 +92,8 @@ export async function createApiServer(
   const hooks = registryHooks(deps, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
-  const authorizer = authorizerOf(config, rbac);
   const lookup = cacheLookup(scheme, caches);
+  const authorizer = authorizerOf(config, rbac, nodeAuthorizer(rbac, lookup, podsOnNode(scheme, caches)));
   const tokens = tokensOf(deps, config, lookup);
   const subresourceDeps = {
     lookup,
@@ -216,8 +216,8 @@ function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup):
   };
 }
 
-function authorizerOf(config: ApiServerConfig, rbac: Rbac): Authorizer {
+function authorizerOf(config: ApiServerConfig, rbac: Rbac, node: Authorizer): Authorizer {
   if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
-  const nodes = config.authorizationModes.includes('Node') ? [nodeAuthorizer(rbac)] : [];
+  const nodes = config.authorizationModes.includes('Node') ? [node] : [];
   return unionAuthorizer([privilegedGroup, ...nodes, rbac]);
 }
