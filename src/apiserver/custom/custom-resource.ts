@@ -95,7 +95,6 @@ function partsOf(
       schema,
       codec,
       selectable: selectedFields(version),
-      rules: undefined,
       terminating,
     }),
   };

@@ -2,7 +2,7 @@
  * What custom resources of one version may hold, and what a write leaves as it was. Upstream: apiextensions-apiserver
  * pkg/registry/customresource/{strategy,status_strategy,validator}.go.
  */
-import type { KindRules } from '#api/kind';
+import type { KindRules, RuleContext } from '#api/kind';
 import type { CustomResourceDefinition } from '#api/types';
 import {
   type Draft,
@@ -18,6 +18,7 @@ import {
 } from '#apimachinery';
 import {
   type JsonSchema,
+  RuleValidator,
   SchemaValidator,
   type Structural,
   validateEmbedded,
@@ -29,8 +30,8 @@ import type { SelectedFields } from './selectable.ts';
 
 type Version = CustomResourceDefinition['spec']['versions'][number];
 
-/** Asks the CEL rules of a schema; `old` is absent on create. */
-export type RulesValidator = (object: KubeObject, old: KubeObject | null) => FieldError[];
+/** Where warnings go. */
+type Said = Pick<RuleContext, 'warn'>;
 
 export interface CustomRulesDeps {
   readonly version: Version;
@@ -39,7 +40,6 @@ export interface CustomRulesDeps {
   readonly schema: Structural | undefined;
   readonly codec: CustomCodec;
   readonly selectable: SelectedFields | undefined;
-  readonly rules: RulesValidator | undefined;
   /** Whether the definition is going. */
   readonly terminating: () => boolean;
 }
@@ -58,36 +58,42 @@ const unchecked =
 const whileTerminating = 'create not allowed while custom resource definition is terminating';
 
 export function customRules(deps: CustomRulesDeps): KindRules {
-  const { version, schema, codec, selectable, rules } = deps;
+  const { version, schema, codec, selectable } = deps;
   const hasStatus = Boolean(version.subresources?.status);
   const scale = version.subresources?.scale;
   const raw = version.schema?.openAPIV3Schema as JsonSchema | undefined;
   const whole = raw && new SchemaValidator(raw);
   const statusSchema = raw?.properties?.['status'];
   const status = statusSchema && new SchemaValidator(statusSchema);
+  const rules = raw && RuleValidator.of(raw, true);
   const root = schema && { ...schema, embeddedResource: true };
 
-  const withRules = (errors: FieldError[], object: KubeObject, old: KubeObject | null): FieldError[] => {
+  const withRules = (
+    errors: FieldError[],
+    object: KubeObject,
+    old: KubeObject | null,
+    { warn }: Said,
+  ): FieldError[] => {
     if (!rules) return errors;
     if (errors.some(({ type }) => blocking.has(type))) {
       return [...errors, invalidValue(FieldPath.root, null, unchecked)];
     }
-    return [...errors, ...rules(object, old)];
+    return [...errors, ...rules.validate(object, old, { ratchet: true, ...(warn && { warn }) })];
   };
   const listTypes = (object: KubeObject, old: KubeObject | null): FieldError[] => {
     const errors = validateListTypes(object, root, FieldPath.root);
     return errors.length > 0 && old && validateListTypes(old, root, FieldPath.root).length > 0 ? [] : errors;
   };
-  const validate = (object: KubeObject, old: KubeObject | null): FieldError[] => {
+  const validate = (object: KubeObject, old: KubeObject | null, said: Said): FieldError[] => {
     const errors = [
       ...(whole?.validate(object, { path: FieldPath.root, ...(old && { old }) }) ?? []),
       ...(scale ? [...checkSpecReplicas(object, scale), ...checkScaleStatus(object, scale)] : []),
       ...validateEmbedded(object, schema, FieldPath.root, false),
       ...listTypes(object, old),
     ];
-    return withRules(errors, object, old);
+    return withRules(errors, object, old, said);
   };
-  const validateStatus = (object: KubeObject, old: KubeObject): FieldError[] => {
+  const validateStatus = (object: KubeObject, old: KubeObject, said: Said): FieldError[] => {
     const now = object['status'];
     const before = old['status'];
     const errors = [
@@ -97,7 +103,7 @@ export function customRules(deps: CustomRulesDeps): KindRules {
       ...(scale ? checkScaleStatus(object, scale) : []),
       ...listTypes(object, old),
     ];
-    return withRules(errors, object, old);
+    return withRules(errors, object, old, said);
   };
   return {
     defaults: codec.defaults,
