@@ -3,13 +3,15 @@
  * transports share. Upstream: apiserver pkg/server/{config,genericapiserver}.go, pkg/controlplane.
  */
 
+import { customGroups } from '#api/discovery';
 import { rulesOf } from '#api/rules';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
 import type { Transport } from '#client';
 import type { TokenKeys } from '#pki';
 import { type Store, startCompactor, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
-import { cacheLookup, type Lookup, podsOnNode } from './admission/lookup.ts';
+import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
+import { cacheLookup, type Lookup } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { authenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
 import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
@@ -24,7 +26,6 @@ import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
-import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -41,6 +42,7 @@ import type { DispatchDeps } from './server/dispatch.ts';
 import { createEntry } from './server/entry.ts';
 import { healthChecks } from './server/health.ts';
 import { registerProcessMetrics } from './server/process-metrics.ts';
+import { serviceResolver } from './server/service-resolver.ts';
 import { subresourceHandlers, virtualHandlers } from './server/subresources.ts';
 
 export interface ApiServerDeps {
@@ -92,8 +94,8 @@ export async function createApiServer(
   const hooks = registryHooks(deps, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
+  const authorizer = authorizerOf(config, rbac);
   const lookup = cacheLookup(scheme, caches);
-  const authorizer = authorizerOf(config, rbac, nodeAuthorizer(rbac, lookup, podsOnNode(scheme, caches)));
   const tokens = tokensOf(deps, config, lookup);
   const subresourceDeps = {
     lookup,
@@ -109,7 +111,21 @@ export async function createApiServer(
   const makeNamespace = async (name: string): Promise<void> => {
     await ensureObject(bootstrapDeps, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   };
-  const admissionDeps = { clock, scheme, caches, fieldManagers, lookup, random, authorizer, rbac, makeNamespace };
+  const webhookClient = new WebhookClient(serviceResolver(lookup, random), clock);
+  const admissionDeps = {
+    clock,
+    random,
+    logger: deps.logger,
+    scheme,
+    caches,
+    fieldManagers,
+    lookup,
+    authorizer,
+    rbac,
+    makeNamespace,
+    client: webhookClient,
+    signal: stopping.signal,
+  };
   const switches = { enable: config.enableAdmissionPlugins, disable: config.disableAdmissionPlugins };
   const dispatchDeps: DispatchDeps = {
     clock,
@@ -124,9 +140,7 @@ export async function createApiServer(
   await bootstrap(bootstrapDeps);
   await publishEndpoints(bootstrapDeps);
   await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
-  const webhooks = webhookClient({ clock, random, lookup });
   const definitions = new Definitions({
-    webhooks,
     clock,
     logger: deps.logger,
     scheme,
@@ -136,7 +150,7 @@ export async function createApiServer(
   });
   await definitions.start(stopping.signal);
   const discovery = new Discovery({
-    customGroups: () => definitions.groups,
+    customGroups: () => customGroups(definitions.definitions),
     serverAddress: request => request.host ?? '',
   });
   const checks = healthChecks({
@@ -151,7 +165,7 @@ export async function createApiServer(
     dispatch: dispatchDeps,
     discovery,
     openapi: deps.openapi ?? new OpenapiDocuments(),
-    customOpenapi: new CustomDocuments(definitions),
+    customOpenapi: new CustomDocuments(() => definitions.definitions),
     serviceAccountTokens: tokens.serviceAccounts,
     checks,
   });
@@ -161,6 +175,7 @@ export async function createApiServer(
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('the API server stops'));
     compactor[Symbol.dispose]();
+    webhookClient[Symbol.dispose]();
     for (const transport of transports) await transport[Symbol.asyncDispose]();
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
     await watchCache[Symbol.asyncDispose]();
@@ -216,8 +231,8 @@ function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup):
   };
 }
 
-function authorizerOf(config: ApiServerConfig, rbac: Rbac, node: Authorizer): Authorizer {
+function authorizerOf(config: ApiServerConfig, rbac: Rbac): Authorizer {
   if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
-  const nodes = config.authorizationModes.includes('Node') ? [node] : [];
+  const nodes = config.authorizationModes.includes('Node') ? [nodeAuthorizer(rbac)] : [];
   return unionAuthorizer([privilegedGroup, ...nodes, rbac]);
 }

@@ -58,6 +58,9 @@ async function validatingPolicy(spec: object): Promise<string> {
   return namespace;
 }
 
+const pendingValidation = { pending: 'the admission plugin ValidatingAdmissionPolicy' };
+const pendingMutation = { pending: 'the admission plugin MutatingAdmissionPolicy' };
+
 row(
   '[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should validate against a Deployment [Conformance]',
   async () => {
@@ -80,7 +83,7 @@ row(
     const body = { metadata: { name: 'other-kind' }, spec: { replicas: 1, selector, template } };
     await subject.api(AppsV1Api).createNamespacedReplicaSet({ namespace, body });
   },
-  { pending: 'the admission plugin ValidatingAdmissionPolicy' },
+  pendingValidation,
 );
 
 row(
@@ -101,7 +104,7 @@ row(
     );
     await deploy(namespace, 'three', 3);
   },
-  { pending: 'the admission plugin ValidatingAdmissionPolicy' },
+  pendingValidation,
 );
 
 /** Makes a mutating policy with its binding for a new namespace, and answers a Deployment that it has changed. */
@@ -138,7 +141,7 @@ row(
     assert.equal(deployment['spec'].replicas, 1337);
     assert.equal(deployment['spec'].template.spec.containers[0].name, 'web');
   },
-  { pending: 'the admission plugin MutatingAdmissionPolicy' },
+  pendingMutation,
 );
 
 row(
@@ -150,7 +153,7 @@ row(
     );
     assert.equal(deployment.metadata!.annotations!['mutated-by'], 'admission-policy');
   },
-  { pending: 'the admission plugin MutatingAdmissionPolicy' },
+  pendingMutation,
 );
 
 /** Matches nothing that any test makes. */
@@ -164,7 +167,6 @@ row(
         spec: { matchConstraints: elsewhere, validations: [{ expression: 'object.spec.replicas <= 100' }] },
       }),
       status: {
-        keepsMetadata: true,
         patch: {
           conditions: [
             {

@@ -18,7 +18,7 @@ export interface AttributeOptions {
 
 /** A namespace is in itself, as upstream has it. */
 export function admissionAttributes(
-  scope: Pick<Scope, 'resource' | 'subject' | 'namespace' | 'info' | 'user' | 'warn' | 'annotate'>,
+  scope: Pick<Scope, 'request' | 'resource' | 'subject' | 'namespace' | 'info' | 'user' | 'warn' | 'annotate'>,
   more: AttributeOptions,
 ): AdmissionAttributes {
   const { resource } = scope;
@@ -35,5 +35,6 @@ export function admissionAttributes(
     warn: scope.warn,
     annotate: scope.annotate ?? (() => undefined),
     reinvocation: new Reinvocation(),
+    signal: scope.request.signal,
   };
 }

@@ -33,6 +33,8 @@ export interface AdmissionAttributes {
   /** Adds an annotation to the request's audit event. */
   readonly annotate: (key: string, value: string) => void;
   readonly reinvocation: Reinvocation;
+  /** Aborts when whoever asks has gone away. */
+  readonly signal?: AbortSignal;
 }
 
 /** Whether plugins that ran before another changed the object want to see it again. One a request. */

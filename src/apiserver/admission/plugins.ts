@@ -5,13 +5,10 @@
  * Deviation: EventRateLimit, ImagePolicyWebhook, PodGroupProtection, PodGroupWorkloadExists, JobValidation and
  * NodeDeclaredFeatureValidator are not built in; but for the first two they act only behind features that are off.
  */
-import { type Clock, type Random, UserError } from '#base';
-import type { Authorizer } from '../authorization/authorizer.ts';
+import { type Clock, UserError } from '#base';
 import { rbacEscalation } from '../authorization/escalation.ts';
 import type { Rbac } from '../authorization/rbac.ts';
-import type { Caches } from '../registry/caches.ts';
 import type { FieldManagers } from '../registry/field-managers.ts';
-import type { Scheme } from '../scheme/scheme.ts';
 import {
   certificateApproval,
   certificateSigning,
@@ -20,8 +17,8 @@ import {
 } from './certificates.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import type { AdmissionControl } from './config/admission-control.ts';
+import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynamic/webhooks/webhooks.ts';
 import { limitRanger } from './limit-ranger.ts';
-import type { Lookup } from './lookup.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import {
@@ -50,14 +47,9 @@ import {
   storageObjectInUseProtection,
 } from './storage.ts';
 
-export interface AdmissionDeps {
+export interface AdmissionDeps extends WebhookDeps {
   readonly clock: Clock;
-  readonly scheme: Scheme;
-  readonly caches: Caches;
   readonly fieldManagers: FieldManagers;
-  readonly lookup: Lookup;
-  readonly random: Random;
-  readonly authorizer: Authorizer;
   readonly rbac: Rbac;
   /** Makes a namespace as the server itself. */
   readonly makeNamespace: (name: string) => Promise<void>;
@@ -104,6 +96,8 @@ const entries: readonly Entry[] = [
   off('DenyServiceExternalIPs', () => denyServiceExternalIPs),
   on('PodTopologyLabels', ({ lookup }) => podTopologyLabels(lookup)),
   on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
+  on('MutatingAdmissionWebhook', deps => mutatingWebhooks(deps)),
+  on('ValidatingAdmissionWebhook', deps => validatingWebhooks(deps)),
   on('ResourceQuota', (deps, { limitedResources }) => resourceQuota(deps, limitedResources)),
   off('AlwaysDeny', () => alwaysDeny),
 ];

@@ -98,7 +98,7 @@ export class Registry {
   ): Promise<StoredObject> {
     const found = await this.deps.objects.get(storageKey(resource.storage, namespace, name));
     if (!found) throw notFound(about, name);
-    return resource.storedForm ? resource.storedForm.read(found) : found;
+    return found;
   }
 
   /** `object` is a draft of the stored version, with the request's defaults applied; it is used up. */

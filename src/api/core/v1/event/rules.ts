@@ -5,12 +5,8 @@ import {
   FieldPath,
   invalidValue,
   isDNS1123Subdomain,
-  nameIsDNSSubdomain,
   required,
   semanticEqual,
-  validateKubeFinalizers,
-  validateObjectMeta,
-  validateObjectMetaUpdate,
 } from '#apimachinery';
 import type { KindRules, RuleContext } from '../../../kind.ts';
 import type { Event } from '../../../types.ts';
@@ -102,14 +98,8 @@ function validate(event: Event, old: Event | null, context: RuleContext): FieldE
   const isCore = (context.groupVersion ?? 'v1') === 'v1';
   checkEvent(errors, event, isCore);
   if (isCore) return errors;
-  const metadata = at('metadata');
-  if (!old) {
-    errors.push(...validateObjectMeta(event.metadata, true, nameIsDNSSubdomain, metadata));
-    errors.push(...validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
-    checkNew(errors, event);
-  } else {
-    errors.push(...validateObjectMetaUpdate(event.metadata, old.metadata, metadata));
-    errors.push(...validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
+  if (!old) checkNew(errors, event);
+  else {
     if (!semanticEqual(event.series, old.series)) checkSeries(errors, event);
     checkUnchanged(errors, event, old);
   }

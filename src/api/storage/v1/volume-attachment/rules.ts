@@ -11,7 +11,6 @@ import {
 } from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
-import { keepAllButStatus } from '../../../strategies.ts';
 import type { VolumeAttachment } from '../../../types.ts';
 import { checkImmutable, checkObjectName, type Errors, maxInt32 } from '../../../validation/common.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
@@ -69,6 +68,5 @@ export const volumeAttachmentRules: KindRules<VolumeAttachment> = {
     if (inline.hostPath) inline.hostPath.type ??= '';
   },
   validate,
-  prepareStatus: keepAllButStatus,
   allowUnconditionalUpdate: false,
 };

@@ -1,0 +1,240 @@
+/**
+ * Calls to webhooks: HTTPS to a URL or to a Service of the cluster, with the configuration's CA, a time-out and a bound
+ * on the answer. Upstream: apiserver pkg/util/webhook/client.go, client-go rest/request.go.
+ *
+ * Redirects are followed as Go does: ten at most, 301 to 303 with GET.
+ * Deviation: an answer may have 16 MB; upstream has no bound. HTTP/1.1 only.
+ */
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import type { WebhookClientConfig } from '#api/types';
+import { isStatusError } from '#apimachinery';
+import type { Clock } from '#base';
+import type { ServiceResolver } from '../../../server/service-resolver.ts';
+import { goNetworkError } from './go-errors.ts';
+
+const maxAnswerBytes = 16 * 1024 * 1024;
+const maxRedirects = 10;
+const maxAgents = 200;
+
+/** Why a call came to nothing, in upstream's words. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+}
+
+export interface Call {
+  readonly config: WebhookClientConfig;
+  readonly body: string;
+  /** Zero: as long as it takes. */
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly location: string | undefined;
+  readonly body: Buffer;
+}
+
+interface Target {
+  readonly url: URL;
+  /** The same with its port, which URL leaves out where it is the scheme's own. */
+  readonly shown: string;
+  readonly ca: string | undefined;
+  /** In whose name the certificate must be, for Services. */
+  readonly serverName: string | undefined;
+  readonly dial: (() => Promise<{ readonly host: string; readonly port: number }>) | undefined;
+}
+
+export class WebhookClient implements Disposable {
+  readonly #resolve: ServiceResolver;
+  readonly #clock: Clock;
+  readonly #agents = new Map<string, Agent>();
+
+  constructor(resolve: ServiceResolver, clock: Clock) {
+    this.#resolve = resolve;
+    this.#clock = clock;
+  }
+
+  /** The body of a successful answer. Throws a CallError. */
+  async post({ config, body, timeoutSeconds, signal }: Call): Promise<Buffer> {
+    const target = this.#target(config, timeoutSeconds);
+    const stop = new AbortController();
+    const deadline =
+      timeoutSeconds > 0 ? this.#clock.setTimer(() => stop.abort('deadline'), timeoutSeconds * 1000) : undefined;
+    const gone = (): void => stop.abort('gone');
+    signal?.addEventListener('abort', gone, { once: true });
+    if (signal?.aborted) gone();
+    try {
+      return accepted(await this.#follow(target, body, stop.signal));
+    } catch (error) {
+      if (error instanceof CallError) throw error;
+      const { aborted, reason } = stop.signal;
+      const ended = reason === 'deadline' ? 'context deadline exceeded' : 'context canceled';
+      const why = isStatusError(error) ? error.message : goNetworkError(error, new Date(this.#clock.now()));
+      throw new CallError(`Post ${JSON.stringify(target.shown)}: ${aborted ? ended : why}`);
+    } finally {
+      deadline?.cancel();
+      signal?.removeEventListener('abort', gone);
+    }
+  }
+
+  #target({ url, service, caBundle }: WebhookClientConfig, timeoutSeconds: number): Target {
+    const ca = caBundle ? Buffer.from(caBundle, 'base64').toString() : undefined;
+    const query = timeoutSeconds > 0 ? `?timeout=${timeoutSeconds}s` : '';
+    if (!service) {
+      const [, origin = '', path = ''] = /^([^:/]+:\/\/[^/?#]*)([^?#]*)/.exec(url ?? '') ?? [];
+      const shown = `${origin}${path || '/'}${query}`;
+      return { url: new URL(shown), shown, ca, serverName: undefined, dial: undefined };
+    }
+    const { name, namespace, path = '', port = 443 } = service;
+    const serverName = `${name}.${namespace}.svc`;
+    const shown = `https://${serverName}:${port}${path.startsWith('/') ? '' : '/'}${path}${query}`;
+    return { url: new URL(shown), shown, ca, serverName, dial: () => this.#resolve(namespace, name, port) };
+  }
+
+  async #follow(target: Target, body: string, signal: AbortSignal): Promise<Answer> {
+    let at = target;
+    let sent: string | undefined = body;
+    for (let hop = 0; ; hop++) {
+      const answer = await this.#send(at, sent, signal);
+      const { status, location } = answer;
+      const redirects = status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+      if (!redirects || location === undefined) return answer;
+      if (hop >= maxRedirects) throw new CallError(`Post ${JSON.stringify(at.shown)}: stopped after 10 redirects`);
+      const url = new URL(location, at.url);
+      if (url.protocol !== 'https:') {
+        throw new CallError(`Post ${JSON.stringify(url.href)}: unsupported protocol scheme of a redirect`);
+      }
+      const same = url.host === target.url.host;
+      const { ca } = target;
+      at = same
+        ? { ...target, url, shown: url.href }
+        : { url, shown: url.href, ca, serverName: undefined, dial: undefined };
+      if (status < 307) sent = undefined;
+    }
+  }
+
+  async #send(target: Target, body: string | undefined, signal: AbortSignal): Promise<Answer> {
+    const { url, serverName, dial } = target;
+    const to = dial ? await dial() : undefined;
+    signal.throwIfAborted();
+    const options: RequestOptions = {
+      method: body === undefined ? 'GET' : 'POST',
+      host: to?.host ?? url.hostname.replace(/^\[|\]$/g, ''),
+      port: to?.port ?? (url.port || 443),
+      path: `${url.pathname}${url.search}`,
+      headers: {
+        host: /^[^:]+:\/\/([^/?#]*)/.exec(target.shown)?.[1] ?? url.host,
+        accept: 'application/json, */*',
+        'user-agent': 'kube-apiserver-admission',
+        ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      },
+      agent: this.#agent(target),
+      signal,
+      ...(serverName !== undefined && { servername: serverName }),
+    };
+    const exchange = (): Promise<Answer> => exchanged(options, body);
+    try {
+      return await exchange();
+    } catch (error) {
+      // A kept connection that the other side had closed meanwhile: nothing was read of the request.
+      if (!(error as { stale?: boolean }).stale) throw error;
+      return exchange();
+    }
+  }
+
+  /** Connections are kept by CA and name, so that calls share them. */
+  #agent({ url, ca, serverName }: Target): Agent {
+    const key = JSON.stringify([url.host, ca, serverName]);
+    let agent = this.#agents.get(key);
+    if (!agent) {
+      if (this.#agents.size >= maxAgents) {
+        const [oldest, other] = this.#agents.entries().next().value!;
+        other.destroy();
+        this.#agents.delete(oldest);
+      }
+      agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...(ca !== undefined && { ca }) });
+      this.#agents.set(key, agent);
+    }
+    return agent;
+  }
+
+  [Symbol.dispose](): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+}
+
+function exchanged(options: RequestOptions, body: string | undefined): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(options, response => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size <= maxAnswerBytes) chunks.push(chunk);
+        else {
+          response.destroy();
+          reject(new CallError(`the answer has more than ${maxAnswerBytes} bytes`));
+        }
+      });
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          contentType: response.headers['content-type'] ?? '',
+          location: response.headers.location,
+          body: Buffer.concat(chunks),
+        }),
+      );
+      response.on('error', reject);
+    });
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      reject(Object.assign(error, { stale }));
+    });
+    request.end(body);
+  });
+}
+
+const messages: Readonly<Record<number, string>> = {
+  400: 'the server rejected our request for an unknown reason',
+  401: 'the server has asked for the client to provide credentials',
+  404: 'the server could not find the requested resource',
+  405: 'the server does not allow this method on the requested resource',
+  406: 'the server was unable to respond with a content type that the client supports',
+  409: 'the server reported a conflict',
+  422: 'the server rejected our request due to an error in our request',
+  429: 'the server has received too many requests and has asked us to try again later',
+  503: 'the server is currently unable to handle the request',
+  504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
+};
+
+/** Upstream: NewGenericServerResponse. */
+function refusal(status: number, said: string): string {
+  if (status === 403 || status === 415 || (status === 406 && said !== 'unknown')) return said;
+  const known = messages[status];
+  if (known !== undefined) return known;
+  if (status >= 500)
+    return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
+  return `the server responded with the status code ${status} but did not return more information`;
+}
+
+function accepted({ status, contentType, body }: Answer): Buffer {
+  if (status >= 200 && status <= 206) {
+    if (body.length > 0) return body;
+    throw new CallError(`0-length response with status code: ${status} and content type: ${contentType}`);
+  }
+  const isText = contentType === '' || contentType.startsWith('text/');
+  throw new CallError(refusal(status, statusMessage(body) ?? (isText ? body.toString().trim() : 'unknown')));
+}
+
+/** What a webhook says that answers with a Status of its own. */
+function statusMessage(body: Buffer): string | undefined {
+  try {
+    const { kind, message } = JSON.parse(body.toString()) as { kind?: string; message?: string };
+    return kind === 'Status' && message ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
