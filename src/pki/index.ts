@@ -13,5 +13,5 @@ export {
   publicKeyPem,
   type SignOptions,
 } from './authority.ts';
-export { type RequestSubject, requestSubject } from './request-subject.ts';
+export { type RequestSubject, requestProblem, requestSubject } from './certificate-request.ts';
 export { type JsonWebKey, loadTokenKeys, type TokenClaims, type TokenKeys } from './token.ts';

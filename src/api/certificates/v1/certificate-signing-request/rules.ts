@@ -1,9 +1,9 @@
 /**
  * CertificateSigningRequests. Upstream: pkg/apis/certificates/validation, pkg/registry/certificates/certificates.
- *
- * Deviation: the signature of the request is checked when a certificate is issued, not when it is stored.
  */
+import { X509Certificate } from 'node:crypto';
 import {
+  type Draft,
   duplicate,
   type FieldError,
   FieldPath,
@@ -14,6 +14,7 @@ import {
   required,
   semanticEqual,
 } from '#apimachinery';
+import { requestProblem } from '#pki';
 import type { KindRules, RuleContext } from '../../../kind.ts';
 import { keepField, keepSpec } from '../../../strategies.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../../types.ts';
@@ -28,31 +29,45 @@ const usages = [
   ...['ipsec user', 'key agreement', 'key encipherment', 'microsoft sgc', 'netscape sgc', 'ocsp signing', 's/mime'],
   ...['server auth', 'signing', 'timestamping'],
 ];
+type Conditions = readonly CertificateSigningRequestCondition[];
+
 const decided = ['Approved', 'Denied', 'Failed'];
 
-/** Why the bytes, in base64, hold no request; undefined when they may. */
-function requestRefusal(base64: string): string | undefined {
+/** Why the text, in base64, is not one certificate after another; undefined when it is, or is empty. */
+function certificateProblem(base64: string): string | undefined {
+  if (base64 === '') return undefined;
   const text = Buffer.from(base64, 'base64').toString('latin1');
-  const match = /-----BEGIN ([^-]+)-----\r?\n([\s\S]*?)-----END \1-----/.exec(text);
-  if (!match || match[1] !== 'CERTIFICATE REQUEST') return 'PEM block type must be CERTIFICATE REQUEST';
-  const der = Buffer.from(match[2]!, 'base64');
-  return der[0] === 0x30 ? undefined : "asn1: structure error: tags don't match";
+  const blocks = [...text.matchAll(/-----BEGIN ([^-]+)-----\r?\n([\s\S]*?)-----END \1-----/g)];
+  for (const [block, type, content = ''] of blocks) {
+    if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
+    if (/^[^\n]*:/.test(content)) return 'no PEM block headers are permitted';
+    try {
+      new X509Certificate(block);
+    } catch {
+      return 'x509: malformed certificate';
+    }
+  }
+  return blocks.length === 0 ? 'must contain at least one CERTIFICATE PEM block' : undefined;
 }
 
-function checkConditions(errors: Errors, request: CertificateSigningRequest): void {
+/** What an old object has already is tolerated. */
+function checkConditions(errors: Errors, request: CertificateSigningRequest, old: Conditions): void {
   const conditions = request.status?.conditions ?? [];
+  const had = new Set(old.map(({ type }) => type));
+  const hadBoth = had.has('Approved') && had.has('Denied');
+  const hadDuplicates = had.size < old.length;
   const seen = new Set<string>();
   conditions.forEach(({ type = '', status = '' }, i) => {
     const at = conditionsPath.index(i);
-    if (!type) errors.push(required(at.child('type')));
+    if (!type && !had.has('')) errors.push(required(at.child('type')));
     const allowed = decided.includes(type) ? ['True'] : ['False', 'True', 'Unknown'];
     if (!status) errors.push(required(at.child('status')));
     else if (!allowed.includes(status)) errors.push(notSupported(at.child('status'), status, allowed));
     const opposite = { Approved: 'Denied', Denied: 'Approved' }[type];
-    if (opposite && seen.has(opposite)) {
+    if (opposite && seen.has(opposite) && !hadBoth) {
       errors.push(invalidValue(conditionsPath, type, 'Approved and Denied conditions are mutually exclusive'));
     }
-    if (seen.has(type)) errors.push(duplicate(at.child('type'), type));
+    if (seen.has(type) && !hadDuplicates) errors.push(duplicate(at.child('type'), type));
     seen.add(type);
   });
 }
@@ -60,8 +75,8 @@ function checkConditions(errors: Errors, request: CertificateSigningRequest): vo
 function checkRequest(errors: Errors, request: CertificateSigningRequest, old: CertificateSigningRequest | null): void {
   const { spec } = request;
   const { request: pem = '', usages: asked = [], signerName = '', expirationSeconds: seconds } = spec;
-  const refusal = requestRefusal(pem);
-  if (refusal) errors.push(invalidValue(path.child('request'), pem, refusal));
+  const refusal = requestProblem(Buffer.from(pem, 'base64').toString('latin1'));
+  if (refusal) errors.push(invalidValue(path.child('request'), spec.request || null, refusal));
   const at = path.child('usages');
   if (asked.length === 0) errors.push(required(at));
   const before = old?.spec.usages ?? [];
@@ -84,10 +99,13 @@ function checkRequest(errors: Errors, request: CertificateSigningRequest, old: C
     const text = 'may not specify a duration less than 600 seconds (10 minutes)';
     errors.push(invalidValue(path.child('expirationSeconds'), seconds, text));
   }
-  checkConditions(errors, request);
+  checkConditions(errors, request, old?.status?.conditions ?? []);
+  const certificate = request.status?.certificate ?? '';
+  const tolerated =
+    old && (certificate === (old.status?.certificate ?? '') || certificateProblem(old.status?.certificate ?? ''));
+  const problem = tolerated ? undefined : certificateProblem(certificate);
+  if (problem) errors.push(invalidValue(FieldPath.of('status', 'certificate'), '<certificate data>', problem));
 }
-
-type Conditions = readonly CertificateSigningRequestCondition[];
 
 function ofType(request: CertificateSigningRequest, type: string): Conditions {
   return (request.status?.conditions ?? []).filter(condition => condition.type === type);
@@ -125,6 +143,20 @@ function validate(
   return errors;
 }
 
+/** A condition that keeps its status keeps its time of transition. */
+function setTimes(
+  conditions: Draft<CertificateSigningRequestCondition>[],
+  old: CertificateSigningRequest,
+  nowMs: number,
+): void {
+  const now = formatTime(nowMs);
+  for (const condition of conditions) {
+    condition.lastUpdateTime ??= now;
+    const same = old.status?.conditions?.find(each => each.type === condition.type && each.status === condition.status);
+    condition.lastTransitionTime ??= same?.lastTransitionTime ?? now;
+  }
+}
+
 export const certificateSigningRequestRules: KindRules<CertificateSigningRequest> = {
   defaults({ status }) {
     for (const condition of status?.conditions ?? []) if (!condition.status) condition.status = 'True';
@@ -148,19 +180,25 @@ export const certificateSigningRequestRules: KindRules<CertificateSigningRequest
       return;
     }
     const conditions = draft.status?.conditions ?? [];
-    for (const condition of conditions) {
-      condition.lastUpdateTime ??= formatTime(context.nowMs);
-      condition.lastTransitionTime ??= formatTime(context.nowMs);
-    }
+    setTimes(conditions, old, context.nowMs);
     keepField(draft, old, 'status');
     if (conditions.length > 0) draft.status = { ...draft.status, conditions };
+    else if (draft.status?.conditions) {
+      const { conditions: _, ...status } = draft.status;
+      draft.status = status;
+    }
   },
   prepareStatus(draft, old, { nowMs }) {
     keepSpec(draft, old);
-    for (const condition of draft.status?.conditions ?? []) {
-      condition.lastUpdateTime ??= formatTime(nowMs);
-      condition.lastTransitionTime ??= formatTime(nowMs);
+    const conditions = draft.status?.conditions ?? [];
+    // As many as before are those from before; others are refused by validation.
+    for (const type of ['Approved', 'Denied']) {
+      const before = ofType(old, type);
+      const indices = conditions.flatMap((condition, i) => (condition.type === type ? [i] : []));
+      if (indices.length !== before.length) continue;
+      for (const [i, index] of indices.entries()) conditions[index] = structuredClone(before[i]!) as never;
     }
+    setTimes(conditions, old, nowMs);
   },
   validate,
   validateStatus: (request, old, context) => validate(request, old, { ...context, subresource: 'status' }),
