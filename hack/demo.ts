@@ -16,6 +16,9 @@ const namespace = 'guestbook';
 const image = 'localhost/node:host';
 const install = !process.argv.includes('--no-install');
 const clusterName = 'demo';
+const portFlag = process.argv.indexOf('--port');
+/** `--port PORT` is passed to `kobune up`, for a machine where the usual one is taken. */
+const portArguments = portFlag < 0 ? [] : ['--port', process.argv[portFlag + 1] ?? ''];
 const timeoutMs = 120_000;
 const run = promisify(execFile);
 const live = process.stdout.isTTY === true;
@@ -107,7 +110,9 @@ async function main(): Promise<void> {
     if (missing.length > 0) throw new DemoError(`missing: ${missing.join(', ')}`);
   });
   if (!isBuilt()) await step('build', buildAll);
-  await step('kobune up', async say => say((await kobuneCommand('up', '--name', clusterName)).split('\n')[0]!));
+  await step('kobune up', async say =>
+    say((await kobuneCommand('up', '--name', clusterName, ...portArguments)).split('\n')[0]!),
+  );
   await step(`image ${image}`, async () => {
     const images = await kobuneCommand('image', 'ls', '--name', clusterName);
     if (!images.includes(image)) await kobuneCommand('image', 'build-from-host', '--name', clusterName, '--tag', image);

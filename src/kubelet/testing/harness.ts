@@ -16,6 +16,8 @@ export interface Harness extends AsyncDisposable {
   readonly client: Client;
   readonly engine: FakeEngine;
   readonly kubelet: Kubelet;
+  /** Stops the kubelet as a server stops it; containers go on. Resolves with a function that starts another. */
+  stopKubelet(): Promise<() => Promise<void>>;
   readonly activity: ReturnType<typeof createActivity>;
   /** Creates a pod on the node; `spec` is filled up with what the API would default or admission set. */
   run(name: string, spec: Partial<Pod['spec']>, metadata?: Pod['metadata']): Promise<Pod>;
@@ -55,8 +57,6 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
       metadata: { name: 'default' },
       automountServiceAccountToken: false,
     });
-  const stop = new AbortController();
-  stack.defer(() => stop.abort());
   const config: KubeletConfig = {
     ...defaultKubeletConfig,
     nodeName: 'node-1',
@@ -66,31 +66,41 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
     evictionHard: {},
     ...options.config,
   };
-  const kubelet = await startKubelet(
-    {
-      ...common,
-      engine,
-      ...(options.serving && { serving: options.serving }),
-      transport: api.transport(user('system:node:node-1', ['system:masters'])),
-      metrics: new MetricsRegistry(),
-      paths: {
-        root: join(directory, 'kubelet'),
-        podLogs: join(directory, 'logs'),
-        procfs: '/proc',
-        resolvConf: '/etc/resolv.conf',
+  const start = (): Promise<Kubelet> =>
+    startKubelet(
+      {
+        ...common,
+        engine,
+        ...(options.serving && { serving: options.serving }),
+        transport: api.transport(user('system:node:node-1', ['system:masters'])),
+        metrics: new MetricsRegistry(),
+        paths: {
+          root: join(directory, 'kubelet'),
+          podLogs: join(directory, 'logs'),
+          procfs: '/proc',
+          resolvConf: '/etc/resolv.conf',
+        },
       },
-    },
-    config,
-    { signal: stop.signal },
-  );
-  stack.use(kubelet);
+      config,
+      { signal: new AbortController().signal },
+    );
+  let kubelet = await start();
+  stack.defer(() => kubelet[Symbol.asyncDispose]());
   const pods = client.resource(resources.pods).namespace('default');
   const get = (name: string): Promise<Pod | undefined> => pods.get(name).catch(() => undefined);
   return {
     client,
     engine,
-    kubelet,
+    get kubelet() {
+      return kubelet;
+    },
     activity,
+    async stopKubelet() {
+      await kubelet[Symbol.asyncDispose]();
+      return async () => {
+        kubelet = await start();
+      };
+    },
     async run(name, spec, metadata = {}) {
       return pods.create({
         metadata: { name, namespace: 'default', ...metadata },
