@@ -77,6 +77,7 @@ export function run(attempt: Attempt): Outcome {
   const converts = hub.version !== record.version || hub.group !== record.group;
   const inHub =
     converts && record.rules.toHub ? (record.rules.toHub(object as KubeObject) as Draft<KubeObject>) : object;
+  if (converts) hub.rules.defaults?.(inHub as never);
   if (attempt.old) return update(hub, record, inHub, attempt);
   return create(hub, record, inHub, namespace);
 }

@@ -87,6 +87,12 @@ function zeroElement(node: TypeNode): unknown {
   return node.kind === 'scalar' && node.type === 'bytes' ? '' : zeroValue(node);
 }
 
+/** A value that Go cannot tell from none: the zero of a field that is no pointer. It is written where Go writes it. */
+export function isZeroScalar({ node, nullable }: FieldNode, value: unknown): boolean {
+  if (nullable || node.kind !== 'scalar' || node.type === 'bytes') return false;
+  return value === '' || value === 0 || value === false;
+}
+
 /** A list or map that is there, be it empty: Go tells it from an absent one, and messages show it, until it is written. */
 function isCollection({ node }: FieldNode, value: unknown): boolean {
   return value !== undefined && value !== null && (node.kind === 'list' || node.kind === 'map');
@@ -209,7 +215,7 @@ class TypedReader extends JsonScanner {
         this.#owners[top] = node;
         this.#top = top + 1;
         const value = this.value(field.node, again || into !== undefined ? out[key] : undefined);
-        if (!isOmitted(field, value) || isCollection(field, value)) {
+        if (isCollection(field, value) || !(isOmitted(field, value) || isZeroScalar(field, value))) {
           if (value !== undefined) out[key] = value;
         } else if (again) delete out[key];
       }

@@ -2,6 +2,7 @@
  * What stands in JSON and means that nothing is there: Go writes null for a list or pointer that is nil, and reads it
  * back as nil. Rules see such members as absent.
  */
+import { isZeroScalar } from '../json/read.ts';
 import type { StructNode, TypeNode } from './type-node.ts';
 
 type Plain = Record<string, unknown>;
@@ -38,7 +39,7 @@ function withoutInStruct(value: Plain, node: StructNode, empty: (member: unknown
     const field = node.fields.get(name);
     if (!field) continue;
     const opaque = field.node.kind === 'any' || field.node.kind === 'scalar';
-    const gone = (item === null || !opaque) && empty(item);
+    const gone = isZeroScalar(field, item) || ((item === null || !opaque) && empty(item));
     const kept = gone ? undefined : without(item, field.node, empty);
     if (!gone && kept === item) continue;
     if (out === value) out = { ...out };
@@ -48,7 +49,7 @@ function withoutInStruct(value: Plain, node: StructNode, empty: (member: unknown
   return out;
 }
 
-/** The object without members that are null; shares what it does not change. */
+/** The object without members that are null, or zero where Go cannot tell; shares what it does not change. */
 export function withoutNulls<T extends object>(object: T, node: StructNode): T {
   return without(object, node, member => member === null) as T;
 }

@@ -263,6 +263,14 @@ export type NameValidator = (name: string, prefix: boolean) => NameErrors;
 
 export const nameIsDNSSubdomain: NameValidator = (name, prefix) =>
   isDNS1123Subdomain(prefix ? maskTrailingDash(name) : name);
+/**
+ * As {@link nameIsDNSSubdomain}, with the text of newer checks, which count bytes and look at names alone. Upstream:
+ * apimachinery pkg/api/validate/strfmt.go.
+ */
+export const nameIsLongName: NameValidator = (name, prefix) =>
+  (prefix ? [] : isDNS1123Subdomain(name)).map(text =>
+    text.replace(/^(must be no more than \d+) characters$/, '$1 bytes'),
+  );
 export const nameIsDNSLabel: NameValidator = (name, prefix) => isDNS1123Label(prefix ? maskTrailingDash(name) : name);
 export const nameIsDNS1035Label: NameValidator = (name, prefix) =>
   isDNS1035Label(prefix ? maskTrailingDash(name) : name);

@@ -85,5 +85,7 @@ export function toStorage(resource: ServedResource, object: Draft<KubeObject>): 
     ? (resource.rules.toHub(object as KubeObject) as Draft<KubeObject>)
     : { ...object, kind: resource.storage.kind };
   hub.apiVersion = apiVersionText(resource.storage);
+  // As what is read back from the store has them.
+  resource.storage.rules.defaults?.(hub);
   return hub;
 }

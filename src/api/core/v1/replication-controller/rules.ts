@@ -1,5 +1,5 @@
 /** ReplicationControllers. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/replicationcontroller. */
-import { type FieldError, FieldPath, required, selectorFromSet } from '#apimachinery';
+import { type FieldError, FieldPath, nameIsLongName, required, selectorFromSet } from '#apimachinery';
 import { replicaCounts } from '../../../apps/v1/replica-set/rules.ts';
 import type { KindRules, RuleContext } from '../../../kind.ts';
 import { keepStatus } from '../../../strategies.ts';
@@ -39,6 +39,7 @@ function validate(
 }
 
 export const replicationControllerRules: KindRules<ReplicationController> = {
+  validateName: nameIsLongName,
   defaults(draft) {
     const { spec, metadata } = draft;
     const labels = spec.template?.metadata?.labels;

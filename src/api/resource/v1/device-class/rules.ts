@@ -1,5 +1,5 @@
 /** DeviceClasses. Upstream: pkg/apis/resource/validation/validation.go, pkg/registry/resource/deviceclass/strategy.go. */
-import { FieldPath, invalidValue, semanticEqual } from '#apimachinery';
+import { FieldPath, invalidValue, nameIsLongName, semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { DeviceClass } from '../../../types.ts';
 import type { Errors } from '../../../validation/common.ts';
@@ -8,6 +8,7 @@ import { isExtendedResource } from '../../../validation/resources.ts';
 
 export const deviceClassRules: KindRules<DeviceClass> = {
   generation: true,
+  validateName: nameIsLongName,
   validate({ spec }, before) {
     const errors: Errors = [];
     const path = FieldPath.of('spec');

@@ -46,6 +46,6 @@ export const priorityClassRules: KindRules<PriorityClass> = {
     draft.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   validate,
-  generation: true,
+  generation: { changed: () => false },
   allowUnconditionalUpdate: true,
 };

@@ -1,5 +1,5 @@
 /** CSIDrivers. Upstream: pkg/apis/storage/{v1/defaults.go,validation}, pkg/registry/storage/csidriver/strategy.go. */
-import { duplicate, type FieldError, FieldPath, invalidValue, notSupported } from '#apimachinery';
+import { duplicate, type FieldError, FieldPath, invalidValue, notSupported, semanticEqual } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { CSIDriver, StorageV1TokenRequest } from '../../../types.ts';
 import { checkImmutable, type Errors } from '../../../validation/common.ts';
@@ -62,10 +62,11 @@ export const csiDriverRules: KindRules<CSIDriver> = {
     spec.seLinuxMount ??= false;
   },
   prepareCreate: ({ spec }) => void delete spec.preventPodSchedulingIfMissing,
-  prepareUpdate({ spec }, old) {
+  prepareUpdate({ metadata, spec }, old) {
     if (old.spec.preventPodSchedulingIfMissing === undefined) delete spec.preventPodSchedulingIfMissing;
+    // Counts changes only: a new driver has none.
+    if (!semanticEqual(spec, old.spec)) metadata.generation = (old.metadata.generation ?? 0) + 1;
   },
   validate,
-  generation: true,
   allowUnconditionalUpdate: false,
 };
