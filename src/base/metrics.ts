@@ -3,6 +3,7 @@
  * A registry belongs to a component instance; several may be rendered together.
  */
 
+/** Labels that are used often are best frozen: their text is then made once. */
 export type Labels = Readonly<Record<string, string>>;
 
 export interface Counter {
@@ -27,17 +28,26 @@ interface Family {
 /** A set of metric families. Registering one name twice is a bug and throws. */
 export class MetricsRegistry {
   readonly #families = new Map<string, Family>();
+  /** Texts of labels that are given again and again. */
+  readonly #texts = new WeakMap<Labels, string>();
+
+  #text(labels: Labels | undefined): string {
+    if (!labels || !Object.isFrozen(labels)) return labelText(labels);
+    let text = this.#texts.get(labels);
+    if (text === undefined) this.#texts.set(labels, (text = labelText(labels)));
+    return text;
+  }
 
   counter(name: string, help: string): Counter {
     const values = this.#scalar(name, help, 'counter');
-    return { inc: (labels, by = 1) => add(values, labels, by) };
+    return { inc: (labels, by = 1) => add(values, this.#text(labels), by) };
   }
 
   gauge(name: string, help: string): Gauge {
     const values = this.#scalar(name, help, 'gauge');
     return {
-      set: (value, labels) => void values.set(labelText(labels), value),
-      inc: (labels, by = 1) => add(values, labels, by),
+      set: (value, labels) => void values.set(this.#text(labels), value),
+      inc: (labels, by = 1) => add(values, this.#text(labels), by),
     };
   }
 
@@ -76,8 +86,8 @@ export class MetricsRegistry {
       },
     });
     return {
-      observe(value, labels) {
-        const key = labelText(labels);
+      observe: (value, labels) => {
+        const key = this.#text(labels);
         let entry = series.get(key);
         if (!entry) series.set(key, (entry = { counts: buckets.map(() => 0), sum: 0, count: 0, labels }));
         const at = buckets.findIndex(le => value <= le);
@@ -116,8 +126,7 @@ export class MetricsRegistry {
   }
 }
 
-function add(values: Map<string, number>, labels: Labels | undefined, by: number): void {
-  const key = labelText(labels);
+function add(values: Map<string, number>, key: string, by: number): void {
   values.set(key, (values.get(key) ?? 0) + by);
 }
 

@@ -164,6 +164,7 @@ export function validateKubeFinalizers(finalizers: readonly string[] | undefined
 export function validateFieldManager(manager: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (byteLength(manager) > 128) errors.push(tooLong(path, 128));
+  if (/^[ -~]*$/.test(manager)) return errors;
   let offset = 0;
   for (const char of manager) {
     if (char !== ' ' && /[^\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(char)) {

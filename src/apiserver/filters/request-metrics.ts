@@ -140,7 +140,7 @@ export class RequestMetrics {
       return body;
     }
     const { group, version, resource } = info;
-    const labels = { group, version, resource };
+    const labels = Object.freeze({ group, version, resource });
     body.done?.addEventListener('abort', end, { once: true });
     const iterator = body.events[Symbol.asyncIterator]();
     const events = {
@@ -171,7 +171,7 @@ export class RequestMetrics {
     const key = `${verb} ${scope} ${dry} ${group}/${version}/${named.resource}/${subresource}`;
     let series = this.#series.get(key);
     if (series) return series;
-    const base = {
+    const base = Object.freeze({
       component: resource ? 'apiserver' : '',
       group,
       resource: named.resource,
@@ -179,9 +179,9 @@ export class RequestMetrics {
       subresource,
       verb,
       version,
-    };
+    });
     const { component, ...rest } = base;
-    series = { base, timed: { component, dry_run: dry, ...rest }, byCode: new Map() };
+    series = { base, timed: Object.freeze({ component, dry_run: dry, ...rest }), byCode: new Map() };
     this.#series.set(key, series);
     return series;
   }
@@ -189,12 +189,12 @@ export class RequestMetrics {
 
 const noResource = { group: '', version: '', resource: '' };
 const readOnly = new Set(['get', 'list', 'watch']);
-const inflightReads = { request_kind: 'readOnly' };
-const inflightWrites = { request_kind: 'mutating' };
+const inflightReads = Object.freeze({ request_kind: 'readOnly' });
+const inflightWrites = Object.freeze({ request_kind: 'mutating' });
 
 function codeLabels({ timed, byCode }: Series, code: number): Labels {
   let labels = byCode.get(code);
-  if (!labels) byCode.set(code, (labels = { code: String(code), ...timed }));
+  if (!labels) byCode.set(code, (labels = Object.freeze({ code: String(code), ...timed })));
   return labels;
 }
 

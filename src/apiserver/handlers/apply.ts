@@ -1,6 +1,7 @@
 /** Server-side apply. Upstream: apiserver pkg/endpoints/handlers/patch.go applyPatcher. */
 import {
   badRequest,
+  cloneJson,
   conflict,
   type Draft,
   InputError,
@@ -48,9 +49,7 @@ export async function applyObject(
         throw badRequest(`error strict decoding YAML: ${strictError}`);
       }
       if (strictError !== undefined && validation === 'Warn') scope.warn(strictError);
-      const draft = resource.codec
-        ? resource.codec.accept(applied).object
-        : (structuredClone(applied) as Draft<KubeObject>);
+      const draft = resource.codec ? resource.codec.accept(applied).object : (cloneJson(applied) as Draft<KubeObject>);
       if (!old && draft.metadata.uid) {
         const text = `uid mismatch: the provided object specified uid ${draft.metadata.uid}, and no existing object was found`;
         throw conflict(about, name, text);

@@ -1,5 +1,5 @@
 /** PUT of an object or its status. Upstream: apiserver pkg/endpoints/handlers/update.go. */
-import { badRequest, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
+import { badRequest, cloneJson, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
@@ -50,7 +50,7 @@ export async function updateObject(scope: Scope): Promise<ServerResponse> {
     scope.resource,
     async existing => {
       const old = existing?.decoded() ?? null;
-      const own = structuredClone(object);
+      const own = cloneJson(object) as Draft<KubeObject>;
       if (!old) wipeSystemFields(own);
       const next = subject.toAdmitted(managed(scope, own, old, options.fieldManager));
       await admitUpdate(next, old);

@@ -46,7 +46,8 @@ export class StoreMetrics {
     let own = this.#labels.get(resource);
     if (!own) this.#labels.set(resource, (own = new Map()));
     let labels = own.get(operation);
-    if (!labels) own.set(operation, (labels = { group: resource.group, operation, resource: resource.resource }));
+    if (!labels)
+      own.set(operation, (labels = Object.freeze({ group: resource.group, operation, resource: resource.resource })));
     return labels;
   }
 }
