@@ -19,6 +19,7 @@ const sideBySide: readonly Step[] = [
   { name: 'format and lint', command: bin('biome'), args: ['ci', '--colors=off', '--max-diagnostics=50', '.'] },
   { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
   { name: 'layer law', command: process.execPath, args: ['hack/check-layers.ts'] },
+  { name: 'conformance table', command: process.execPath, args: ['hack/conformance-table.ts', '--check'] },
 ];
 const unitTests: Step = {
   name: 'unit tests',

@@ -29,3 +29,9 @@ export function keepMetadata(draft: Draft<KubeObject>, old: KubeObject): void {
     keepField(draft.metadata, old.metadata, field);
   }
 }
+
+/** On a write to the status, of the kinds that let it change no metadata either. */
+export function keepAllButStatus(draft: Draft<KubeObject>, old: KubeObject): void {
+  keepSpec(draft, old);
+  keepMetadata(draft, old);
+}

@@ -106,11 +106,19 @@ const printable = /^[ !#-[\]-~]*$/;
 /** Go's unicode.IsPrint beyond ASCII. */
 const goPrints = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u;
 
+/** In place of a value that is not to be shown. */
+export const omittedValue: unique symbol = Symbol('omitted');
+
+/** `Invalid value: "x"`, or without the value. */
+function withValue(text: string, value: unknown): string {
+  return value === omittedValue ? text : `${text}: ${goValue(value)}`;
+}
+
 export function required(path: FieldPath, detail = ''): FieldError {
   return make('FieldValueRequired', path, detail ? `Required value: ${detail}` : 'Required value');
 }
 export function invalidValue(path: FieldPath, value: unknown, detail: string): FieldError {
-  const body = `Invalid value: ${goValue(value)}`;
+  const body = withValue('Invalid value', value);
   return make('FieldValueInvalid', path, detail ? `${body}: ${detail}` : body);
 }
 export function typeInvalid(path: FieldPath, value: unknown, detail: string): FieldError {
@@ -118,7 +126,7 @@ export function typeInvalid(path: FieldPath, value: unknown, detail: string): Fi
   return make('FieldValueTypeInvalid', path, detail ? `${body}: ${detail}` : body);
 }
 export function duplicate(path: FieldPath, value: unknown): FieldError {
-  return make('FieldValueDuplicate', path, `Duplicate value: ${goValue(value)}`);
+  return make('FieldValueDuplicate', path, withValue('Duplicate value', value));
 }
 export function notFoundValue(path: FieldPath, value: unknown): FieldError {
   return make('FieldValueNotFound', path, `Not found: ${goValue(value)}`);

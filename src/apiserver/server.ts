@@ -3,7 +3,6 @@
  * transports share. Upstream: apiserver pkg/server/{config,genericapiserver}.go, pkg/controlplane.
  */
 
-import { customGroups } from '#api/discovery';
 import { rulesOf } from '#api/rules';
 import type { Activity, Clock, FaultPlan, Logger, MetricsRegistry, Random } from '#base';
 import type { Transport } from '#client';
@@ -11,7 +10,7 @@ import type { TokenKeys } from '#pki';
 import { type Store, startCompactor, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
 import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
-import { cacheLookup, type Lookup } from './admission/lookup.ts';
+import { cacheLookup, type Lookup, podsOnNode } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { authenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
 import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
@@ -26,6 +25,7 @@ import { publishEndpoints } from './bootstrap/endpoints.ts';
 import { holdIdentityLease } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
+import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -94,8 +94,8 @@ export async function createApiServer(
   const hooks = registryHooks(deps, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
-  const authorizer = authorizerOf(config, rbac);
   const lookup = cacheLookup(scheme, caches);
+  const authorizer = authorizerOf(config, rbac, nodeAuthorizer(rbac, lookup, podsOnNode(scheme, caches)));
   const tokens = tokensOf(deps, config, lookup);
   const subresourceDeps = {
     lookup,
@@ -111,7 +111,7 @@ export async function createApiServer(
   const makeNamespace = async (name: string): Promise<void> => {
     await ensureObject(bootstrapDeps, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   };
-  const webhookClient = new WebhookClient(serviceResolver(lookup, random), clock);
+  const admissionClient = new WebhookClient(serviceResolver(lookup, random), clock);
   const admissionDeps = {
     clock,
     random,
@@ -123,7 +123,7 @@ export async function createApiServer(
     authorizer,
     rbac,
     makeNamespace,
-    client: webhookClient,
+    client: admissionClient,
     signal: stopping.signal,
   };
   const switches = { enable: config.enableAdmissionPlugins, disable: config.disableAdmissionPlugins };
@@ -140,7 +140,9 @@ export async function createApiServer(
   await bootstrap(bootstrapDeps);
   await publishEndpoints(bootstrapDeps);
   await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
+  const webhooks = webhookClient({ clock, random, lookup });
   const definitions = new Definitions({
+    webhooks,
     clock,
     logger: deps.logger,
     scheme,
@@ -150,7 +152,7 @@ export async function createApiServer(
   });
   await definitions.start(stopping.signal);
   const discovery = new Discovery({
-    customGroups: () => customGroups(definitions.definitions),
+    customGroups: () => definitions.groups,
     serverAddress: request => request.host ?? '',
   });
   const checks = healthChecks({
@@ -165,7 +167,7 @@ export async function createApiServer(
     dispatch: dispatchDeps,
     discovery,
     openapi: deps.openapi ?? new OpenapiDocuments(),
-    customOpenapi: new CustomDocuments(() => definitions.definitions),
+    customOpenapi: new CustomDocuments(definitions),
     serviceAccountTokens: tokens.serviceAccounts,
     checks,
   });
@@ -175,7 +177,7 @@ export async function createApiServer(
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('the API server stops'));
     compactor[Symbol.dispose]();
-    webhookClient[Symbol.dispose]();
+    admissionClient[Symbol.dispose]();
     for (const transport of transports) await transport[Symbol.asyncDispose]();
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
     await watchCache[Symbol.asyncDispose]();
@@ -231,8 +233,8 @@ function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup):
   };
 }
 
-function authorizerOf(config: ApiServerConfig, rbac: Rbac): Authorizer {
+function authorizerOf(config: ApiServerConfig, rbac: Rbac, node: Authorizer): Authorizer {
   if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
-  const nodes = config.authorizationModes.includes('Node') ? [nodeAuthorizer(rbac)] : [];
+  const nodes = config.authorizationModes.includes('Node') ? [node] : [];
   return unionAuthorizer([privilegedGroup, ...nodes, rbac]);
 }

@@ -45,6 +45,8 @@ export interface Informer<T extends KubeObject> extends AsyncDisposable {
 }
 
 const firstBackoffMs = 800;
+/** A watch that ends sooner without an event is a failure, after which to wait: the server may be about to stop. */
+const shortWatchMs = 1000;
 const maxBackoffMs = 30_000;
 
 /** An informer of one collection. Nothing is fetched before `start`. */
@@ -73,6 +75,8 @@ export function createInformer<T extends KubeObject>(
   };
   const follow = async (resourceVersion: string, signal: AbortSignal): Promise<string> => {
     let at = resourceVersion;
+    let isEmpty = true;
+    const begunMs = deps.clock.monotonicMs();
     const timeoutSeconds = Math.floor(300 + deps.random.float() * 300);
     const events = await scoped.watch({
       ...selectors,
@@ -86,10 +90,12 @@ export function createInformer<T extends KubeObject>(
       try {
         at = applyEvent(store, event) ?? at;
         backoffMs = 0;
+        isEmpty = false;
       } finally {
         end();
       }
     }
+    if (isEmpty && deps.clock.monotonicMs() - begunMs < shortWatchMs) throw new Error('very short watch');
     return at;
   };
   const run = async (signal: AbortSignal): Promise<void> => {

@@ -12,6 +12,7 @@ import { linuxKernel, type NodeNetwork, nodeAddressOf, startNodeNetwork } from '
 import type { ImageAdmin } from './admin-socket.ts';
 import type { ControlPlane } from './cluster.ts';
 import { type ClusterConfig, dnsAddress, keepUsedConfig } from './config.ts';
+import { ensureNetworkRole, networkUserName } from './network-role.ts';
 import type { ClusterPki } from './pki-files.ts';
 import type { StateDir } from './state-dir.ts';
 import { kubernetesVersion, version } from './version.ts';
@@ -22,11 +23,15 @@ export interface NodeOptions {
   readonly logger: Logger;
 }
 
-/** A node whose network and engine are ready; `start` makes it part of a cluster. */
+/**
+ * A node whose network and engine are ready; `start` makes it part of a cluster and puts into `stack` what must stop
+ * before the cluster's API does.
+ */
 export interface PreparedNode {
   readonly images: ImageAdmin;
   start(
     cluster: { readonly controlPlane: ControlPlane; readonly pki: ClusterPki; readonly nodeUser: UserInfo },
+    stack: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<void>;
 }
@@ -78,11 +83,12 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
   const engine = stack.use(await openEngine(options, network));
   return {
     images: imageAdmin(engine),
-    async start({ controlPlane, pki, nodeUser }, signal) {
+    async start({ controlPlane, pki, nodeUser }, running, signal) {
       const transport = controlPlane.apiServer.transport(nodeUser, 'kubelet');
-      // It also does what an installer does elsewhere: it makes the cluster's DNS Service.
-      const networkUser = user('system:kobune:network', ['system:masters']);
+      await ensureNetworkRole(controlPlane.client());
+      const networkUser = user(networkUserName, []);
       const host = detectHost({ nodeDir: dir.node, runDir: dir.run, cgroupPrefix: cgroupPrefix(dir) });
+      running.defer(() => network[Symbol.asyncDispose]());
       const following = network.follow(
         createClient(controlPlane.apiServer.transport(networkUser, 'kobune-network')),
         signal,
@@ -120,7 +126,7 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
         },
         { signal },
       );
-      stack.use(kubelet);
+      running.use(kubelet);
       await following;
     },
   };

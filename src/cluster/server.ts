@@ -49,15 +49,13 @@ export async function runServer(options: ServerOptions): Promise<void> {
   }
   const stack = new AsyncDisposableStack();
   const alive = keepProcessAlive();
+  let isStarted = false;
   try {
-    void stop.promise.then(
-      () => abort.abort(new Error('the server stops')),
-      () => {},
-    );
     const started = start(options, stack, abort.signal, error => stop.reject(error));
     const { url, nodeAddress } = await Promise.race([started, rejectOnStop(stop.promise)]).catch(cause => {
       throw explainPortInUse(cause, options);
     });
+    isStarted = true;
     const readyMs = Math.round(performance.now()); // since the process began
     options.logger.info('ready', { url, readyMs });
     writeServerFile(options.dir, url, nodeAddress);
@@ -65,8 +63,10 @@ export async function runServer(options: ServerOptions): Promise<void> {
     options.logger.info('stopping');
   } finally {
     rmSync(options.dir.serverFile, { force: true });
-    abort.abort(new Error('the server stops'));
+    // In order, the API last, so that what stops can still say so; then whatever has only the signal.
+    if (!isStarted) abort.abort(new Error('the server stops'));
     await stack.disposeAsync();
+    abort.abort(new Error('the server stops'));
     alive[Symbol.dispose]();
   }
 }
@@ -147,7 +147,8 @@ async function start(
   const listener = await apiServer.listen({ host: config.apiAddress, port: config.apiPort, tls });
   if (nodeAddress) await apiServer.listen({ host: nodeAddress, port: config.apiPort, tls });
   if (node) {
-    await node.start({ controlPlane, pki, nodeUser: user(`system:node:${config.nodeName}`, ['system:nodes']) }, signal);
+    const nodeUser = user(`system:node:${config.nodeName}`, ['system:nodes']);
+    await node.start({ controlPlane, pki, nodeUser }, stack, signal);
     stack.use(await startAdminSocket(dir, node.images, logger));
   }
   return { url: listener.url, nodeAddress };

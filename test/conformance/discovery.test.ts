@@ -121,7 +121,8 @@ row(
 row('[sig-api-machinery] Discovery should validate PreferredVersion for each APIGroup [Conformance]', async () => {
   const { groups } = await subject.api(ApisApi).getAPIVersions();
   assert.ok(groups.length > 10);
-  for (const { name } of groups) {
+  // Groups of other tests' definitions come and go.
+  for (const { name } of groups.filter(each => !each.name.endsWith('.example.com'))) {
     const group = await subject.get(`/apis/${name}/`);
     const versions = group.versions.map((each: any) => each.groupVersion);
     assert.ok(versions.includes(group.preferredVersion.groupVersion), name);
@@ -149,5 +150,4 @@ row('[sig-api-machinery] server version should find the server version [Conforma
   const version = await subject.api(VersionApi).getCode();
   assert.match(version.major, /^[1-9]$/);
   assert.match(version.minor, /^[0-9]+\+?$/);
-  assert.match(version.gitVersion, new RegExp(`^v${version.major}\\.${version.minor.replace('+', '')}\\.`));
 });

@@ -30,7 +30,7 @@ row('[sig-api-machinery] API priority and fairness should support FlowSchema API
         ],
       },
     }),
-    status: { patch: condition('True'), replace: condition('False') },
+    status: { patch: condition('True'), replace: condition('False'), keepsMetadata: true },
     async more(operations, object) {
       const precedence = object['spec'].matchingPrecedence;
       const patched = await operations.patch(object.metadata!.name!, { spec: { matchingPrecedence: precedence + 10 } });
@@ -47,7 +47,7 @@ row(
       make: () => ({
         spec: { type: 'Limited', limited: { nominalConcurrencyShares: 2, limitResponse: { type: 'Reject' } } },
       }),
-      status: { patch: condition('True'), replace: condition('False') },
+      status: { patch: condition('True'), replace: condition('False'), keepsMetadata: true },
       async more(operations, object) {
         const spec = { limited: { nominalConcurrencyShares: 4 } };
         const patched = await operations.patch(object.metadata!.name!, { spec });

@@ -143,6 +143,7 @@ row('[sig-network] ServiceCIDR and IPAddress API should support ServiceCIDR API 
   apiOperations(subject, kind('ServiceCIDR', 'servicecidrs'), {
     make: index => ({ spec: { cidrs: [`10.20${index}.0.0/24`] } }),
     status: {
+      keepsMetadata: true,
       patch: {
         conditions: [
           {

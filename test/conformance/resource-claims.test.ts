@@ -27,7 +27,7 @@ row('[sig-node] [DRA] CRUD Tests resource.k8s.io/v1 ResourceClaim [Conformance]'
   };
   await apiOperations(subject, kind('ResourceClaim', 'resourceclaims', await subject.namespace()), {
     make: () => ({ spec: structuredClone(claim) }),
-    status: { patch: { allocation }, replace: {} },
+    status: { patch: { allocation }, replace: {}, keepsMetadata: true },
     async more(operations, object) {
       const request = object['spec'].devices.requests[0];
       assert.deepEqual([request.exactly.allocationMode, request.exactly.count], ['ExactCount', 1]);

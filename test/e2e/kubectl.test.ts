@@ -222,7 +222,7 @@ describe('kubectl as people use it', { skip }, () => {
         shell.type('hello\r');
         await shell.until(/heard hello/);
         shell.type('quit\r');
-        assert.equal(await shell.ended(), version === '1.20' ? 1 : 7);
+        assert.equal(await shell.ended(), 7);
       });
 
       test('a shell on a terminal: prompt, Ctrl-C, Ctrl-D', { skip: noTerminal ?? false }, async () => {

@@ -75,8 +75,17 @@ function keepPriority(spec: any, old: any): void {
   spec.preemptionPolicy ??= old.preemptionPolicy;
 }
 
+function taint(node: any): void {
+  const taints = ((node.spec ??= {}).taints ??= []);
+  const key = 'node.kubernetes.io/not-ready';
+  if (!taints.some((each: any) => each.key === key && each.effect === 'NoSchedule')) {
+    taints.push({ key, effect: 'NoSchedule' });
+  }
+}
+
 /** Changes the object as mutating admission does; answers a refusal, if any. */
 export function admit(record: KindRecord, object: Draft<KubeObject>, old: KubeObject | undefined): Outcome | undefined {
+  if (record.kind === 'Node' && !old) taint(object);
   if (record.kind === 'Pod' && !old) return podAdmission(object);
   if (record.kind === 'Pod' && (object as any).spec) keepPriority((object as any).spec, (old as any).spec);
   return undefined;

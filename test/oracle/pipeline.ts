@@ -111,6 +111,11 @@ function refusalOf(act: () => void): Outcome | undefined {
   }
 }
 
+/** As much of a served resource as the strategies ask for. */
+function served(hub: KindRecord): ServedResource {
+  return { ...hub, struct: builtinTypes.struct(hub.typeName) } as unknown as ServedResource;
+}
+
 const noWarnings = (): void => {};
 
 /** Reviews and their like are answered, not stored: they have no name of their own. */
@@ -143,7 +148,7 @@ function create(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   const allocated = allocate(hub, object, undefined);
   if (allocated) return allocated;
   const refused = refusalOf(() => {
-    if (hub.verbs.includes('get')) beforeCreate(hub as unknown as ServedResource, object, context, noWarnings);
+    if (hub.verbs.includes('get')) beforeCreate(served(hub), object, context, noWarnings);
     else reviewed(hub, object, context);
   });
   if (refused) return refused;
@@ -182,7 +187,7 @@ function update(hub: KindRecord, record: KindRecord, object: Draft<KubeObject>, 
   if (hub.kind === 'Service') hub.rules.prepareUpdate?.(object as never, old as never, context);
   const allocated = allocate(hub, object, old);
   if (allocated) return allocated;
-  const refused = refusalOf(() => beforeUpdate(hub as unknown as ServedResource, object, old, context, noWarnings));
+  const refused = refusalOf(() => beforeUpdate(served(hub), object, old, context, noWarnings));
   if (refused) return refused;
   return answer(200, record, hub, object);
 }

@@ -74,7 +74,8 @@ export async function startKobune(flags: readonly string[] = []): Promise<Kobune
   const up = await cli('up', '--port', String(port), ...flags);
   const upMs = performance.now() - begin;
   const remove = async (): Promise<void> => {
-    await cli('down', '--delete');
+    const { code, stderr } = await cli('down', '--delete');
+    if (code !== 0 && existsSync(join(directory, name))) throw new Error(`kobune down --delete failed: ${stderr}`);
     rmSync(directory, { recursive: true, force: true });
   };
   if (up.code !== 0) {

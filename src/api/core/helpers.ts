@@ -5,3 +5,4 @@ export * from './helpers/pod-status.ts';
 export * from './helpers/qos.ts';
 export * from './helpers/scheduling.ts';
 export * from './helpers/services.ts';
+export * from './helpers/volume-references.ts';

@@ -3,98 +3,21 @@
  * end, so fields go by descending number. Upstream: google/gnostic-models openapiv2/OpenAPIv2.proto.
  */
 import { WireWriter } from '#apimachinery';
+import {
+  any,
+  double,
+  entriesOf,
+  extensions,
+  flag,
+  message,
+  type Node,
+  named,
+  number64,
+  text,
+  texts,
+  type Write,
+} from './gnostic-writer.ts';
 import type { OpenapiV2Document } from './v2.ts';
-
-type Node = Readonly<Record<string, unknown>>;
-type Write = (writer: WireWriter) => void;
-
-/** A nested message. */
-function message(writer: WireWriter, number: number, write: Write): void {
-  const before = writer.length;
-  write(writer);
-  writer.varint(writer.length - before);
-  writer.varint((number << 3) | 2);
-}
-
-function text(writer: WireWriter, number: number, value: unknown): void {
-  if (typeof value !== 'string' || value === '') return;
-  writer.text(value);
-  writer.varint((number << 3) | 2);
-}
-
-function flag(writer: WireWriter, number: number, value: unknown): void {
-  if (value !== true) return;
-  writer.byte(1);
-  writer.varint(number << 3);
-}
-
-function number64(writer: WireWriter, number: number, value: unknown): void {
-  if (typeof value !== 'number' || value === 0) return;
-  writer.int64(value);
-  writer.varint(number << 3);
-}
-
-function double(writer: WireWriter, number: number, value: unknown): void {
-  if (typeof value !== 'number' || value === 0) return;
-  writer.double(value);
-  writer.varint((number << 3) | 1);
-}
-
-function texts(writer: WireWriter, number: number, values: unknown): void {
-  for (const value of ((values as readonly string[] | undefined) ?? []).toReversed()) {
-    writer.text(value);
-    writer.varint((number << 3) | 2);
-  }
-}
-
-/** Entries of an object, as messages of name and value. */
-function named(writer: WireWriter, number: number, entries: readonly (readonly [string, Write])[]): void {
-  for (const [name, write] of entries.toReversed()) {
-    message(writer, number, inner => {
-      message(inner, 2, write);
-      text(inner, 1, name);
-    });
-  }
-}
-
-const entriesOf = (node: unknown): [string, unknown][] => Object.entries((node as Node | undefined) ?? {});
-
-const plainText = /^[A-Za-z_/][A-Za-z0-9_./+,-]*( [A-Za-z0-9_./+,-]+)*$/;
-const wordsOfYaml = /^(y|n|yes|no|on|off|true|false|null)$/i;
-
-/** A scalar as YAML writes it. */
-function scalarYaml(value: unknown): string {
-  if (typeof value !== 'string') return JSON.stringify(value);
-  if (plainText.test(value) && !wordsOfYaml.test(value)) return value;
-  return /^[ -~]+$/.test(value) ? `'${value.replaceAll("'", "''")}'` : JSON.stringify(value);
-}
-
-/** A value as YAML: objects and lists in blocks, as far as the extensions go; anything deeper as JSON, which YAML reads. */
-export function toYaml(value: unknown, indent = ''): string {
-  if (value === null || typeof value !== 'object') return `${scalarYaml(value)}\n`;
-  const lines = Array.isArray(value)
-    ? value.map(each => `${indent}- ${toYaml(each, `${indent}  `).trimStart()}`)
-    : entriesOf(value).map(([key, each]) => {
-        const nested = each !== null && typeof each === 'object' && Object.keys(each).length > 0;
-        const deeper = Array.isArray(each) ? indent : `${indent}  `;
-        return `${indent}${scalarYaml(key)}:${nested ? `\n${toYaml(each, deeper)}` : ` ${toYaml(each)}`}`;
-      });
-  if (lines.length === 0) return Array.isArray(value) ? '[]\n' : '{}\n';
-  return lines.join('');
-}
-
-function any(value: unknown): Write {
-  return writer => text(writer, 2, toYaml(value));
-}
-
-function extensions(writer: WireWriter, number: number, node: Node): void {
-  const found = Object.entries(node).filter(([key]) => key.startsWith('x-'));
-  named(
-    writer,
-    number,
-    found.map(([key, value]) => [key, any(value)]),
-  );
-}
 
 function schema(node: Node): Write {
   return writer => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import type { CustomResourceDefinition } from '../types.ts';
-import { customOpenapiV3, encodeOpenapiV2, openapiV2, openapiV3, openapiV3Names } from './index.ts';
+import { customOpenapiV3, encodeOpenapiV2, encodeOpenapiV3, openapiV2, openapiV3, openapiV3Names } from './index.ts';
 
 type Tree = { readonly [name: string]: Tree };
 const apps = openapiV3('apis/apps/v1') as unknown as Tree;
@@ -153,4 +153,55 @@ test('version 2 in protobuf is read by its own schema', () => {
   );
   const extension = found.value.vendorExtension[0];
   assert.equal(extension.value.yaml, '- group: ""\n  kind: Pod\n  version: v1\n');
+});
+
+/** As much of gnostic's schema as the test reads. */
+const gnosticV3 = `syntax = "proto3"; package openapi.v3;
+message Document { string openapi = 1; Paths paths = 4; Components components = 5; }
+message Paths { repeated NamedPath path = 1; }
+message NamedPath { string name = 1; }
+message Components { Schemas schemas = 1; }
+message Schemas { repeated NamedSchema additional_properties = 1; }
+message NamedSchema { string name = 1; SchemaOrReference value = 2; }
+message SchemaOrReference { Schema schema = 1; }
+message Schema { string type = 25; repeated NamedAny specification_extension = 36; }
+message NamedAny { string name = 1; Any value = 2; }
+message Any { string yaml = 2; }`;
+
+test('version 3 as protobuf holds what the JSON holds', () => {
+  interface Named<T> {
+    readonly name: string;
+    readonly value: T;
+  }
+  interface Read {
+    readonly openapi: string;
+    readonly paths: { readonly path: readonly Named<unknown>[] };
+    readonly components: {
+      readonly schemas: {
+        readonly additionalProperties: readonly Named<{
+          readonly schema: {
+            readonly type: string;
+            readonly specificationExtension: readonly Named<{ readonly yaml: string }>[];
+          };
+        }>[];
+      };
+    };
+  }
+  const document = openapiV3('apis/policy/v1')!;
+  const type = protobuf.parse(gnosticV3).root.lookupType('openapi.v3.Document');
+  const read = type.toObject(type.decode(encodeOpenapiV3(document))) as Read;
+  assert.equal(read.openapi, '3.0.0');
+  const schemas = read.components.schemas.additionalProperties;
+  assert.deepEqual(
+    schemas.map(each => each.name),
+    Object.keys(document.components.schemas!),
+  );
+  assert.deepEqual(
+    read.paths.path.map(each => each.name),
+    Object.keys(document.paths),
+  );
+  const { schema } = schemas.find(each => each.name === 'io.k8s.api.policy.v1.PodDisruptionBudget')!.value;
+  assert.equal(schema.type, 'object');
+  const kinds = schema.specificationExtension.find(each => each.name === 'x-kubernetes-group-version-kind')!;
+  assert.match(kinds.value.yaml, /^- group: policy\n {2}kind: PodDisruptionBudget\n {2}version: v1\n/);
 });

@@ -110,7 +110,7 @@ export const capital = (text: string): string => text.slice(0, 1).toUpperCase() 
 
 /** `core` and `rbacAuthorization`: a group without its domain, in camel case. */
 export function groupWord(group: string): string {
-  const [first = '', ...rest] = (group === '' ? 'core' : group.replace(/\.k8s\.io$/, '')).split('.');
+  const [first = '', ...rest] = (group === '' ? 'core' : group.replace(/\.k8s\.io$/, '')).split(/[.-]/);
   return first + rest.map(capital).join('');
 }
 

@@ -1,10 +1,7 @@
 /**
  * The OpenAPI v2 (Swagger 2.0) document of all that is served. Upstream: k8s.io/kube-openapi pkg/builder, pkg/handler.
- * Parameters that many operations take stand once under `parameters`.
- *
- * Deviation: the names of shared parameters end in a hash of our own, and a few more parameters are shared.
+ * Parameters that many operations take stand once under `parameters` (pkg/builder/parameters.go there).
  */
-import { createHash } from 'node:crypto';
 import { groups, resources } from '../tables.ts';
 import type { CustomResourceDefinition } from '../types.ts';
 import { customPaths } from './custom-paths.ts';
@@ -33,13 +30,30 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 class SharedParameters {
   readonly found: Map<string, Schema> = new Map();
 
-  /** A reference to the parameter, or the parameter itself where no other operation has it. */
+  /** A reference to the parameter. */
   use(name: string, parameter: Schema): Schema {
-    const hash = createHash('sha256').update(JSON.stringify(parameter)).digest().subarray(0, 6).toString('base64url');
-    const key = `${name}-${hash}`;
+    const key = `${name}-${fnvHash(goJson(parameter))}`;
     this.found.set(key, parameter);
     return { $ref: `#/parameters/${key}` };
   }
+}
+
+/** Query parameters that stay where they are: by them kubectl (to 1.26, to 1.27) sees what a server can do. */
+const unshared = new Set(['dryRun', 'fieldValidation', 'name']);
+
+/** JSON as Go's encoding/json writes it: three characters more are escaped. */
+function goJson(value: unknown): string {
+  const escapes: Readonly<Record<string, string>> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
+  return JSON.stringify(value).replace(/[<>&]/g, character => escapes[character]!);
+}
+
+/** The first six bytes of FNV-1 with 64 bits, in the URL's base64. */
+function fnvHash(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, hash * 0x100000001b3n) ^ BigInt(byte);
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(hash);
+  return bytes.toString('base64url', 0, 6);
 }
 
 class V2Writer {
@@ -56,7 +70,8 @@ class V2Writer {
       in: where,
       ...(where === 'path' ? { required: true } : {}),
     };
-    return where === 'path' && name === 'name' ? written : this.shared.use(name, written);
+    const keep = where === 'path' ? name === 'name' : unshared.has(name);
+    return keep ? written : this.shared.use(name, written);
   }
 
   #body({ ref, required }: NonNullable<Operation['body']>): Schema {

@@ -16,8 +16,7 @@ import {
   tooMany,
   validateLabelSelector,
 } from '#apimachinery';
-import { types } from '#apimachinery/cel';
-import { type Compiled, PolicyExpressions } from '../admissionregistration/expressions.ts';
+import { AdmissionCompiler, type CompiledExpression, resultTypes } from '../expressions/index.ts';
 import type {
   MatchCondition,
   MatchResources,
@@ -101,25 +100,29 @@ function checkNamedRule(errors: Errors, path: FieldPath, rule: NamedRuleWithOper
   checkRule(errors, path, rule as RuleWithOperations);
 }
 
-/** An expression that does not compile, or gives what it must not. */
-export function checkCompiled(errors: Errors, path: FieldPath, { expression, problem }: Compiled): void {
-  if (problem !== undefined) errors.push(invalidValue(path, expression, problem));
+/** Refuses an expression that could not be compiled. */
+export function checkCompiled(errors: Errors, path: FieldPath, text: string, { error }: CompiledExpression): void {
+  if (error !== undefined) errors.push(invalidValue(path, text, error));
 }
 
+/** `params`: the conditions are those of a policy that has parameters. */
 export function checkMatchConditions(
   errors: Errors,
   path: FieldPath,
   conditions: readonly MatchCondition[] = [],
   params = false,
 ): void {
-  const expressions = new PolicyExpressions({ params });
   if (conditions.length > 64) errors.push(tooMany(path, conditions.length, 64));
+  const compiler = new AdmissionCompiler(false);
   const seen = new Set<string>();
   conditions.forEach(({ name = '', expression = '' }, i) => {
     const at = path.index(i);
-    const trimmed = expression.trim();
-    if (trimmed === '') errors.push(required(at.child('expression')));
-    else checkCompiled(errors, at.child('expression'), expressions.compile(trimmed, [types.bool]));
+    const text = expression.trim();
+    if (text === '') errors.push(required(at.child('expression')));
+    else {
+      const compiled = compiler.compile(text, { params, authorizer: true }, resultTypes.condition);
+      checkCompiled(errors, at.child('expression'), text, compiled);
+    }
     if (name === '') errors.push(required(at.child('name')));
     else checkQualifiedName(errors, at.child('name'), name);
     if (name === '') return;
@@ -198,17 +201,21 @@ const reserved = [
 export function checkVariables(
   errors: Errors,
   path: FieldPath,
-  variables: readonly Variable[] | undefined,
-  expressions: PolicyExpressions,
+  variables: readonly Variable[] = [],
+  compiler: AdmissionCompiler,
+  params: boolean,
 ): void {
-  variables?.forEach(({ name = '', expression = '' }, i) => {
+  variables.forEach(({ name = '', expression = '' }, i) => {
     const at = path.index(i);
     if (name.trim() === '') errors.push(required(at.child('name'), 'name is not specified'));
     else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) || reserved.includes(name)) {
       errors.push(invalidValue(at.child('name'), name, 'must be a valid CEL identifier'));
     }
     if (expression.trim() === '') errors.push(required(at.child('expression'), 'expression is not specified'));
-    else checkCompiled(errors, at.child('expression'), expressions.variable(name, expression));
+    else {
+      const compiled = compiler.addVariable(name, expression, { params, authorizer: true });
+      checkCompiled(errors, at.child('expression'), expression, compiled);
+    }
   });
 }
 

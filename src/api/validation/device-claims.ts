@@ -106,7 +106,7 @@ function checkAllocation(
 function checkExactRequest(errors: Errors, path: FieldPath, request: ExactDeviceRequest): void {
   const at = path.child('deviceClassName');
   if (requireText(errors, at, request.deviceClassName)) checkDNSSubdomain(errors, at, request.deviceClassName);
-  checkSelectors(errors, path.child('selectors'), request.selectors, false);
+  checkSelectors(errors, path.child('selectors'), request.selectors);
   checkAllocation(errors, path, request);
   request.tolerations?.forEach((toleration, i) => {
     checkDeviceToleration(errors, path.child('tolerations').index(i), toleration);

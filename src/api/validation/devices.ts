@@ -17,8 +17,8 @@ import {
   tooMany,
   validateLabelName,
 } from '#apimachinery';
+import { compileDeviceSelector } from '../expressions/index.ts';
 import type { DeviceClassConfiguration, DeviceSelector, DeviceTaint, DeviceToleration } from '../types.ts';
-import { compileDeviceSelector } from './cel.ts';
 import { checkDNSLabel, checkDNSSubdomain, checkSupported, type Errors, refuseEach, requireText } from './common.ts';
 import { checkCSIDriverName } from './volume-sources.ts';
 
@@ -95,25 +95,23 @@ export function checkFullyQualifiedAttribute(errors: Errors, path: FieldPath, na
   errors.push(invalidValue(path, name, 'a fully qualified name must be a domain and a name separated by a slash'));
 }
 
-/** `stored`: the expressions stood there before, so that what older servers allowed is still allowed. */
 export function checkSelectors(
   errors: Errors,
   path: FieldPath,
   selectors: readonly DeviceSelector[] | undefined,
-  stored: boolean,
 ): void {
   checkList(errors, path, selectors, 32, ({ cel }, at) => {
-    if (cel) checkExpression(errors, at.child('cel', 'expression'), cel.expression ?? '', stored);
+    if (cel) checkExpression(errors, at.child('cel', 'expression'), cel.expression ?? '');
     else errors.push(required(at.child('cel')));
   });
 }
 
-function checkExpression(errors: Errors, path: FieldPath, expression: string, stored: boolean): void {
+function checkExpression(errors: Errors, path: FieldPath, expression: string): void {
   if (byteLength(expression) > maxExpressionBytes) {
     errors.push(tooLong(path, maxExpressionBytes));
     return;
   }
-  const compiled = compileDeviceSelector(expression, stored);
+  const compiled = compileDeviceSelector(expression);
   if (compiled.error !== undefined) errors.push(invalidValue(path, expression, compiled.error));
   else if (compiled.maxCost > maxSelectorCost) {
     errors.push(forbiddenField(path, 'too complex, exceeds cost limit'));

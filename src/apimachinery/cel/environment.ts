@@ -4,7 +4,7 @@
  */
 import { type CheckedExpr, check, type Scope } from './check/checker.ts';
 import { type FunctionDeclaration, joinLibraries, type Library } from './check/declarations.ts';
-import { anyList, anyMap, anyOptional, type Type, types } from './check/types.ts';
+import { anyList, anyMap, anyOptional, structType, type Type, types } from './check/types.ts';
 import { validateLiterals } from './check/validators.ts';
 import { type CostRange, type EstimateSize, estimateCost } from './cost/estimate.ts';
 import type { Evaluate } from './interpreter/attributes.ts';
@@ -19,13 +19,12 @@ import { CelError, type Value } from './values/value.ts';
 /** The most that one evaluation may cost. */
 export const perCallLimit = 1_000_000;
 
-/** Struct types that no variable brings, and values of them: what expressions make. */
-export interface StructProvider {
-  /** The type of a name; undefined for one that is not of this provider. */
-  typeNamed(name: string): Type | undefined;
-  /** The type of a field; undefined when the struct has no such field. */
-  field(struct: string, field: string): Type | undefined;
-  construct(typeName: string, fields: ReadonlyMap<string, Value>): Value;
+/** Structs by name, as `Object.spec` in `Object{spec: Object.spec{replicas: 3}}`. */
+export interface StructTypes {
+  has(name: string): boolean;
+  /** Type of a field; undefined where there is none. */
+  field(name: string, field: string): Type | undefined;
+  construct(name: string, fields: ReadonlyMap<string, Value>): Value;
 }
 
 export interface EnvironmentOptions {
@@ -34,7 +33,10 @@ export interface EnvironmentOptions {
   readonly libraries: readonly Library[];
   /** Types that libraries bring, which expressions can name. */
   readonly types?: readonly Type[];
-  readonly structs?: StructProvider;
+  /** Structs that have no declaration: types of objects that expressions make. */
+  readonly structs?: StructTypes;
+  /** `cel.bind(name, value, expression)` is understood. */
+  readonly bindings?: boolean;
   /** Names in backticks. */
   readonly escapedIdentifiers?: boolean;
   /** Lists and maps whose elements have different types are lists and maps of dyn, not faults. */
@@ -86,15 +88,15 @@ export class Environment {
     return new Environment({ ...this.#options, variables: merged }, this.#functions);
   }
 
-  /** The same environment with struct types that expressions can make. */
-  withStructs(structs: StructProvider): Environment {
-    return new Environment({ ...this.#options, structs }, this.#functions);
+  /** The same environment with other options. */
+  with(options: Pick<EnvironmentOptions, 'structs' | 'bindings'>): Environment {
+    return new Environment({ ...this.#options, ...options }, this.#functions);
   }
 
   /** Compiles an expression. Never throws for what is written in it. */
   compile(text: string): Compilation {
-    const { escapedIdentifiers = false, mixedLiterals = false } = this.#options;
-    const { parsed, issues } = parse(text, { escapedIdentifiers });
+    const { escapedIdentifiers = false, bindings = false, mixedLiterals = false } = this.#options;
+    const { parsed, issues } = parse(text, { escapedIdentifiers, bindings });
     if (issues.count > 0) return { issues: issues.toString() };
     const checked = check(parsed, this.#scope, issues, mixedLiterals);
     if (issues.count === 0 && this.#options.validateLiterals !== false) {
@@ -104,7 +106,7 @@ export class Environment {
     try {
       const { structs } = this.#options;
       const construct = (name: string, fields: ReadonlyMap<string, Value>): Value =>
-        structs?.construct(name, fields) ?? new CelError('unknown type');
+        structs?.has(name) ? structs.construct(name, fields) : new CelError('unknown type');
       const evaluate = plan(checked, { functions: this.#functions, construct });
       const resultType = checked.types.get(checked.expr.id) ?? types.dyn;
       return { program: new Program(checked, evaluate), resultType };
@@ -124,13 +126,16 @@ function scopeOf(options: EnvironmentOptions, functions: ReadonlyMap<string, Fun
     functions,
     variable: name => (Object.hasOwn(variables, name) ? variables[name]?.type : undefined),
     typeNamed: name =>
-      namedTypes.get(name) ?? libraryTypes.get(name) ?? structs.get(name)?.type ?? options.structs?.typeNamed(name),
+      namedTypes.get(name) ??
+      libraryTypes.get(name) ??
+      structs.get(name)?.type ??
+      (options.structs?.has(name) ? structType(name) : undefined),
     field: (struct, field) => {
       const fields = structs.get(struct)?.fields;
       const reserved = reservedSymbols.has(field) ? fields?.get(`__${field}__`) : undefined;
       return (fields?.get(field) ?? reserved)?.type ?? options.structs?.field(struct, field);
     },
-    hasStruct: struct => structs.has(struct) || options.structs?.typeNamed(struct) !== undefined,
+    hasStruct: struct => structs.has(struct) || options.structs?.has(struct) === true,
   };
 }
 

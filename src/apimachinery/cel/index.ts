@@ -25,7 +25,7 @@ export {
   type Evaluation,
   type Program,
   perCallLimit,
-  type StructProvider,
+  type StructTypes,
 } from './environment.ts';
 export type { Lookup } from './interpreter/frame.ts';
 export { newBaseEnvironment } from './kubernetes.ts';

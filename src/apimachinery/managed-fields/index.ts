@@ -9,3 +9,4 @@ export {
 export { emptySet, type FieldSet, hasPath, setOfFields, subtractSet, subtractTree, unionSets } from './field-set.ts';
 export { managerOrUserAgent } from './managers.ts';
 export { managersFromScale, managersOfScale, type ReplicasPaths } from './scale.ts';
+export { validateTyped } from './validate.ts';

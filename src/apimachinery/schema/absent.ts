@@ -6,9 +6,11 @@ import { isZeroScalar } from '../json/read.ts';
 import type { StructNode, TypeNode } from './type-node.ts';
 
 type Plain = Record<string, unknown>;
+/** Whether a member counts as absent. */
+type Empty = (member: unknown, node: TypeNode) => boolean;
 
 /** `value` without the members of its structs for which `empty` holds; the same value where there are none. */
-function without(value: unknown, node: TypeNode, empty: (member: unknown) => boolean): unknown {
+function without(value: unknown, node: TypeNode, empty: Empty): unknown {
   if (value === null || typeof value !== 'object') return value;
   switch (node.kind) {
     case 'struct':
@@ -33,13 +35,13 @@ function without(value: unknown, node: TypeNode, empty: (member: unknown) => boo
   }
 }
 
-function withoutInStruct(value: Plain, node: StructNode, empty: (member: unknown) => boolean): Plain {
+function withoutInStruct(value: Plain, node: StructNode, empty: Empty): Plain {
   let out = value;
   for (const [name, item] of Object.entries(value)) {
     const field = node.fields.get(name);
     if (!field) continue;
     const opaque = field.node.kind === 'any' || field.node.kind === 'scalar';
-    const gone = isZeroScalar(field, item) || ((item === null || !opaque) && empty(item));
+    const gone = isZeroScalar(field, item) || ((item === null || !opaque) && empty(item, field.node));
     const kept = gone ? undefined : without(item, field.node, empty);
     if (!gone && kept === item) continue;
     if (out === value) out = { ...out };
@@ -57,4 +59,12 @@ export function withoutNulls<T extends object>(object: T, node: StructNode): T {
 /** The object without lists that are empty, and without members that are null. */
 export function withoutEmptyLists<T extends object>(object: T, node: StructNode): T {
   return without(object, node, member => member === null || (Array.isArray(member) && member.length === 0)) as T;
+}
+
+/** The object without lists and maps that are empty, and without members that are null: as it is when it is read back. */
+export function withoutEmptyContainers<T extends object>(object: T, node: StructNode): T {
+  return without(object, node, (member, at) => {
+    if (member === null || (Array.isArray(member) && member.length === 0)) return true;
+    return at.kind === 'map' && typeof member === 'object' && Object.keys(member).length === 0;
+  }) as T;
 }

@@ -33,6 +33,8 @@ export interface CoerceResult {
   readonly unknownPaths: readonly string[];
   /** The first refusal. */
   readonly error?: FieldError;
+  /** What the reader said, when the refusal is of the root's own metadata. */
+  readonly rootFault?: string;
 }
 
 /** The value with every object meta in it as the built-in type reads it. Nothing is changed in place. */
@@ -44,16 +46,19 @@ export function coerceMetadata(value: unknown, schema: Structural | undefined, o
     return { value: coerced, unknownPaths: unknownPaths.sort() };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return { value, unknownPaths, error: error.error };
+    const root = options.root && error.error.field === 'metadata' && error.fault !== undefined;
+    return { value, unknownPaths, error: error.error, ...(root && { rootFault: error.fault! }) };
   }
 }
 
 class Refusal extends Error {
   readonly error: FieldError;
+  readonly fault: string | undefined;
 
-  constructor(error: FieldError) {
+  constructor(error: FieldError, fault?: string) {
     super(error.body);
     this.error = error;
+    this.fault = fault;
   }
 }
 
@@ -113,7 +118,9 @@ function readMeta(value: unknown, path: FieldPath, options: CoerceOptions, unkno
     return read(value);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    if (!options.dropInvalid) throw new Refusal(invalidValue(path.child('metadata'), value, error.message));
+    if (!options.dropInvalid) {
+      throw new Refusal(invalidValue(path.child('metadata'), value, error.message), error.message);
+    }
     if (!isMap(value)) return value;
     // Field by field, keeping what can be read.
     const kept: Record<string, unknown> = {};

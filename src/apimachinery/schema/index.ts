@@ -8,11 +8,14 @@ export {
   type JsonSchema,
   memberSchema,
   type Structural,
+  schemasWithin,
   type ValidationRule,
 } from './json-schema.ts';
 export { validateListTypes } from './list-types.ts';
 export { applyDefaults, type PruneResult, pruneNulls, pruneUnknown } from './prune.ts';
 export { compileRegex, type Regex, regexFault } from './regex.ts';
+export { type CostChecks, ruleChecker } from './rules/check.ts';
+export { type AskOptions, RuleValidator } from './rules/validate.ts';
 export {
   type RuleChecker,
   type SchemaCheckOptions,

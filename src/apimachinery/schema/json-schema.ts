@@ -105,6 +105,17 @@ export function compileStructural(raw: JsonSchema): Structural {
   };
 }
 
+/** The schema and all below it. */
+export function schemasWithin(schema: Structural): Structural[] {
+  const { items, properties, additional } = schema;
+  const below = [
+    ...properties.values(),
+    ...(items ? [items] : []),
+    ...(typeof additional === 'object' ? [additional] : []),
+  ];
+  return [schema, ...below.flatMap(schemasWithin)];
+}
+
 /** The schema with type and object meta at its root, as every custom resource has them. */
 export function asResourceRoot(schema: Structural): Structural {
   return schema.embeddedResource ? schema : { ...schema, embeddedResource: true };

@@ -20,6 +20,7 @@ import { equalValues } from '../managed-fields/typed.ts';
 import { formatCheck } from './formats.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { compileRegex, type Regex } from './regex.ts';
+import { Correlated } from './rules/correlated.ts';
 
 type JsonMap = Readonly<Record<string, unknown>>;
 
@@ -46,15 +47,18 @@ export class SchemaValidator {
   validate(value: unknown, options: ValidateValueOptions = {}): FieldError[] {
     const run = new Run(options.path ?? FieldPath.root, this.#regexes);
     const { old } = options;
-    const result = run.validate(this.#schema, value, '', old === undefined ? undefined : { value: old });
+    const result = run.validate(
+      this.#schema,
+      value,
+      '',
+      old === undefined ? undefined : new Correlated(value, old, this.#schema),
+    );
     return result.errors.map(({ error }) => error);
   }
 }
 
-/** The value that stood at the same place before. */
-interface Old {
-  readonly value: unknown;
-}
+/** The value beside what stood at the same place before. */
+type Old = Correlated;
 
 interface Fault {
   /** Upstream's text, by which it drops what it said already. */
@@ -108,7 +112,7 @@ class Run {
   /** Validates at a field or item, where ratcheting applies. */
   validate(schema: JsonSchema, value: unknown, path: string, old: Old | undefined): Result {
     const result = this.#schema(schema, value, path, old);
-    if (result.isValid || old === undefined || !equalValues(value, old.value)) return result;
+    if (result.isValid || old === undefined || !old.isSame) return result;
     const passed = new Result();
     passed.matches = result.matches;
     return passed;
@@ -299,9 +303,8 @@ class Run {
     const result = new Result();
     const { items, maxItems, minItems } = schema;
     if (isMap(items)) {
-      const before = oldItems(schema, old);
       value.forEach((item, i) => {
-        result.merge(this.validate(items as JsonSchema, item, `${path}[${i}]`, before(item)));
+        result.merge(this.validate(items as JsonSchema, item, `${path}[${i}]`, old?.index(i)));
       });
     }
     if (minItems !== undefined && value.length < minItems) {
@@ -337,7 +340,7 @@ class Run {
       const message = `${path} in body should have at most ${maxProperties} properties`;
       result.add({ message, error: tooMany(this.#at(path), count, maxProperties) });
     }
-    const before = oldMember(schema, old, path);
+    const before = oldMember(old, path);
     for (const name of Object.keys(value)) {
       if (Object.hasOwn(properties, name)) continue;
       if (additional === false) result.add(this.#fault(path, `${path}.${name} in body is a forbidden property`, ''));
@@ -396,26 +399,7 @@ function isMultiple(value: number | bigint, factor: number): boolean {
   return Math.abs(quotient - Math.round(quotient)) < 1e-9 && Math.abs(quotient) <= Number.MAX_SAFE_INTEGER;
 }
 
-/** What stood under a name before; nothing where a map is atomic, or for the type's own fields. */
-function oldMember(schema: JsonSchema, old: Old | undefined, path: string): (name: string) => Old | undefined {
-  const before = old?.value;
-  if (!isMap(before) || schema['x-kubernetes-map-type'] === 'atomic') return () => undefined;
-  return name => {
-    if (path === '' && (name === 'apiVersion' || name === 'kind')) return undefined;
-    return Object.hasOwn(before, name) ? { value: before[name] } : undefined;
-  };
-}
-
-/** The item of the same key before; only lists of type map can tell. */
-function oldItems(schema: JsonSchema, old: Old | undefined): (item: unknown) => Old | undefined {
-  const before = old?.value;
-  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
-  if (!Array.isArray(before) || schema['x-kubernetes-list-type'] !== 'map') return () => undefined;
-  const keyOf = (item: unknown): string | undefined =>
-    isMap(item) ? writeSorted(keys.map(key => item[key] ?? null)) : undefined;
-  const index = new Map(before.map(item => [keyOf(item), item]));
-  return item => {
-    const key = keyOf(item);
-    return key !== undefined && index.has(key) ? { value: index.get(key) } : undefined;
-  };
+/** What stood under a name before; nothing for the type's own fields. */
+function oldMember(old: Old | undefined, path: string): (name: string) => Old | undefined {
+  return name => (path === '' && (name === 'apiVersion' || name === 'kind') ? undefined : old?.key(name));
 }

@@ -1,4 +1,5 @@
 /** What plugins ask of the cluster: objects from the watch caches, as new as the store. */
+import type { Pod } from '#api/types';
 import type { KubeObject } from '#apimachinery';
 import type { Caches } from '../registry/caches.ts';
 import { storageKey, storageRange } from '../scheme/resource.ts';
@@ -29,5 +30,16 @@ export function cacheLookup(scheme: Scheme, caches: Caches): Lookup {
       await cache.fresh();
       return cache.list({ prefix: storageRange(resource, namespace) }).items.map(item => item.object);
     },
+  };
+}
+
+/** The pods that are bound to a node, as new as the store; frozen. */
+export type PodsOnNode = (node: string) => Promise<readonly Pod[]>;
+
+export function podsOnNode(scheme: Scheme, caches: Caches): PodsOnNode {
+  return async node => {
+    const cache = caches.of(scheme.find('', 'v1', 'pods')!);
+    await cache.fresh();
+    return cache.list({ index: { name: 'spec.nodeName', value: node } }).items.map(item => item.object as Pod);
   };
 }

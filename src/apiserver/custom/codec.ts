@@ -1,11 +1,18 @@
 /**
- * How bodies of a custom kind are read: free JSON, whose object metas become what the built-in type holds and from which
- * fields that the schema does not know are taken. Upstream: apiextensions-apiserver
- * pkg/apiserver/customresource_handler.go (schemaCoercingDecoder, unstructuredDefaulter).
+ * How objects of a custom kind are read: free JSON, whose object metas become what the built-in type holds and from
+ * which fields that the schema does not know are taken. Upstream: apiextensions-apiserver
+ * pkg/apiserver/customresource_handler.go (schemaCoercingDecoder, unstructuredSchemaCoercer, unstructuredDefaulter).
  */
 import { builtinTypes } from '#api/tables';
-import { anyNode, type Draft, InputError, type KubeObject, readJson, readYaml } from '#apimachinery';
-import { applyDefaults, coerceMetadata, pruneNulls, pruneUnknown, type Structural } from '#apimachinery/schema';
+import { anyNode, type Draft, InputError, type KubeObject, parseApiVersion, readJson, readYaml } from '#apimachinery';
+import {
+  applyDefaults,
+  coerceMetadata,
+  pruneNulls,
+  pruneUnknown,
+  type Structural,
+  schemasWithin,
+} from '#apimachinery/schema';
 
 export interface CustomCodec {
   /** Reads a body, or any text of the kind. `strictErrors` holds duplicates and unknown fields. Throws InputError. */
@@ -13,22 +20,44 @@ export interface CustomCodec {
   /** The same for a value at hand. */
   accept(value: unknown): { object: Draft<KubeObject>; unknown: readonly string[] };
   defaults(draft: Draft<KubeObject>): void;
+  /**
+   * An object of this version that was stored, or made by a conversion, as this version shows it. The same object when
+   * there is nothing to change; nothing is changed in place.
+   */
+  clean(object: KubeObject, options: { readonly defaults: boolean }): KubeObject;
+}
+
+export interface CodecFacts {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly schema: Structural | undefined;
+  /** The definition keeps what its schema does not know. */
+  readonly preserve: boolean;
 }
 
 const objectMeta = () => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
 
-/** `preserve`: the CRD keeps what its schema does not know. */
-export function customCodec(schema: Structural | undefined, preserve: boolean): CustomCodec {
+export function customCodec(facts: CodecFacts): CustomCodec {
+  const { schema, preserve } = facts;
+  const embeds = schema !== undefined && schemasWithin(schema).some(part => part.embeddedResource);
   const accept = (value: unknown): { object: Draft<KubeObject>; unknown: readonly string[] } => {
     if (value === null || typeof value !== 'object' || Array.isArray(value)) {
       throw new InputError('json', 'json: cannot unmarshal into Go value of type map[string]interface {}');
     }
-    const coerced = coerceMetadata(value, schema, { objectMeta: objectMeta(), root: true });
-    if (coerced.error) throw new InputError('json', `${coerced.error.field}: ${coerced.error.body}`);
+    const own = schemaFor(value as KubeObject, facts);
+    const coerced = coerceMetadata(value, own === 'other' ? emptySchema : own, {
+      objectMeta: objectMeta(),
+      root: true,
+    });
+    if (coerced.error) {
+      throw new InputError('json', coerced.rootFault ?? `${coerced.error.field}: ${coerced.error.body}`);
+    }
     const metaUnknown = coerced.unknownPaths;
-    if (preserve || !schema) return { object: plain(coerced.value), unknown: metaUnknown };
-    const pruned = pruneUnknown(coerced.value, schema, true);
-    return { object: plain(pruned.value), unknown: [...metaUnknown, ...pruned.unknownPaths] };
+    if (preserve || own === 'other') return { object: plain(coerced.value), unknown: metaUnknown };
+    const pruned = pruneUnknown(coerced.value, own, true);
+    const full = pruneNulls(pruned.value, own);
+    return { object: plain(full), unknown: [...metaUnknown, ...pruned.unknownPaths] };
   };
   return {
     accept,
@@ -42,12 +71,51 @@ export function customCodec(schema: Structural | undefined, preserve: boolean): 
       };
     },
     defaults(draft) {
-      if (!schema) return;
-      const filled = applyDefaults(pruneNulls(draft, schema), schema) as Record<string, unknown>;
+      if (!schema || schemaFor(draft as KubeObject, facts) !== schema) return;
+      const filled = applyDefaults(draft, schema) as Record<string, unknown>;
       for (const key of Object.keys(draft)) if (!Object.hasOwn(filled, key)) delete draft[key];
       Object.assign(draft, filled);
     },
+    clean(object, { defaults }) {
+      let value: unknown = object;
+      if (!preserve) value = pruneNulls(pruneUnknown(value, schema, true).value, schema);
+      if (embeds) {
+        const options = { objectMeta: objectMeta(), root: false, dropInvalid: true };
+        value = coerceMetadata(value, schema, options).value;
+      }
+      if (defaults && schema) value = applyDefaults(value, schema);
+      const shown = value as KubeObject;
+      return shown.metadata.generation === undefined
+        ? { ...shown, metadata: { ...shown.metadata, generation: 1 } }
+        : shown;
+    },
   };
+}
+
+/** A schema that says nothing. */
+const emptySchema: Structural = {
+  raw: {},
+  type: '',
+  nullable: false,
+  default: undefined,
+  properties: new Map(),
+  items: undefined,
+  additional: undefined,
+  preserveUnknown: false,
+  embeddedResource: false,
+  intOrString: false,
+  listType: undefined,
+  listMapKeys: [],
+  mapType: undefined,
+};
+
+/** The schema that an object is held against: none for what is of this kind in a version that is not this one's. */
+function schemaFor(object: KubeObject, facts: CodecFacts): Structural | undefined | 'other' {
+  const { apiVersion = '', kind = '' } = object;
+  const { group, version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : '');
+  if (group !== facts.group || kind !== facts.kind) return 'other';
+  if (version !== facts.version) return emptySchema;
+  return facts.schema ?? emptySchema;
 }
 
 /** A copy that nobody shares, with a metadata. */

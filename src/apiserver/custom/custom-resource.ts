@@ -1,48 +1,122 @@
 /**
- * The served resources that a CustomResourceDefinition describes: one a served version, all over the stored one.
- * Upstream: apiextensions-apiserver pkg/apiserver/customresource_handler.go, pkg/registry/customresource/strategy.go.
- * Deviation: conversion is by `None` alone; CEL rules of schemas are not evaluated; defaults are not applied to what is
- * read from the store.
+ * The served resources that a CustomResourceDefinition describes: one a version, each with rules of its own over the
+ * same stored objects. Upstream: apiextensions-apiserver pkg/apiserver/customresource_handler.go
+ * getOrCreateServingInfoFor.
  */
 import { customTable } from '#api/columns';
+import { compareVersions } from '#api/discovery';
 import type { KindRules } from '#api/kind';
 import { builtinTypes } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
-import { type Draft, FieldPath, type KubeObject, type StructNode, semanticEqual } from '#apimachinery';
-import {
-  compileStructural,
-  type JsonSchema,
-  resourceNode,
-  SchemaValidator,
-  type Structural,
-  validateEmbedded,
-  validateListTypes,
-} from '#apimachinery/schema';
-import type { ServedResource } from '../scheme/resource.ts';
+import type { StructNode } from '#apimachinery';
+import { compileStructural, type JsonSchema, resourceNode } from '#apimachinery/schema';
+import type { ScalePaths, ServedResource } from '../scheme/resource.ts';
 import { type CustomCodec, customCodec } from './codec.ts';
+import { type Converter, converterOf } from './conversion.ts';
+import { customRules } from './rules.ts';
+import { selectedFields } from './selectable.ts';
+import { StoredForm } from './stored-form.ts';
+import type { WebhookClient } from './webhook-client.ts';
 
 type Version = CustomResourceDefinition['spec']['versions'][number];
 
 const objectMeta = () => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
 const verbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
 
-/** Every served version and, served or not, the stored one; the stored one first. */
-export function customResources(crd: CustomResourceDefinition, keyPrefix: string): ServedResource[] {
-  const { versions } = crd.spec;
-  const stored = versions.find(version => version.storage) ?? versions[0]!;
-  const hub = resourceOf(crd, stored, keyPrefix);
-  const others = versions.filter(version => version.served && version !== stored);
-  const made = others.map(version => ({ ...resourceOf(crd, version, keyPrefix), storage: hub }));
-  return [hub, ...made];
+export interface CustomResourceDeps {
+  readonly keyPrefix: string;
+  readonly webhooks: WebhookClient;
+  /** Whether the definition is going: then nothing new is made. */
+  readonly terminating: () => boolean;
 }
 
-function resourceOf(crd: CustomResourceDefinition, version: Version, keyPrefix: string): ServedResource {
-  const { group, scope } = crd.spec;
-  const names = crd.status?.acceptedNames ?? crd.spec.names;
+/** What the versions of a definition share. */
+interface Family {
+  readonly crd: CustomResourceDefinition;
+  readonly deps: CustomResourceDeps;
+  readonly names: CustomResourceDefinition['spec']['names'];
+  readonly stored: string;
+  readonly parts: ReadonlyMap<string, () => Parts>;
+  readonly converter: Converter;
+  readonly siblings: NonNullable<ScalePaths['siblings']>;
+  readonly storagePrefix: string;
+}
+
+/** What is made of a version's schema when it is first used: a server may hold a thousand definitions. */
+interface Parts {
+  readonly codec: CustomCodec;
+  readonly struct: StructNode;
+  readonly rules: KindRules;
+}
+
+/** Every served version and, served or not, the stored one; the stored one first. */
+export function customResources(crd: CustomResourceDefinition, deps: CustomResourceDeps): ServedResource[] {
+  const { versions, group } = crd.spec;
+  const accepted = crd.status?.acceptedNames;
+  const names = accepted?.plural ? accepted : crd.spec.names;
+  const stored = versions.find(version => version.storage) ?? versions[0]!;
+  const family: Family = {
+    crd,
+    deps,
+    names,
+    stored: stored.name,
+    parts: new Map(versions.map(version => [version.name, once(() => partsOf(crd, version, names, deps))])),
+    converter: converterOf(crd, deps.webhooks),
+    siblings: siblingPaths(crd),
+    storagePrefix: `${deps.keyPrefix}/${group}/${names.plural}`,
+  };
+  const others = versions.filter(version => version.served && version !== stored);
+  return [stored, ...others].map(version => resourceOf(version, family));
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
+function partsOf(
+  crd: CustomResourceDefinition,
+  version: Version,
+  { kind, plural }: Family['names'],
+  deps: CustomResourceDeps,
+): Parts {
+  const { group } = crd.spec;
   const raw = version.schema?.openAPIV3Schema as JsonSchema | undefined;
   const schema = raw && compileStructural(raw);
   const preserve = crd.spec.preserveUnknownFields === true;
-  const codec = customCodec(schema, preserve);
+  const codec = customCodec({ group, version: version.name, kind, schema, preserve });
+  const { terminating } = deps;
+  return {
+    codec,
+    struct: resourceNode(schema, objectMeta()) as StructNode,
+    rules: customRules({
+      version,
+      about: { group, resource: plural },
+      schema,
+      codec,
+      selectable: selectedFields(version),
+      terminating,
+    }),
+  };
+}
+
+/** Where each version has its replicas. */
+function siblingPaths({ spec }: CustomResourceDefinition): NonNullable<ScalePaths['siblings']> {
+  const entries = spec.versions.map(({ name, subresources }) => {
+    const path = subresources?.scale?.specReplicasPath;
+    return [`${spec.group}/${name}`, path === undefined ? null : path.replace(/^\./, '')] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function resourceOf(version: Version, family: Family): ServedResource {
+  const { crd, names, parts } = family;
+  const { group, scope } = crd.spec;
+  const own = parts.get(version.name)!;
+  const selectable = selectedFields(version);
+  const deprecation = version.deprecated ? deprecationOf(crd, version) : undefined;
+  const { scale } = version.subresources ?? {};
+  const table = once(() => customTable(version.additionalPrinterColumns));
   const resource = {
     group,
     version: version.name,
@@ -54,89 +128,59 @@ function resourceOf(crd: CustomResourceDefinition, version: Version, keyPrefix: 
     verbs: version.served ? verbs : [],
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
-    subresources: subresourcesOf(crd, version),
-    rules: rulesOf(version, schema, raw, codec),
-    struct: resourceNode(schema, objectMeta()) as StructNode,
+    subresources: subresourcesOf(version, family),
+    get rules() {
+      return own().rules;
+    },
+    get struct() {
+      return own().struct;
+    },
     typeName: '',
     storageVersionHash: undefined,
-    storagePrefix: `${keyPrefix}/${group}/${names.plural}`,
+    storagePrefix: family.storagePrefix,
     storage: undefined as unknown as ServedResource,
     custom: true,
-    codec,
-    ...(version.subresources?.scale && { scale: version.subresources.scale }),
-    table: customTable(version.additionalPrinterColumns),
+    get codec() {
+      return own().codec;
+    },
+    storedForm: new StoredForm({
+      id: `${crd.metadata.uid}/${crd.metadata.generation}/${version.name}`,
+      apiVersion: `${group}/${version.name}`,
+      storedApiVersion: `${group}/${family.stored}`,
+      codecOf: name => parts.get(name)?.().codec,
+      converter: family.converter,
+      struct: () => own().struct,
+      selectable: selectable && (object => selectable.read(object)),
+    }),
+    ...(deprecation !== undefined && { deprecation }),
+    ...(scale && { scale: { ...scale, siblings: family.siblings } }),
+    get table() {
+      return table();
+    },
   };
   resource.storage = resource;
   return resource;
 }
 
-function subresourcesOf(crd: CustomResourceDefinition, version: Version): ServedResource['subresources'] {
+function subresourcesOf(version: Version, { crd, names }: Family): ServedResource['subresources'] {
   const { status, scale } = version.subresources ?? {};
-  const kind = { group: crd.spec.group, version: version.name, kind: crd.spec.names.kind };
+  const kind = { group: crd.spec.group, version: version.name, kind: names.kind };
+  const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
   const both = ['get', 'patch', 'update'];
   return [
     ...(status ? [{ name: 'status', kind, verbs: both, typeName: '' }] : []),
-    ...(scale
-      ? [
-          {
-            name: 'scale',
-            kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
-            verbs: both,
-            typeName: 'io.k8s.api.autoscaling.v1.Scale',
-          },
-        ]
-      : []),
+    ...(scale ? [{ name: 'scale', kind: scaleKind, verbs: both, typeName: 'io.k8s.api.autoscaling.v1.Scale' }] : []),
   ];
 }
 
-function rulesOf(
-  version: Version,
-  schema: Structural | undefined,
-  raw: JsonSchema | undefined,
-  codec: CustomCodec,
-): KindRules {
-  const hasStatus = version.subresources?.status !== undefined;
-  const validator = raw && new SchemaValidator(raw);
-  const root = schema && { ...schema, embeddedResource: true };
-  const validate = (object: KubeObject, old: KubeObject | null) => [
-    ...(validator?.validate(object, { path: FieldPath.root, ...(old && { old }) }) ?? []),
-    ...validateEmbedded(object, schema, FieldPath.root, false),
-    ...validateListTypes(object, root, FieldPath.root),
-  ];
-  return {
-    defaults: codec.defaults,
-    validate,
-    validateStatus: validate,
-    generation: { changed: (now, old) => changed(now, old, hasStatus) },
-    prepareCreate(draft) {
-      if (hasStatus) delete draft['status'];
-    },
-    prepareUpdate(draft, old) {
-      if (hasStatus) keep(draft, old, 'status');
-    },
-    prepareStatus(draft, old) {
-      const { managedFields, resourceVersion } = draft.metadata;
-      draft.metadata = structuredClone(old.metadata) as typeof draft.metadata;
-      if (managedFields) draft.metadata.managedFields = managedFields;
-      else delete draft.metadata.managedFields;
-      if (resourceVersion) draft.metadata.resourceVersion = resourceVersion;
-      for (const key of new Set([...Object.keys(draft), ...Object.keys(old)])) {
-        if (key !== 'status' && key !== 'metadata') keep(draft, old, key);
-      }
-    },
-    allowUnconditionalUpdate: false,
-  };
-}
-
-function keep(draft: Draft<KubeObject>, old: KubeObject, key: string): void {
-  if (old[key] === undefined) delete draft[key];
-  else draft[key] = structuredClone(old[key]);
-}
-
-/** Anything but metadata, and but status where that is a subresource. */
-function changed(now: KubeObject, old: KubeObject, hasStatus: boolean): boolean {
-  const keys = new Set([...Object.keys(now), ...Object.keys(old)]);
-  keys.delete('metadata');
-  if (hasStatus) keys.delete('status');
-  return [...keys].some(key => !semanticEqual(now[key], old[key]));
+/** What is said of a deprecated version, with the newest served one that is not. */
+function deprecationOf({ spec }: CustomResourceDefinition, version: Version): string {
+  if (version.deprecationWarning !== undefined) return version.deprecationWarning;
+  const { group, names } = spec;
+  const newer = spec.versions
+    .filter(({ name, served, deprecated }) => served && !deprecated && compareVersions(name, version.name) < 0)
+    .map(({ name }) => name)
+    .sort(compareVersions);
+  const use = newer[0] === undefined ? '' : `; use ${group}/${newer[0]} ${names.kind}`;
+  return `${group}/${version.name} ${names.kind} is deprecated${use}`;
 }

@@ -1,23 +1,42 @@
 /**
- * Follows the CustomResourceDefinitions: accepts their names, serves what is established, empties what is being deleted.
- * Upstream: apiextensions-apiserver pkg/controller/{status,establish,finalizer}.
+ * Follows the CustomResourceDefinitions: accepts their names, serves what has them, empties what is being deleted. One
+ * change of one definition costs what that definition costs, however many there are. Upstream: apiextensions-apiserver
+ * pkg/controller/{status,establish,nonstructuralschema,apiapproval,finalizer}.
  */
+import { customGroups, type DiscoveryGroup } from '#api/discovery';
 import type { CustomResourceDefinition } from '#api/types';
-import { type Draft, formatTime, isStatusError, type KubeObject } from '#apimachinery';
+import { type Draft, formatTime, isStatusError, type KubeObject, semanticEqual } from '#apimachinery';
 import type { Clock, Logger } from '#base';
 import { user } from '../authentication/user.ts';
-import { keepFollowing } from '../authorization/rbac-objects.ts';
-import type { Caches } from '../registry/caches.ts';
+import type { Caches, ObjectItem } from '../registry/caches.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { deleteObject } from '../registry/delete.ts';
 import type { Registry, RegistryHook } from '../registry/registry.ts';
+import type { StoredObject } from '../registry/stored-object.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
+import {
+  acceptNames,
+  approvalCondition,
+  type Condition,
+  conditionOf,
+  established,
+  establishedBeside,
+  isSame,
+  isTrue,
+  namesSettled,
+  removeCondition,
+  setCondition,
+  structuralCondition,
+} from './conditions.ts';
 import { customResources } from './custom-resource.ts';
+import type { WebhookClient } from './webhook-client.ts';
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const group = 'apiextensions.k8s.io';
 const name = 'customresourcedefinitions';
+/** Between looks at instances that wait for their finalizers. */
+const emptyingPeriodMs = 1000;
 
 export interface DefinitionsDeps {
   readonly clock: Clock;
@@ -25,18 +44,8 @@ export interface DefinitionsDeps {
   readonly scheme: Scheme;
   readonly caches: Caches;
   readonly registry: Registry;
+  readonly webhooks: WebhookClient;
   readonly keyPrefix: string;
-}
-
-type Condition = { type: string; status: string; reason: string; message: string; lastTransitionTime?: string };
-
-function setCondition(draft: Draft<KubeObject>, condition: Condition, nowMs: number): void {
-  const status = (draft['status'] ??= {}) as { conditions?: Condition[] };
-  const conditions = (status.conditions ??= []);
-  const found = conditions.find(each => each.type === condition.type);
-  const next = { lastTransitionTime: formatTime(nowMs), ...condition };
-  if (!found) conditions.push(next);
-  else if (found.status !== condition.status || found.reason !== condition.reason) Object.assign(found, next);
 }
 
 /** A definition is marked first; its instances go before it does. */
@@ -53,62 +62,163 @@ export const definitionHook: RegistryHook = {
   },
 };
 
+/** What is served of a definition. */
+interface Served {
+  /** Changes with whatever the served resources depend on. */
+  readonly key: string;
+  readonly resources: readonly ServedResource[];
+}
+
 export class Definitions {
   readonly #deps: DefinitionsDeps;
-  readonly #served = new Map<string, { readonly version: string; readonly resources: readonly ServedResource[] }>();
-  #definitions: readonly CustomResourceDefinition[] = [];
-  #work: Promise<void> = Promise.resolve();
+  readonly #known = new Map<string, CustomResourceDefinition>();
+  readonly #served = new Map<string, Served>();
+  readonly #waiting = new Set<string>();
+  #generation = 0;
+  #list: { readonly generation: number; readonly all: readonly CustomResourceDefinition[] } | undefined;
+  #groups: { readonly generation: number; readonly groups: readonly DiscoveryGroup[] } | undefined;
+  #settling = false;
 
   constructor(deps: DefinitionsDeps) {
     this.#deps = deps;
   }
 
-  /** What there is, for discovery and OpenAPI. */
+  /** Rises with every change. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** What there is, by name; the same list until something changes. */
   get definitions(): readonly CustomResourceDefinition[] {
-    return this.#definitions;
+    if (this.#list?.generation !== this.#generation) {
+      const all = [...this.#known.values()].sort((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1));
+      this.#list = { generation: this.#generation, all };
+    }
+    return this.#list.all;
+  }
+
+  /** The groups that discovery shows; the same list until something changes. */
+  get groups(): readonly DiscoveryGroup[] {
+    if (this.#groups?.generation !== this.#generation) {
+      this.#groups = { generation: this.#generation, groups: customGroups(this.definitions) };
+    }
+    return this.#groups.groups;
   }
 
   /** Serves what is there, then follows changes until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const cache = this.#deps.caches.of(this.#own());
     await cache.fresh(signal);
-    this.#refresh();
-    void keepFollowing(cache, signal, () => this.#refresh());
+    let after = this.#relist();
+    const follow = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          for await (const { events, revision } of cache.watch({ afterRevision: after, signal })) {
+            for (const event of events) {
+              if (event.type === 'deleted') this.#forget(nameOf(event.item));
+              else this.#learn(event.item);
+            }
+            after = revision;
+          }
+        } catch (error) {
+          if (signal.aborted) return;
+          if (error instanceof Error && 'code' in error && error.code === 'closed') return;
+          await cache.fresh(signal).catch(() => {});
+          if (signal.aborted) return;
+          after = this.#relist();
+        }
+      }
+    };
+    void follow();
   }
 
   #own(): ServedResource {
     return this.#deps.scheme.find(group, 'v1', name)!;
   }
 
-  #refresh(): void {
-    const cache = this.#deps.caches.of(this.#own());
-    if (!cache.ready) return;
-    this.#definitions = cache.list().items.map(item => item.object as unknown as CustomResourceDefinition);
-    const names = new Set(this.#definitions.map(crd => crd.metadata.name!));
-    for (const known of this.#served.keys()) if (!names.has(known)) this.#withdraw(known);
-    for (const crd of this.#definitions) {
-      if (isTrue(crd, 'Established')) this.#serve(crd);
-      this.#work = this.#work
-        .then(() => this.#settle(crd))
-        .catch(error => {
-          this.#deps.logger.warn('a custom resource definition was not settled', { name: crd.metadata.name, error });
-        });
-    }
+  /** Takes over what the cache holds; answers of which revision that is. */
+  #relist(): number {
+    const { items, revision } = this.#deps.caches.of(this.#own()).list();
+    const names = new Set(items.map(nameOf));
+    for (const known of [...this.#known.keys()]) if (!names.has(known)) this.#forget(known);
+    for (const item of items) this.#learn(item);
+    return revision;
+  }
+
+  #learn(item: ObjectItem): void {
+    this.#take(item.object as unknown as CustomResourceDefinition);
+  }
+
+  /** Older states than what is known are left. */
+  #take(crd: CustomResourceDefinition): void {
+    const key = crd.metadata.name!;
+    const known = this.#known.get(key);
+    if (known && Number(known.metadata.resourceVersion) >= Number(crd.metadata.resourceVersion)) return;
+    this.#known.set(key, crd);
+    this.#generation++;
+    if (isTrue(crd, 'Established') || isTrue(crd, 'NamesAccepted')) this.#serve(crd);
+    else this.#withdraw(key);
+    this.#settleSoon(key);
+  }
+
+  #forget(key: string): void {
+    const crd = this.#known.get(key);
+    if (!crd) return;
+    this.#known.delete(key);
+    this.#generation++;
+    for (const resource of this.#withdraw(key).slice(0, 1)) this.#deps.caches.drop(resource);
+    this.#settleGroup(crd);
   }
 
   #serve(crd: CustomResourceDefinition): void {
     const key = crd.metadata.name!;
-    const version = `${crd.metadata.uid}/${crd.metadata.generation}`;
-    if (this.#served.get(key)?.version === version) return;
+    const version = `${crd.metadata.uid}/${crd.metadata.generation}/${JSON.stringify(crd.status?.acceptedNames)}`;
+    if (this.#served.get(key)?.key === version) return;
     this.#withdraw(key);
-    const resources = customResources(crd, this.#deps.keyPrefix);
+    const { keyPrefix, webhooks } = this.#deps;
+    const terminating = (): boolean => {
+      const known = this.#known.get(key);
+      return known !== undefined && isTrue(known, 'Terminating');
+    };
+    const resources = customResources(crd, { keyPrefix, webhooks, terminating });
     for (const resource of resources) if (resource.verbs.length > 0) this.#deps.scheme.add(resource);
-    this.#served.set(key, { version, resources });
+    this.#served.set(key, { key: version, resources });
   }
 
-  #withdraw(key: string): void {
-    for (const resource of this.#served.get(key)?.resources ?? []) this.#deps.scheme.remove(resource);
+  #withdraw(key: string): readonly ServedResource[] {
+    const resources = this.#served.get(key)?.resources ?? [];
+    for (const resource of resources) this.#deps.scheme.remove(resource);
     this.#served.delete(key);
+    return resources;
+  }
+
+  /** A name of the group has been given or set free: others may want it. */
+  #settleGroup({ spec, metadata }: CustomResourceDefinition): void {
+    for (const other of this.#known.values()) {
+      if (other.spec.group !== spec.group || other.metadata.name === metadata.name) continue;
+      if (!namesSettled(other)) this.#settleSoon(other.metadata.name!);
+    }
+  }
+
+  /** Settles one after the other: names are given to one at a time. */
+  #settleSoon(key: string): void {
+    this.#waiting.add(key);
+    if (this.#settling) return;
+    this.#settling = true;
+    const work = async (): Promise<void> => {
+      for (const next of this.#waiting) {
+        this.#waiting.delete(next);
+        const crd = this.#known.get(next);
+        if (!crd) continue;
+        try {
+          await this.#settle(crd);
+        } catch (error) {
+          this.#deps.logger.warn('a custom resource definition was not settled', { name: next, error });
+        }
+      }
+      this.#settling = false;
+    };
+    void Promise.resolve().then(work);
   }
 
   /** Conditions of a new one, the end of a deleted one. */
@@ -117,53 +227,56 @@ export class Definitions {
       if (crd.metadata.finalizers?.includes(cleanupFinalizer)) await this.#empty(crd);
       return;
     }
-    const conflict = this.#conflict(crd);
-    const accepted = isTrue(crd, 'NamesAccepted');
-    const current = JSON.stringify(crd.status?.acceptedNames) === JSON.stringify(crd.spec.names);
-    if (accepted && current && isTrue(crd, 'Established') && !conflict) return;
-    if (!accepted && conflict && crd.status?.conditions?.some(each => each.type === 'NamesAccepted')) return;
+    await this.#settleNames(crd);
+    const named = this.#known.get(crd.metadata.name!);
+    if (named && isTrue(named, 'NamesAccepted') && !isTrue(named, 'Established')) {
+      await this.#change(named, draft => setCondition(draft, established, this.#deps.clock.now()));
+    }
+    await this.#settleOptional('NonStructuralSchema', structuralCondition, crd);
+    await this.#settleOptional('KubernetesAPIApprovalPolicyConformant', approvalCondition, crd);
+  }
+
+  async #settleNames(crd: CustomResourceDefinition): Promise<void> {
+    if (namesSettled(crd)) return;
+    const { accepted, condition } = acceptNames(crd, [...this.#known.values()]);
+    const have = crd.status?.acceptedNames;
+    if (semanticEqual(have, accepted) && isSame(conditionOf(crd, 'NamesAccepted'), condition)) return;
     await this.#change(crd, draft => {
       const nowMs = this.#deps.clock.now();
-      if (conflict) {
-        setCondition(draft, { type: 'NamesAccepted', status: 'False', ...conflict }, nowMs);
-        const message = 'not all names are accepted';
-        setCondition(draft, { type: 'Established', status: 'False', reason: 'NotAccepted', message }, nowMs);
-        return;
-      }
-      const status = draft['status'] as { acceptedNames?: object };
-      status.acceptedNames = structuredClone(crd.spec.names) as object;
-      const found = 'no conflicts found';
-      setCondition(draft, { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: found }, nowMs);
-      const message = 'the initial names have been accepted';
-      setCondition(draft, { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message }, nowMs);
+      setCondition(draft, condition, nowMs);
+      setCondition(draft, establishedBeside(crd, condition), nowMs);
+      (draft['status'] as { acceptedNames?: object }).acceptedNames = structuredClone(accepted) as object;
+    });
+    this.#settleGroup(crd);
+  }
+
+  async #settleOptional(
+    type: string,
+    wanted: (crd: CustomResourceDefinition) => Condition | undefined,
+    { metadata }: CustomResourceDefinition,
+  ): Promise<void> {
+    const crd = this.#known.get(metadata.name!);
+    if (!crd) return;
+    const condition = wanted(crd);
+    if (isSame(condition, conditionOf(crd, type))) return;
+    await this.#change(crd, draft => {
+      if (condition) setCondition(draft, condition, this.#deps.clock.now());
+      else removeCondition(draft, type);
     });
   }
 
-  /** A name of it that an accepted definition of the same group has already. */
-  #conflict(crd: CustomResourceDefinition): { reason: string; message: string } | undefined {
-    const own = crd.spec.names;
-    for (const other of this.#definitions) {
-      if (other.spec.group !== crd.spec.group || other.metadata.name === crd.metadata.name) continue;
-      const taken = other.status?.acceptedNames;
-      if (!taken?.plural) continue;
-      const words = new Set([taken.plural, taken.singular ?? '', ...(taken.shortNames ?? [])]);
-      const use = (text: string): string => `${JSON.stringify(text)} is already in use`;
-      if (words.has(own.plural)) return { reason: 'PluralConflict', message: use(own.plural) };
-      if (own.singular && words.has(own.singular)) return { reason: 'SingularConflict', message: use(own.singular) };
-      const short = own.shortNames?.find(each => words.has(each));
-      if (short) return { reason: 'ShortNamesConflict', message: use(short) };
-      if (taken.kind === own.kind || taken.listKind === own.kind)
-        return { reason: 'KindConflict', message: use(own.kind) };
-    }
-    return undefined;
-  }
-
+  /** Writes to the status; what others wrote meanwhile stays, and comes back as an event. */
   async #change(crd: CustomResourceDefinition, change: (draft: Draft<KubeObject>) => void): Promise<void> {
     try {
-      await this.#deps.registry.modify(this.#own(), this.#context(crd.metadata.name!), change);
+      const stored = await this.#deps.registry.modify(this.#own(), this.#context(crd.metadata.name!), change);
+      this.#took(stored);
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
     }
+  }
+
+  #took(stored: StoredObject): void {
+    this.#take(stored.decoded() as unknown as CustomResourceDefinition);
   }
 
   #context(objectName: string, namespace = '', about = { group, resource: name }): DeleteContext {
@@ -181,24 +294,24 @@ export class Definitions {
 
   /** Deletes all instances; when none is left, takes the finalizer, and with it the definition. */
   async #empty(crd: CustomResourceDefinition): Promise<void> {
+    const terminating = (status: Condition['status'], reason: string, message: string): Condition => ({
+      type: 'Terminating',
+      status,
+      reason,
+      message,
+    });
+    const begun = terminating('True', 'InstanceDeletionInProgress', 'CustomResource deletion is in progress');
+    if (conditionOf(crd, 'Terminating')?.reason !== begun.reason) {
+      await this.#change(crd, draft => setCondition(draft, begun, this.#deps.clock.now()));
+    }
+    let end = terminating('False', 'NeverEstablished', 'resource was never established');
     const [resource] = this.#served.get(crd.metadata.name!)?.resources ?? [];
     if (resource && isTrue(crd, 'Established')) {
-      const cache = this.#deps.caches.of(resource);
-      await cache.fresh();
-      const about = { group: resource.group, resource: resource.resource };
-      for (const { object } of cache.list().items) {
-        const { name: own = '', namespace = '' } = object.metadata;
-        try {
-          await deleteObject(this.#deps.registry, resource, this.#context(own, namespace, about));
-        } catch (error) {
-          if (!isStatusError(error, 'NotFound')) throw error;
-        }
-      }
-      await cache.fresh();
-      if (cache.size > 0) {
-        this.#deps.clock.setTimer(() => this.#refresh(), 1000);
+      if (!(await this.#deleteInstances(resource))) {
+        this.#deps.clock.setTimer(() => this.#settleSoon(crd.metadata.name!), emptyingPeriodMs);
         return;
       }
+      end = terminating('False', 'InstanceDeletionCompleted', 'removed all instances');
     }
     try {
       await this.#deps.registry.update(
@@ -206,16 +319,33 @@ export class Definitions {
         async existing => {
           const draft = existing!.draft();
           draft.metadata.finalizers = (draft.metadata.finalizers ?? []).filter(each => each !== cleanupFinalizer);
+          setCondition(draft, end, this.#deps.clock.now());
           return draft;
         },
-        this.#context(crd.metadata.name!),
+        { ...this.#context(crd.metadata.name!), subresource: 'status' },
       );
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
     }
   }
+
+  /** Whether none is left. */
+  async #deleteInstances(resource: ServedResource): Promise<boolean> {
+    const cache = this.#deps.caches.of(resource);
+    await cache.fresh();
+    const about = { group: resource.group, resource: resource.resource };
+    for (const { object } of cache.list().items) {
+      if (object.metadata.deletionTimestamp) continue;
+      const { name: own = '', namespace = '' } = object.metadata;
+      try {
+        await deleteObject(this.#deps.registry, resource, this.#context(own, namespace, about));
+      } catch (error) {
+        if (!isStatusError(error, 'NotFound')) throw error;
+      }
+    }
+    await cache.fresh();
+    return cache.size === 0;
+  }
 }
 
-function isTrue(crd: CustomResourceDefinition, type: string): boolean {
-  return crd.status?.conditions?.some(each => each.type === type && each.status === 'True') ?? false;
-}
+const nameOf = (item: ObjectItem): string => item.object.metadata.name!;

@@ -9,7 +9,21 @@ import type {
   SubjectAccessReviewSpec,
   TokenReview,
 } from '#api/types';
-import { badRequest, type Draft, type FieldError, FieldPath, invalid, invalidValue, required } from '#apimachinery';
+import {
+  badRequest,
+  type Draft,
+  escapeFieldValue,
+  type FieldError,
+  FieldPath,
+  forbiddenField,
+  invalid,
+  invalidValue,
+  type LabelSelectorRequirement,
+  parseFieldSelector,
+  parseLabelSelector,
+  required,
+  validateLabelSelectorRequirement,
+} from '#apimachinery';
 import { byToken, type TokenAuthenticator } from '../authentication/authenticator.ts';
 import { type UserInfo, user, withAuthenticatedGroup } from '../authentication/user.ts';
 import type { AuthorizationAttributes, Authorizer } from '../authorization/authorizer.ts';
@@ -38,32 +52,127 @@ function attributesOf(spec: Spec, who: UserInfo): AuthorizationAttributes {
     resource: about.resource ?? '',
     subresource: about.subresource ?? '',
     name: about.name ?? '',
-    fieldSelector: selectorText(about.fieldSelector),
-    labelSelector: selectorText(about.labelSelector),
+    fieldSelector: readFieldSelector(about.fieldSelector as Selector).text,
+    labelSelector: readLabelSelector(about.labelSelector as Selector).text,
   };
 }
 
 interface Selector {
   readonly rawSelector?: string;
-  readonly requirements?: ReadonlyArray<{ key: string; operator: string; values?: readonly string[] }>;
+  readonly requirements?: ReadonlyArray<{ key?: string; operator?: string; values?: readonly string[] }>;
 }
 
-/** Requirements as a selector's text, as far as it can say them. */
-function selectorText(selector: Selector | undefined): string {
-  if (!selector) return '';
-  if (selector.rawSelector) return selector.rawSelector;
-  return (selector.requirements ?? [])
-    .filter(each => each.operator === 'In' && each.values?.length === 1)
-    .map(each => `${each.key}=${each.values![0]}`)
-    .join(',');
+/** A selector as authorizers read it, and whether a part could not be told; what cannot makes the question broader. */
+interface SelectorReading {
+  readonly text: string;
+  readonly failed: boolean;
+}
+
+const nothing: SelectorReading = { text: '', failed: false };
+
+function readSelector(
+  selector: Selector | undefined,
+  parse: (text: string) => unknown,
+  write: (requirement: { key: string; operator: string; values: readonly string[] }) => string | undefined,
+): SelectorReading {
+  if (!selector) return nothing;
+  if (selector.requirements?.length) {
+    const terms = selector.requirements.map(({ key = '', operator = '', values = [] }) =>
+      write({ key, operator, values }),
+    );
+    const known = terms.filter(term => term !== undefined);
+    return { text: known.join(','), failed: known.length < terms.length };
+  }
+  const text = selector.rawSelector ?? '';
+  try {
+    parse(text);
+    return { text, failed: false };
+  } catch {
+    return { text: '', failed: true };
+  }
+}
+
+const readFieldSelector = (selector: Selector | undefined): SelectorReading =>
+  readSelector(selector, parseFieldSelector, ({ key, operator, values }) => {
+    const sign = operator === 'In' ? '=' : operator === 'NotIn' ? '!=' : undefined;
+    return sign && values.length === 1 ? `${key}${sign}${escapeFieldValue(values[0]!)}` : undefined;
+  });
+
+const readLabelSelector = (selector: Selector | undefined): SelectorReading =>
+  readSelector(selector, parseLabelSelector, ({ key, operator, values }) => {
+    const term = {
+      In: `${key} in (${values.join(',')})`,
+      NotIn: `${key} notin (${values.join(',')})`,
+      Exists: key,
+      DoesNotExist: `!${key}`,
+    }[operator];
+    try {
+      if (term !== undefined) parseLabelSelector(term);
+      return term;
+    } catch {
+      return undefined;
+    }
+  });
+
+/** Which selectors could not be read, in upstream's words. */
+function evaluationError(spec: Spec): string {
+  const about = spec.resourceAttributes;
+  const told = (name: string, { text, failed }: SelectorReading): string[] =>
+    failed ? [`spec.resourceAttributes.${name} ${text === '' ? '' : 'partially '}ignored due to parse error`] : [];
+  return [
+    ...told('fieldSelector', readFieldSelector(about?.fieldSelector as Selector)),
+    ...told('labelSelector', readLabelSelector(about?.labelSelector as Selector)),
+  ].join('; ');
+}
+
+function validateFieldRequirement({ key, operator, values }: Requirement, at: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!key) errors.push(required(at.child('key'), 'must be specified'));
+  if ((operator === 'In' || operator === 'NotIn') && !values?.length) {
+    errors.push(required(at.child('values'), "must be specified when `operator` is 'In' or 'NotIn'"));
+  }
+  if ((operator === 'Exists' || operator === 'DoesNotExist') && values?.length) {
+    errors.push(
+      forbiddenField(at.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
+    );
+  }
+  return errors;
+}
+
+type Requirement = NonNullable<Selector['requirements']>[number];
+
+/** Newer clients may know operators that are unknown here. */
+const validateLabelRequirement = (requirement: Requirement, at: FieldPath): FieldError[] =>
+  validateLabelSelectorRequirement(requirement as LabelSelectorRequirement, at, {
+    allowUnknownOperatorInRequirement: true,
+  });
+
+function validateSelector(
+  selector: Selector | undefined,
+  at: FieldPath,
+  validate: (requirement: Requirement, at: FieldPath) => FieldError[],
+): FieldError[] {
+  if (!selector) return [];
+  const { rawSelector, requirements = [] } = selector;
+  const errors: FieldError[] = [];
+  if (rawSelector && requirements.length > 0) {
+    const text = 'may not specified at the same time as requirements';
+    errors.push(invalidValue(at.child('rawSelector'), rawSelector, text));
+  }
+  if (!rawSelector && requirements.length === 0) {
+    errors.push(required(at.child('requirements'), `when ${at} is specified, requirements or rawSelector is required`));
+  }
+  for (const [index, each] of requirements.entries()) {
+    errors.push(...validate(each, at.child('requirements').index(index)));
+  }
+  return errors;
 }
 
 function validateSpec(spec: Spec, self: boolean): FieldError[] {
   const errors: FieldError[] = [];
   const { resourceAttributes: about, nonResourceAttributes: path } = spec;
   if (about && path) {
-    const text = 'cannot be specified in combination with resourceAttributes';
-    errors.push(invalidValue(specPath.child('nonResourceAttributes'), path, text));
+    errors.push(invalidPath(path, 'cannot be specified in combination with resourceAttributes'));
   }
   if (!about && !path) {
     errors.push(
@@ -79,30 +188,22 @@ function validateSpec(spec: Spec, self: boolean): FieldError[] {
     errors.push(invalidValue(specPath.child('user'), spec.user ?? '', text));
   }
   if (about) {
-    for (const name of ['fieldSelector', 'labelSelector'] as const) {
-      const selector = about[name] as Selector | undefined;
-      const at = specPath.child('resourceAttributes', name);
-      if (!selector) continue;
-      if (selector.rawSelector && selector.requirements?.length) {
-        const text = 'may not specified at the same time as requirements';
-        errors.push(invalidValue(at.child('rawSelector'), selector.rawSelector, text));
-      }
-      if (!selector.rawSelector && !selector.requirements?.length) {
-        errors.push(
-          required(at.child('requirements'), `when ${at} is specified, requirements or rawSelector is required`),
-        );
-      }
-    }
+    const at = specPath.child('resourceAttributes');
+    errors.push(
+      ...validateSelector(about.fieldSelector as Selector, at.child('fieldSelector'), validateFieldRequirement),
+      ...validateSelector(about.labelSelector as Selector, at.child('labelSelector'), validateLabelRequirement),
+    );
   }
   return errors;
 }
 
-async function decide(authorizer: Authorizer, attributes: AuthorizationAttributes): Promise<object> {
+async function decide(authorizer: Authorizer, attributes: AuthorizationAttributes, problem: string): Promise<object> {
   const { decision, reason } = await authorizer.authorize(attributes);
   return {
     allowed: decision === 'allow',
     ...(decision === 'deny' && { denied: true }),
     ...(reason !== '' && { reason }),
+    ...(problem !== '' && { evaluationError: problem }),
   };
 }
 
@@ -124,35 +225,49 @@ function accessReview(authorizer: Authorizer, how: (scope: Scope) => { self: boo
     return review(scope, async object => {
       const asked = object as unknown as Draft<SubjectAccessReview & LocalSubjectAccessReview>;
       const spec: Spec = (asked.spec ??= {});
-      if (namespace !== undefined) checkLocal(asked, namespace);
+      if (namespace !== undefined) settleNamespace(asked, namespace);
       const errors = validateSpec(spec, self);
       const meta = Object.keys(object.metadata).filter(key => key !== 'managedFields' && key !== 'namespace');
       if (meta.length > 0) {
-        errors.push(invalidValue(FieldPath.of('metadata'), object.metadata, 'must be empty'));
+        const text = namespace === undefined ? 'must be empty' : 'must be empty except for namespace';
+        errors.push(invalidValue(FieldPath.of('metadata'), object.metadata, text));
       }
+      if (namespace !== undefined) errors.push(...validateLocal(spec, namespace));
       if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', errors);
       const who = self ? scope.user : subjectOf(spec);
-      asked.status = (await decide(authorizer, attributesOf(spec, who))) as never;
+      asked.status = (await decide(authorizer, attributesOf(spec, who), evaluationError(spec))) as never;
     });
   };
 }
 
-function checkLocal(asked: Draft<LocalSubjectAccessReview>, namespace: string): void {
-  const errors: FieldError[] = [];
-  const about = asked.spec.resourceAttributes;
-  if (about && (about.namespace ?? '') !== namespace) {
-    const text = `must match metadata.namespace`;
-    errors.push(invalidValue(FieldPath.of('spec', 'resourceAttributes', 'namespace'), about.namespace ?? '', text));
-  }
-  if (asked.spec.nonResourceAttributes) {
-    const path = FieldPath.of('spec', 'nonResourceAttributes');
-    errors.push(invalidValue(path, asked.spec.nonResourceAttributes, 'disallowed on this kind of request'));
-  }
+function settleNamespace(asked: Draft<LocalSubjectAccessReview>, namespace: string): void {
   asked.metadata.namespace ??= namespace;
   if (asked.metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', errors);
+}
+
+function validateLocal(
+  { resourceAttributes: about, nonResourceAttributes: path }: Spec,
+  namespace: string,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if (about && (about.namespace ?? '') !== namespace) {
+    errors.push(
+      invalidValue(
+        specPath.child('resourceAttributes', 'namespace'),
+        about.namespace ?? '',
+        'must match metadata.namespace',
+      ),
+    );
+  }
+  if (path) errors.push(invalidPath(path, 'disallowed on this kind of request'));
+  return errors;
+}
+
+/** The value is shown with the field names of upstream's internal type. */
+function invalidPath({ path = '', verb = '' }: { path?: string; verb?: string }, detail: string): FieldError {
+  return invalidValue(specPath.child('nonResourceAttributes'), { Path: path, Verb: verb }, detail);
 }
 
 function subjectOf(spec: Spec): UserInfo {

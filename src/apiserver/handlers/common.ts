@@ -9,6 +9,27 @@ export function inputTypes(resource: ServedResource): readonly string[] {
   return resource.custom ? mediaTypes.slice(0, 2) : mediaTypes;
 }
 
+/** Cached states as the version asked for shows them. */
+export async function shownItems(
+  { storedForm }: ServedResource,
+  items: readonly ObjectItem[],
+): Promise<readonly ObjectItem[]> {
+  if (!storedForm) return items;
+  await storedForm.prepare(items);
+  return items.map(item => storedForm.show(item));
+}
+
+/** A filter of cached states by what the version asked for shows of them; those of `among` may be asked. */
+export async function shownFilter(
+  { storedForm }: ServedResource,
+  filter: ((item: ObjectItem) => boolean) | undefined,
+  among: () => readonly ObjectItem[],
+): Promise<((item: ObjectItem) => boolean) | undefined> {
+  if (!filter || !storedForm?.changesSelection) return filter;
+  await storedForm.prepare(among());
+  return item => filter(storedForm.show(item));
+}
+
 export function itemSource(item: ObjectItem): ObjectSource {
   return { sent: skip => sentBytes(item, skip), decoded: () => item.object };
 }

@@ -4,7 +4,7 @@ import type { ServerResponse } from '../http/message.ts';
 import { storageKey } from '../scheme/resource.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
-import { itemSource } from './common.ts';
+import { itemSource, shownItems } from './common.ts';
 import { revisionOf, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
 
@@ -15,11 +15,12 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   const version = request.query.get('resourceVersion') ?? '';
   if (version === '' || version === '0') await cache.fresh(request.signal);
   else await waitForRevision(cache, versionOf(version), deps.clock, request.signal);
-  const item = cache.get(storageKey(resource.storage, namespace, name));
-  if (!item) throw notFound(about, name);
+  const found = cache.get(storageKey(resource.storage, namespace, name));
+  if (!found) throw notFound(about, name);
+  const [item] = await shownItems(resource, [found]);
   const { subject } = scope;
   const options = { request, resource: subject.resource, output, nowMs: deps.clock.now() };
-  return respondObject(subject.source(itemSource(item)), options);
+  return respondObject(subject.source(itemSource(item!)), options);
 }
 
 /** Upstream's GET has no better answer for a version that is none than its store's error. */

@@ -111,8 +111,10 @@ function asStored(selector: FieldsSelector, resource: ServedResource): FieldsSel
 
 function checkField(field: string, resource: ServedResource): void {
   const own = resource.rules.selectableFields?.names;
-  if (field === 'metadata.name' || field === 'metadata.namespace' || own?.includes(field)) return;
-  if (resource.custom || !own) {
+  const namespace = field === 'metadata.namespace' && (resource.namespaced || !resource.custom);
+  if (field === 'metadata.name' || namespace || own?.includes(field)) return;
+  if (resource.custom) throw badRequest(`field label not supported: ${field}`);
+  if (!own) {
     throw badRequest(
       `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
     );

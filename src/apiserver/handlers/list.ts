@@ -12,6 +12,7 @@ import { negotiateOutput, type OutputType } from '../serialization/negotiation.t
 import { asMetadata } from '../serialization/partial-metadata.ts';
 import { encodeAs, notAList } from '../serialization/respond.ts';
 import { checkTableOptions, tableFor, tableOf } from '../serialization/table.ts';
+import { shownFilter, shownItems } from './common.ts';
 import {
   decodeContinue,
   encodeContinue,
@@ -42,6 +43,11 @@ export async function listObjects(scope: Scope): Promise<ServerResponse> {
 
 /** What the options select, for this handler and for deletecollection. */
 export async function readPage(scope: Scope, options: ListOptions): Promise<Page> {
+  const page = await storedPage(scope, options);
+  return { ...page, items: await shownItems(scope.resource, page.items) };
+}
+
+async function storedPage(scope: Scope, options: ListOptions): Promise<Page> {
   const { resource, deps, request } = scope;
   const cache = deps.caches.of(resource);
   const namespace = scope.namespace || namespaceOf(options, resource);
@@ -51,7 +57,7 @@ export async function readPage(scope: Scope, options: ListOptions): Promise<Page
   if (version === '' || version === '0') await cache.fresh(request.signal);
   else await waitForRevision(cache, listRevisionOf(version), deps.clock, request.signal);
   const exact = version !== '' && version !== '0' && (match === 'Exact' || (match === '' && limit > 0));
-  const filter = selects(options);
+  const filter = await shownFilter(resource, selects(options), () => cache.list({ prefix }).items);
   if (exact) {
     const revision = listRevisionOf(version);
     if (revision < cache.revision) return historic(scope, options, prefix, revision, undefined);
@@ -97,7 +103,7 @@ async function continued(scope: Scope, options: ListOptions, prefix: string): Pr
   const cache = scope.deps.caches.of(scope.resource);
   await cache.fresh(scope.request.signal);
   if (token.revision > 0) return historic(scope, options, prefix, token.revision, prefix + token.start);
-  const filter = selects(options);
+  const filter = await shownFilter(scope.resource, selects(options), () => cache.list({ prefix }).items);
   const list = cache.list({
     prefix,
     after: prefix + token.start,
@@ -116,7 +122,6 @@ async function historic(
   after: string | undefined,
 ): Promise<Page> {
   const cache = scope.deps.caches.of(scope.resource);
-  const filter = selects(options) ?? (() => true);
   const { limit } = options;
   const items: ObjectItem[] = [];
   let from = after;
@@ -127,8 +132,9 @@ async function historic(
         ...(from !== undefined && { after: from }),
         limit: Math.max(0, limit),
       });
+      const filter = await shownFilter(scope.resource, selects(options), () => page.items);
       for (const [at, item] of page.items.entries()) {
-        if (!filter(item)) continue;
+        if (filter && !filter(item)) continue;
         items.push(item);
         if (limit > 0 && items.length === limit) {
           const left = page.remaining + page.items.length - at - 1;

@@ -109,12 +109,15 @@ export function patched(
   const own = apiVersionText(resource);
   const strategic = type === strategicType;
   const other = (object.kind ?? resource.kind) !== resource.kind || (object.apiVersion ?? own) !== own;
-  if (other && !strategic) {
+  // What a custom kind claims to be is checked with the rest of it.
+  if (other && !strategic && !resource.custom) {
     const { apiVersion = own, kind = resource.kind } = object;
     throw refusedPatch(made.shown, noKindText({ apiVersion, kind }));
   }
-  object.apiVersion = own;
-  object.kind = resource.kind;
+  if (!resource.custom) {
+    object.apiVersion = own;
+    object.kind = resource.kind;
+  }
   object.metadata ??= {};
   settleNamespace(object, resource, namespace);
   checkName(object, name, namespace);

@@ -48,6 +48,10 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     must('namespace', namespace);
     const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
     if (!account) throw notFound(scope.about, name);
+    if (metadata.uid && metadata.uid !== account.metadata.uid) {
+      const detail = `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${account.metadata.uid})`;
+      throw conflict({ group: kind.group, resource: kind.kind }, name, detail);
+    }
     const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
     const attributes = admissionAttributes(scope, more);
     await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
@@ -57,7 +61,7 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     metadata.namespace = namespace;
     const nowMs = scope.deps.clock.now();
     metadata.creationTimestamp = formatTime(nowMs);
-    metadata.uid = scope.deps.registry.deps.random.uuid();
+    metadata.uid = account.metadata.uid!;
     spec.expirationSeconds ??= defaultSeconds;
     const errors = validate(spec.expirationSeconds);
     if (errors.length > 0) throw invalid(kind, '', errors);

@@ -1,5 +1,13 @@
 /** PUT of an object or its status. Upstream: apiserver pkg/endpoints/handlers/update.go. */
-import { badRequest, cloneJson, type Draft, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
+import {
+  badRequest,
+  cloneJson,
+  type Draft,
+  invalid,
+  type KubeObject,
+  validateTyped,
+  validateWriteOptions,
+} from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
@@ -73,6 +81,11 @@ export function managed(
   const { deps, resource, request, info } = scope;
   const live = old && scope.subject.live(old);
   const options = { manager: managerOf(request, fieldManager), nowMs: deps.clock.now() };
+  if (resource.custom && scope.subject.resource === resource && validateTyped(resource.struct, draft).length > 0) {
+    // Nobody can be said to own what does not fit the schema. Upstream: fieldmanager UpdateNoErrors.
+    const { managedFields: _, ...metadata } = draft.metadata;
+    return { ...draft, metadata };
+  }
   const tracked = deps.fieldManagers.of(resource, info.subresource).update(live, draft as KubeObject, options);
   return tracked as Draft<KubeObject>;
 }

@@ -6,12 +6,14 @@
 import { expired, type Json, type KubeObject, type Status, StatusError } from '#apimachinery';
 import type { Timer } from '#base';
 import { type CacheWatch, StorageError } from '#storage';
+import type { StoredForm } from '../custom/stored-form.ts';
 import type { EncodedWatchEvent, ServerResponse } from '../http/message.ts';
 import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
 import { storageKey, storageRange } from '../scheme/resource.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { tableFor } from '../serialization/table.ts';
 import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
+import { shownItems } from './common.ts';
 import { nodeIndex } from './list.ts';
 import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
@@ -75,14 +77,17 @@ async function* stream(
     const { after, initial } = beginning(options, cache);
     const filter = selects(options) ?? (() => true);
     const place = placeOf(scope, options);
+    const { storedForm } = scope.resource;
     const watch = cache.watch({ ...place.watch, afterRevision: after, signal });
     if (initial) {
-      const { items } = present(cache, place, filter);
+      // No await between the watch's begin and this: both are of the same revision.
+      const { items: found } = present(cache, place, storedForm ? () => true : filter);
+      const items = storedForm ? (await shownItems(scope.resource, found)).filter(filter) : found;
       for (let at = 0; at < items.length; at += 100) yield items.slice(at, at + 100).map(item => encoder.added(item));
     }
     if (options.sendInitialEvents === true && options.allowWatchBookmarks) yield [encoder.bookmark(after, true)];
     if (options.allowWatchBookmarks) timers.push(...bookmarkTimers(scope, watch, lifeMs));
-    yield* changes(watch, filter, encoder, options.allowWatchBookmarks);
+    yield* changes(watch, { filter, storedForm, bookmarks: options.allowWatchBookmarks }, encoder);
   } catch (error) {
     if (signal.aborted) return;
     yield [encoder.error(statusOf(error))];
@@ -101,11 +106,16 @@ function bookmarkTimers(scope: Scope, watch: CacheWatch<KubeObject>, lifeMs: num
   return timers;
 }
 
+interface Selection {
+  readonly filter: (item: ObjectItem) => boolean;
+  readonly storedForm: StoredForm | undefined;
+  readonly bookmarks: boolean;
+}
+
 async function* changes(
   watch: CacheWatch<KubeObject>,
-  filter: (item: ObjectItem) => boolean,
+  { filter, storedForm, bookmarks }: Selection,
   encoder: EventEncoder,
-  bookmarks: boolean,
 ): AsyncGenerator<readonly EncodedWatchEvent[]> {
   for await (const { events, revision } of watch) {
     if (events.length === 0) {
@@ -113,11 +123,14 @@ async function* changes(
       continue;
     }
     const out: EncodedWatchEvent[] = [];
+    const show = (item: ObjectItem): ObjectItem => storedForm?.show(item) ?? item;
+    await storedForm?.prepare(events.flatMap(event => [event.item, ...(event.prev ? [event.prev, event.gone] : [])]));
     for (const event of events) {
-      const now = event.type !== 'deleted' && filter(event.item);
-      const was = event.prev !== null && filter(event.prev);
-      if (now) out.push(was ? encoder.modified(event.item) : encoder.added(event.item));
-      else if (was) out.push(encoder.deleted(event.gone));
+      const item = show(event.item);
+      const now = event.type !== 'deleted' && filter(item);
+      const was = event.prev !== null && filter(show(event.prev));
+      if (now) out.push(was ? encoder.modified(item) : encoder.added(item));
+      else if (was) out.push(encoder.deleted(show(event.gone)));
     }
     if (out.length > 0) yield out;
   }

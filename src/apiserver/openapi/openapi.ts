@@ -3,7 +3,15 @@
  * clients keep them for ever. Upstream: kube-openapi pkg/handler/handler.go, pkg/handler3/handler.go.
  */
 import { createHash } from 'node:crypto';
-import { customOpenapiV3, encodeOpenapiV2, openapiV2, openapiV3, openapiV3Names } from '#api/openapi';
+import {
+  customOpenapiV3,
+  encodeOpenapiV2,
+  encodeOpenapiV3,
+  type OpenapiV3Document,
+  openapiV2,
+  openapiV3,
+  openapiV3Names,
+} from '#api/openapi';
 import type { CustomResourceDefinition } from '#api/types';
 import type { Clock } from '#base';
 import { header, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
@@ -15,9 +23,13 @@ interface Document {
   readonly etag: string;
 }
 
-type V2Form = 'json' | 'protobuf';
+type Form = 'json' | 'protobuf';
 
-function writeV2(form: V2Form, crds: readonly CustomResourceDefinition[]): Uint8Array {
+function writeV3(form: Form, document: OpenapiV3Document): Uint8Array {
+  return form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV3(document);
+}
+
+function writeV2(form: Form, crds: readonly CustomResourceDefinition[]): Uint8Array {
   const document = openapiV2({ serverVersion: kubernetesVersion, crds });
   return form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV2(document);
 }
@@ -41,14 +53,14 @@ export class OpenapiDocuments {
     return sha512(`${kubernetesVersion}/${name}`);
   }
 
-  v3(name: string): Document | undefined {
-    return this.#kept(`v3/${name}`, () => {
+  v3(name: string, form: Form): Document | undefined {
+    return this.#kept(`v3/${form}/${name}`, () => {
       const document = openapiV3(name, kubernetesVersion);
-      return document && { bytes: Buffer.from(JSON.stringify(document)), etag: `"${this.hash(name)}"` };
+      return document && { bytes: writeV3(form, document), etag: `"${this.hash(name)}"` };
     });
   }
 
-  v2(form: V2Form): Document {
+  v2(form: Form): Document {
     return this.#kept(`v2/${form}`, () => ({ bytes: writeV2(form, []), etag: `"${this.hash(`v2/${form}`)}"` }))!;
   }
 
@@ -64,61 +76,120 @@ export class OpenapiDocuments {
 
 const yearMs = 365 * 24 * 3600 * 1000;
 const v2Protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const v3Protobuf = 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf';
 
 /** What definitions there are and in which state, as far as documents show it. */
 function keyOf(crds: readonly CustomResourceDefinition[]): string {
-  return crds.map(({ metadata }) => `${metadata.uid}/${metadata.generation}`).join();
+  return crds
+    .map(({ metadata, status }) => `${metadata.uid}/${metadata.generation}/${JSON.stringify(status?.acceptedNames)}`)
+    .join();
 }
 
 function isEstablished(crd: CustomResourceDefinition): boolean {
   return crd.status?.conditions?.some(each => each.type === 'Established' && each.status === 'True') ?? false;
 }
 
-/** The documents of custom resources: one a group version, and version 2 of all; made anew when a definition changes. */
+/** The definitions that documents are made of; `generation` changes whenever they do. */
+export interface DocumentedDefinitions {
+  readonly generation: number;
+  readonly definitions: readonly CustomResourceDefinition[];
+}
+
+interface KeptDocument {
+  readonly key: string;
+  readonly hash: string;
+  readonly json: Document;
+  /** Made when first asked for. */
+  protobuf?: Document;
+}
+
+/** What of the definitions is asked for again and again, made once a generation. */
+interface View {
+  readonly generation: number;
+  readonly established: readonly CustomResourceDefinition[];
+  /** By group. */
+  readonly groups: ReadonlyMap<string, { readonly crds: readonly CustomResourceDefinition[]; readonly key: string }>;
+  readonly names: readonly string[];
+}
+
+/**
+ * The documents of custom resources: one a group version, and version 2 of all; made when first asked for, and anew
+ * when a definition changes. Hashes are of the definitions: the index tells them without making any document.
+ */
 export class CustomDocuments {
-  readonly #definitions: () => readonly CustomResourceDefinition[];
-  readonly #kept = new Map<string, { readonly key: string; readonly document: Document; readonly hash: string }>();
-  readonly #version2 = new Map<V2Form, { readonly key: string; readonly document: Document }>();
+  readonly #source: DocumentedDefinitions;
+  readonly #kept = new Map<string, KeptDocument>();
+  readonly #version2 = new Map<Form, { readonly key: string; readonly document: Document }>();
+  #view: View | undefined;
 
-  constructor(definitions: () => readonly CustomResourceDefinition[]) {
-    this.#definitions = definitions;
+  constructor(source: DocumentedDefinitions) {
+    this.#source = source;
   }
 
-  names(): string[] {
-    const names = this.#definitions()
-      .filter(isEstablished)
-      .flatMap(({ spec }) =>
-        spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
-      );
-    return [...new Set(names)];
+  names(): readonly string[] {
+    return this.#current().names;
   }
 
-  find(name: string): { readonly document: Document; readonly hash: string } | undefined {
-    const [, group = '', version = ''] = name.split('/');
-    const own = this.#definitions().filter(crd => crd.spec.group === group);
-    const key = keyOf(own);
+  /** Undefined for what no definition serves. */
+  hash(name: string): string | undefined {
+    const [, groupName = ''] = name.split('/');
+    const group = this.#current().groups.get(groupName);
+    return group && this.#hashOf(name, group.key);
+  }
+
+  /** In either form; both have one hash. */
+  v3(name: string, form: Form): Document | undefined {
+    const found = this.find(name);
+    if (!found || form === 'json') return found?.json;
+    if (!found.protobuf) {
+      const document = JSON.parse(Buffer.from(found.json.bytes).toString()) as OpenapiV3Document;
+      found.protobuf = { bytes: encodeOpenapiV3(document), etag: found.json.etag };
+    }
+    return found.protobuf;
+  }
+
+  find(name: string): KeptDocument | undefined {
+    const [root, groupName = '', version = ''] = name.split('/');
+    const group = root === 'apis' ? this.#current().groups.get(groupName) : undefined;
+    if (!group) return undefined;
     const kept = this.#kept.get(name);
-    if (kept?.key === key) return kept;
-    const made = customOpenapiV3(group, version, own);
+    if (kept?.key === group.key) return kept;
+    const made = customOpenapiV3(groupName, version, group.crds);
     if (!made) return undefined;
-    const bytes = Buffer.from(JSON.stringify(made));
-    const hash = sha512(bytes);
-    const fresh = { key, hash, document: { bytes, etag: `"${hash}"` } };
+    const hash = this.#hashOf(name, group.key);
+    const fresh: KeptDocument = { key: group.key, hash, json: { bytes: writeV3('json', made), etag: `"${hash}"` } };
     this.#kept.set(name, fresh);
     return fresh;
   }
 
   /** Version 2 of everything, undefined while there are no custom resources. */
-  v2(form: V2Form): Document | undefined {
-    const crds = this.#definitions().filter(isEstablished);
-    if (crds.length === 0) return undefined;
-    const key = keyOf(crds);
+  v2(form: Form): Document | undefined {
+    const { established, groups } = this.#current();
+    if (established.length === 0) return undefined;
+    const key = [...groups.values()].map(group => group.key).join();
     const kept = this.#version2.get(form);
     if (kept?.key === key) return kept.document;
-    const bytes = writeV2(form, crds);
+    const bytes = writeV2(form, established);
     const document = { bytes, etag: `"${sha512(bytes)}"` };
     this.#version2.set(form, { key, document });
     return document;
+  }
+
+  #hashOf(name: string, key: string): string {
+    return sha512(`${kubernetesVersion}/${name}/${key}`);
+  }
+
+  #current(): View {
+    const { generation, definitions } = this.#source;
+    if (this.#view?.generation === generation) return this.#view;
+    const established = definitions.filter(isEstablished);
+    const byGroup = Map.groupBy(established, crd => crd.spec.group);
+    const groups = new Map([...byGroup].map(([name, crds]) => [name, { crds, key: keyOf(crds) }]));
+    const names = established.flatMap(({ spec }) =>
+      spec.versions.filter(version => version.served).map(version => `apis/${spec.group}/${version.name}`),
+    );
+    this.#view = { generation, established, groups, names: [...new Set(names)] };
+    return this.#view;
   }
 }
 
@@ -145,13 +216,13 @@ function index(documents: OpenapiDocuments, custom: CustomDocuments): ServerResp
   const link = (name: string, hash: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }];
   const paths = [
     ...documents.names.map(name => link(name, documents.hash(name))),
-    ...custom.names().map(name => link(name, custom.find(name)?.hash ?? '')),
+    ...custom.names().map(name => link(name, custom.hash(name) ?? '')),
   ];
   return textResponse(200, JSON.stringify({ paths: Object.fromEntries(paths) }));
 }
 
 /** Which form of v2 the client takes: the first clause that names one. */
-function version2Form(request: ServerRequest): V2Form | undefined {
+function version2Form(request: ServerRequest): Form | undefined {
   const accept = header(request, 'accept');
   if (!accept) return 'json';
   for (const { type, subtype } of parseAccept(accept)) {
@@ -176,6 +247,16 @@ function version2(request: ServerRequest, documents: OpenapiDocuments, custom: C
   return { status: 200, headers, body: { kind: 'bytes', bytes } };
 }
 
+/** Which form of v3 the client takes: the first clause that names one. */
+function version3Form(request: ServerRequest): Form | undefined {
+  for (const { type, subtype } of parseAccept(header(request, 'accept') || '*/*')) {
+    if (type !== 'application' && type !== '*') continue;
+    if (subtype === 'json' || subtype === '*') return 'json';
+    if (/^com\.github\.proto-openapi\.spec\.v3[@.]v1\.0\+protobuf$/.test(subtype)) return 'protobuf';
+  }
+  return undefined;
+}
+
 function version3(
   request: ServerRequest,
   documents: OpenapiDocuments,
@@ -184,19 +265,22 @@ function version3(
 ): ServerResponse {
   const name = request.path.slice('/openapi/v3/'.length);
   const own = custom.find(name);
-  const document = own?.document ?? documents.v3(name);
+  if (!own && !documents.names.includes(name)) return bare(404);
+  const form = version3Form(request);
+  if (!form) return { ...bare(406), headers: { vary: 'Accept' } };
+  const document = custom.v3(name, form) ?? documents.v3(name, form);
   if (!document) return bare(404);
-  const accepts = parseAccept(header(request, 'accept') ?? '*/*');
-  if (!accepts.some(({ type, subtype }) => (type === 'application' && subtype === 'json') || subtype === '*')) {
-    return bare(406);
-  }
   const hash = own?.hash ?? documents.hash(name);
   const asked = request.query.get('hash');
   if (asked && asked !== hash) {
     const location = `/openapi/v3/${name}?hash=${hash}`;
     return { status: 301, headers: { location }, body: { kind: 'empty' } };
   }
-  const headers: Record<string, string> = { 'content-type': 'application/json', etag: document.etag, vary: 'Accept' };
+  const headers: Record<string, string> = {
+    'content-type': form === 'json' ? 'application/json' : v3Protobuf,
+    etag: document.etag,
+    vary: 'Accept',
+  };
   if (asked) {
     headers['cache-control'] = 'public, immutable';
     headers['expires'] = new Date(clock.now() + yearMs).toUTCString();

@@ -5,7 +5,11 @@ import type { ServedResource } from '../scheme/resource.ts';
 import { StoredObject, spliced, spliceOffset } from './stored-object.ts';
 
 export type ObjectCache = ResourceCache<KubeObject>;
-export type ObjectItem = CacheItem<KubeObject>;
+/** A state of an object: as cached, or as a version of a custom kind shows it. */
+export type ObjectItem = Pick<
+  CacheItem<KubeObject>,
+  'key' | 'createRevision' | 'modRevision' | 'labels' | 'fields' | 'owners' | 'bytes' | 'object'
+> & { form<F>(name: string, make: () => F): F };
 
 /** Fields with an index of their own: the kubelets' lists and watches of their pods. */
 const indexes: Readonly<Record<string, readonly string[]>> = { pods: ['spec.nodeName'] };

@@ -19,6 +19,7 @@ function resetFields(resource: ServedResource, subresource: string): FieldSet | 
   const hasStatus = resource.subresources.some(each => each.name === 'status');
   if (subresource === '') return hasStatus ? setOfFields('status') : undefined;
   if (subresource !== 'status') return undefined;
+  if (resource.custom) return setOfFields('metadata', 'spec');
   if (resource.storage.group === '' && resource.storage.resource === 'pods') {
     return setOfFields('spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences');
   }
@@ -57,6 +58,8 @@ export class FieldManagers {
         const target = this.#sibling(resource, to);
         if (!from || !target) return undefined;
         if (from === target) return { object, node: target.struct };
+        // Field owners are told across versions as if conversion were by `None`, whatever the definition says.
+        if (target.custom) return { object: { ...object, apiVersion: to }, node: target.struct };
         const hub = toStorage(from, structuredClone(object) as Draft<KubeObject>) as KubeObject;
         return { object: fromStorage(target, hub), node: target.struct };
       },
@@ -67,7 +70,11 @@ export class FieldManagers {
   #sibling(resource: ServedResource, apiVersion: string): ServedResource | undefined {
     if (apiVersion === apiVersionText(resource)) return resource;
     for (const each of this.#scheme.all()) {
-      if (each.storage === resource.storage && each.kind === resource.kind && apiVersionText(each) === apiVersion) {
+      if (
+        each.storagePrefix === resource.storagePrefix &&
+        each.kind === resource.kind &&
+        apiVersionText(each) === apiVersion
+      ) {
         return each;
       }
     }

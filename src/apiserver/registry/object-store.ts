@@ -85,19 +85,18 @@ export class ObjectStore {
     options: { dryRun: boolean; ttlSeconds?: number | undefined; with?: Companions | undefined },
   ): Promise<StoredObject | null> {
     try {
-      const encode = resource.custom ? encodeObject : encodeStored;
       if (options.dryRun) {
-        const shown = encode(object as KubeObject, resource.struct, true);
+        const shown = encoded(resource, object as KubeObject, true);
         return (await this.get(key)) ? null : new StoredObject(key, shown, 0, 0);
       }
-      const bytes = encode(object as KubeObject, resource.struct);
+      const bytes = await storedBytes(resource, object);
       const companions = options.with ?? noCompanions;
       const written = this.store.txn(
         [{ key, modRevision: 0 }, ...companions.preconditions],
         [put(key, bytes, options.ttlSeconds), ...companions.ops],
       );
       const result = await this.#timed(resource, 'create', written);
-      if (result.ok) return new StoredObject(key, bytes, result.revision, result.revision);
+      if (result.ok) return await readForm(resource, new StoredObject(key, bytes, result.revision, result.revision));
       if (result.current[0]) return null;
       throw new CompanionConflict('another key of the transaction has changed');
     } finally {
@@ -117,10 +116,11 @@ export class ObjectStore {
   ): Promise<UpdateOutcome> {
     let existing = await this.#timed(resource, 'get', this.get(key));
     for (let n = 0; n < maxAttempts; n++) {
-      const decision = await attempt(existing);
-      if (decision.type === 'keep') return { type: 'kept', object: existing! };
+      const shown = existing && (await readForm(resource, existing));
+      const decision = await attempt(shown);
+      if (decision.type === 'keep') return { type: 'kept', object: shown! };
       try {
-        const outcome = await this.#tried(resource, key, { dryRun, decision, existing });
+        const outcome = await this.#tried(resource, key, { dryRun, decision, existing, shown });
         if (outcome.type !== 'lost') return outcome;
         existing = next(key, outcome.current, existing);
       } finally {
@@ -134,22 +134,30 @@ export class ObjectStore {
   async #tried(
     resource: ServedResource,
     key: string,
-    attempt: { dryRun: boolean; decision: Exclude<Decision, { type: 'keep' }>; existing: StoredObject | null },
+    attempt: {
+      dryRun: boolean;
+      decision: Exclude<Decision, { type: 'keep' }>;
+      existing: StoredObject | null;
+      shown: StoredObject | null;
+    },
   ): Promise<UpdateOutcome | { readonly type: 'lost'; readonly current: TxnCurrent }> {
-    const { dryRun, decision, existing } = attempt;
+    const { dryRun, decision, existing, shown } = attempt;
     const companions = decision.with ?? noCompanions;
     const preconditions = [{ key, modRevision: existing?.revision ?? 0 }, ...companions.preconditions];
     if (decision.type === 'delete') {
-      if (dryRun) return { type: 'deleted', object: existing! };
+      if (dryRun) return { type: 'deleted', object: shown! };
       const gone = this.store.txn(preconditions, [{ type: 'delete', key }, ...companions.ops]);
       const result = await this.#timed(resource, 'delete', gone);
-      if (result.ok) return { type: 'deleted', object: existing!.at(result.revision) };
+      if (result.ok) return { type: 'deleted', object: shown!.at(result.revision) };
       return { type: 'lost', current: result.current };
     }
-    const encode = resource.custom ? encodeObject : encodeStored;
-    const bytes = encode(decision.object as KubeObject, resource.struct);
-    if (existing && decision.ttlSeconds === undefined && bytes.equals(existing.stored)) {
-      return { type: 'kept', object: existing };
+    // A dry run goes no further than the version asked for.
+    const before = dryRun ? shown : existing;
+    const bytes = dryRun
+      ? encoded(resource, decision.object as KubeObject)
+      : await storedBytes(resource, decision.object);
+    if (before && decision.ttlSeconds === undefined && bytes.equals(before.stored)) {
+      return { type: 'kept', object: shown! };
     }
     const type = existing ? 'updated' : 'created';
     if (dryRun) {
@@ -158,12 +166,26 @@ export class ObjectStore {
     const written = this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
     const result = await this.#timed(resource, 'update', written);
     if (!result.ok) return { type: 'lost', current: result.current };
-    const object = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
-    return { type, object };
+    const stored = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
+    return { type, object: await readForm(resource, stored) };
   }
 }
 
 type TxnCurrent = readonly ({ value: Uint8Array; modRevision: number; createRevision: number } | null)[];
+
+/** What the version asked for shows of stored bytes. */
+async function readForm({ storedForm }: ServedResource, stored: StoredObject): Promise<StoredObject> {
+  return storedForm ? storedForm.read(stored) : stored;
+}
+
+async function storedBytes(resource: ServedResource, object: Draft<KubeObject>): Promise<Buffer> {
+  const { storedForm } = resource;
+  return encoded(resource, storedForm ? await storedForm.write(object) : (object as KubeObject));
+}
+
+function encoded({ custom, struct }: ServedResource, object: KubeObject, versioned = false): Buffer {
+  return (custom ? encodeObject : encodeStored)(object, struct, versioned);
+}
 
 function put(key: string, value: Uint8Array, ttlSeconds: number | undefined): StorageOp {
   return { type: 'put', key, value, ...(ttlSeconds !== undefined && { ttlSeconds }) };

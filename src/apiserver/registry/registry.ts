@@ -99,7 +99,7 @@ export class Registry {
   ): Promise<StoredObject> {
     const found = await this.deps.objects.get(storageKey(resource.storage, namespace, name));
     if (!found) throw notFound(about, name);
-    return found;
+    return resource.storedForm ? resource.storedForm.read(found) : found;
   }
 
   /** `object` is a draft of the stored version, with the request's defaults applied; it is used up. */

@@ -12,6 +12,7 @@ import {
   formatTime,
   goQuote,
   invalid,
+  invalidValue,
   type KubeObject,
   type NameValidator,
   nameIsDNSSubdomain,
@@ -22,8 +23,9 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
   validatePathSegmentName,
+  withoutEmptyContainers,
 } from '#apimachinery';
-import type { ServedResource } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
 
 const metadataPath = FieldPath.of('metadata');
 const maxGeneratedNameLength = 63;
@@ -69,6 +71,7 @@ export function beforeCreate(
 ): void {
   const { rules } = resource;
   const { metadata } = object;
+  checkCustomKind(resource, object);
   if (resource.namespaced) metadata.namespace = context.namespace;
   else delete metadata.namespace;
   if (rules.generation) metadata.generation = 1;
@@ -94,6 +97,7 @@ export function beforeUpdate(
 ): void {
   const { rules } = resource;
   const { metadata } = object;
+  checkCustomKind(resource, object);
   if (resource.namespaced) metadata.namespace ??= context.namespace;
   else delete metadata.namespace;
   if (old.metadata.generation === undefined) delete metadata.generation;
@@ -154,7 +158,7 @@ function prepareUpdate(
   if (special) special.prepare(object, old, context);
   else if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
   else if (hasSubresource(resource, 'status') && context.subresource === '') keepField(object, old, 'status');
-  if (rules.generation && generationRises(rules, object as KubeObject, old)) {
+  if (rules.generation && generationRises(resource, object as KubeObject, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
 }
@@ -179,7 +183,8 @@ function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): voi
   else object[key] = structuredClone(old[key]);
 }
 
-function generationRises(rules: KindRules, object: KubeObject, old: KubeObject): boolean {
+function generationRises({ rules, struct }: ServedResource, sent: KubeObject, old: KubeObject): boolean {
+  const object = withoutEmptyContainers(sent, struct);
   if (typeof rules.generation === 'object') return rules.generation.changed(object, old);
   const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
   const keys = new Set([...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key)));
@@ -195,6 +200,17 @@ function keepSystemFields(object: Draft<KubeObject>, old: KubeObject): void {
   if (old.metadata.deletionGracePeriodSeconds !== undefined && metadata.deletionGracePeriodSeconds === undefined) {
     metadata.deletionGracePeriodSeconds = old.metadata.deletionGracePeriodSeconds;
   }
+}
+
+/** What a body of a custom kind claims to be must be that kind. Upstream: customresource/validator.go ValidateTypeMeta. */
+function checkCustomKind(resource: ServedResource, object: Draft<KubeObject>): void {
+  if (!resource.custom) return;
+  const { kind = '', apiVersion = '' } = object;
+  const own = apiVersionText(resource);
+  const errors: FieldError[] = [];
+  if (kind !== resource.kind) errors.push(invalidValue(FieldPath.of('kind'), kind, `must be ${resource.kind}`));
+  if (apiVersion !== own) errors.push(invalidValue(FieldPath.of('apiVersion'), apiVersion, `must be ${own}`));
+  if (errors.length > 0) throw invalid({ group: resource.group, kind }, object.metadata.name ?? '', errors);
 }
 
 function refuse(resource: ServedResource, object: Draft<KubeObject>, errors: readonly FieldError[]): void {

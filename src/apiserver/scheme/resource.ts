@@ -7,6 +7,7 @@ import type { KindTable } from '#api/columns';
 import type { KindRules, SubresourceFacts } from '#api/kind';
 import { type Draft, type GroupVersionKind, type KubeObject, type StructNode, withoutNulls } from '#apimachinery';
 import type { CustomCodec } from '../custom/codec.ts';
+import type { StoredForm } from '../custom/stored-form.ts';
 
 /** JSON paths of plain names with a leading dot, as a definition gives them. */
 export interface ScalePaths {
@@ -43,6 +44,10 @@ export interface ServedResource {
   readonly custom: boolean;
   /** How bodies are read; custom kinds only. */
   readonly codec?: CustomCodec;
+  /** Between what is stored and this version; custom kinds only, each of whose versions is its own `storage`. */
+  readonly storedForm?: StoredForm;
+  /** Said with every answer. */
+  readonly deprecation?: string;
   /** Where its replicas stand; custom kinds with a scale subresource only. */
   readonly scale?: ScalePaths;
   /** How it is shown; custom kinds only. */

@@ -72,6 +72,11 @@ function typeMetaOf(
 ): { apiVersion: string; kind: string } {
   const text = mediaType === 'application/yaml' ? yamlToJson(Buffer.from(body).toString()).json : body;
   const found = readTypeMeta(text);
+  if (target.codec) {
+    // Nothing is completed: a custom resource has to say what it is.
+    if (found.kind) return found;
+    throw new InputError('json', `Object 'Kind' is missing in '${Buffer.from(body).toString()}'`);
+  }
   const own = apiVersionText(target);
   return { apiVersion: found.apiVersion || own, kind: found.kind || target.kind };
 }
@@ -133,7 +138,8 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     const free = options.bareErrors ?? false;
     if (free) checkAnyVersion(seen, target);
     const known = target.codec || target.struct.name === '' || isRegistered(seen);
-    if (!(same && known) && !free && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
+    // Of custom kinds, another one is refused by the validation, which names it.
+    if (!(same && known) && !free && !target.codec && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
     const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
     object.apiVersion = seen.apiVersion;
     object.kind = seen.kind;
@@ -223,6 +229,6 @@ function checkKind(object: Draft<KubeObject>, target: DecodeTarget): Draft<KubeO
     );
   }
   object.apiVersion = own;
-  object.kind = target.kind;
+  if (!target.codec) object.kind = target.kind;
   return object;
 }

@@ -82,7 +82,8 @@ export async function dispatch(
 ): Promise<ServerResponse> {
   checkPath(info, deps.scheme);
   const resource = deps.scheme.find(info.group, info.version, info.resource);
-  if (!resource) throw noSuchPath();
+  if (!resource) throw isBuiltin(info.group, deps.scheme) ? noSuchPath() : new PageNotFound();
+  if (resource.custom && !inScope(resource, info)) throw new PageNotFound();
   if (request.method === 'HEAD') throw noSuchMethod();
   if (info.verb === 'watch' && request.method !== 'GET') throw noSuchMethod();
   const name = info.parts[1] ?? '';
@@ -108,8 +109,19 @@ export async function dispatch(
   return handler(scope);
 }
 
+/** Whether the group's paths are laid out beforehand, and not as definitions come and go. */
+function isBuiltin(group: string, { groups }: Scheme): boolean {
+  return groups.some(each => each.name === group);
+}
+
+/** Namespaced kinds need a namespace, but for lists and watches over all of them; others must not have one. */
+function inScope({ namespaced }: ServedResource, { namespace, verb }: RequestInfo): boolean {
+  return namespaced ? namespace !== '' || verb === 'list' || verb === 'watch' : namespace === '';
+}
+
 /** Every request for a kind that is to go is told so. Upstream: APILifecycleDeprecated of k8s.io/api. */
-function deprecationOf({ group, version, kind }: ServedResource): string | undefined {
+function deprecationOf({ group, version, kind, deprecation }: ServedResource): string | undefined {
+  if (deprecation !== undefined) return deprecation;
   if (group !== '' || version !== 'v1') return undefined;
   if (kind === 'ComponentStatus') return 'v1 ComponentStatus is deprecated in v1.19+';
   if (kind !== 'Endpoints') return undefined;

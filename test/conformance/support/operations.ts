@@ -75,7 +75,12 @@ export interface Scenario {
   /** A new object of the kind; name and labels are set by the scenario, unless it has a name of its own. */
   make(index: number): Thing;
   /** A status to patch in, and to replace it with. */
-  readonly status?: { readonly patch: object; readonly replace: object };
+  readonly status?: {
+    readonly patch: object;
+    readonly replace: object;
+    /** True: a write to the status leaves metadata as it is, too. */
+    readonly keepsMetadata?: boolean;
+  };
   /** False: objects cannot be replaced (upstream's test does not either). */
   readonly replaces?: boolean;
   /** Called with a kind's operations and a living object before deletion begins. */
@@ -141,14 +146,14 @@ async function changed(
 async function statusChanged(
   operations: Operations,
   name: string,
-  { patch, replace }: NonNullable<Scenario['status']>,
+  { patch, replace, keepsMetadata }: NonNullable<Scenario['status']>,
 ): Promise<void> {
   const patched = await operations.patch(
     name,
     { metadata: { annotations: { patchedstatus: 'true' } }, status: patch },
     'Status',
   );
-  assert.equal(patched.metadata!.annotations!['patchedstatus'], 'true');
+  assert.equal(patched.metadata!.annotations!['patchedstatus'], keepsMetadata ? undefined : 'true');
   assertContains(patched['status'], patch);
   const read = await operations.read(name, 'Status');
   assertContains(read['status'], patch);

@@ -338,12 +338,36 @@ const all: readonly Macro[] = [
   optionalMap('optFlatMap'),
 ];
 
+/** cel.bind(name, value, expr): a value bound to a name in one expression. Not in every environment. */
+export const bind: Macro = {
+  name: 'bind',
+  arity: 3,
+  receiver: true,
+  expand(make, target, [arg, init, expr]) {
+    if (target?.kind !== 'ident' || target.name !== 'cel') return undefined;
+    const variable = arg as Expr;
+    if (variable.kind !== 'ident') {
+      throw new MacroError(variable.id, 'cel.bind() variable names must be simple identifiers');
+    }
+    return make.fold({
+      range: make.list(),
+      variable: '#unused',
+      accumulator: variable.name,
+      init: init as Expr,
+      condition: make.bool(false),
+      step: make.ident(variable.name),
+      result: expr as Expr,
+    });
+  },
+};
+
 const keyOf = (name: string, arity: number, receiver: boolean): string => `${name}:${arity}:${receiver}`;
 const byKey: ReadonlyMap<string, Macro> = new Map(
   all.map(macro => [keyOf(macro.name, macro.arity, macro.receiver), macro]),
 );
 
-/** The macro that a call names; undefined for an ordinary call. */
-export function findMacro(name: string, arity: number, receiver: boolean): Macro | undefined {
+/** The macro that a call names; undefined for an ordinary call. `bindings`: cel.bind is one. */
+export function findMacro(name: string, arity: number, receiver: boolean, bindings: boolean): Macro | undefined {
+  if (bindings && name === bind.name && arity === bind.arity && receiver) return bind;
   return byKey.get(keyOf(name, arity, receiver));
 }

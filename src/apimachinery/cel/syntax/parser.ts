@@ -50,6 +50,8 @@ class DepthFailure extends Error {}
 export interface ParseOptions {
   /** Field names in backticks. Kubernetes does not turn them on. */
   readonly escapedIdentifiers?: boolean;
+  /** `cel.bind(name, value, expression)` is understood. */
+  readonly bindings?: boolean;
 }
 
 /** Parses `text`; the tree is of use only if there are no issues. */
@@ -432,7 +434,7 @@ class Parser {
   }
 
   #call(id: number, name: string, args: readonly Expr[], target?: Expr): Expr {
-    const macro = findMacro(name, args.length, target !== undefined);
+    const macro = findMacro(name, args.length, target !== undefined, this.#options.bindings === true);
     if (macro === undefined) return this.#make.call(id, name, args, target);
     const offset = this.#make.offsetOf(id);
     try {

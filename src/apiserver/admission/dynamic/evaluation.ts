@@ -2,7 +2,7 @@
  * Expressions run against one request: its variables, the budget that they share, and errors in upstream's words.
  * Upstream: apiserver pkg/admission/plugin/cel/{activation,composition,condition}.go.
  */
-import type { Compiled } from '#api/admissionregistration/helpers';
+import type { CompiledExpression } from '#api/expressions';
 import type { KubeObject } from '#apimachinery';
 import {
   authorizerValue,
@@ -32,6 +32,12 @@ export class OutOfBudget extends Error {
   constructor() {
     super('validation failed due to running out of cost budget, no further validation rules will be run');
   }
+}
+
+/** An expression as it was written, and what compiling it gave. */
+export interface Compiled {
+  readonly text: string;
+  readonly compiled: CompiledExpression;
 }
 
 export type Outcome =
@@ -214,25 +220,25 @@ export class PolicyRun {
   };
 
   /** Throws OutOfBudget. */
-  async evaluate({ expression, program, problem }: Compiled): Promise<Outcome> {
-    if (program === undefined) return { error: `compilation error: ${problem}` };
-    const { value, error, cost } = await program.evaluateAsync(this.#lookup);
+  async evaluate({ text, compiled }: Compiled): Promise<Outcome> {
+    if (compiled.program === undefined) return { error: `compilation error: ${compiled.error}` };
+    const { value, error, cost } = await compiled.program.evaluateAsync(this.#lookup);
     this.#budget -= cost + this.#lazyCost;
     this.#lazyCost = 0;
     if (this.#budget < 0) throw new OutOfBudget();
-    if (error !== undefined) return { error: `expression '${expression}' resulted in error: ${error}` };
+    if (error !== undefined) return { error: `expression '${text}' resulted in error: ${error}` };
     return { value };
   }
 
   #variable(name: string): Value | undefined {
     const known = this.#computed.get(name);
     if (known !== undefined) return known;
-    const compiled = this.#compiled.get(name);
+    const compiled = this.#compiled.get(name)?.compiled;
     if (!compiled) return undefined;
     const shown = JSON.stringify(name);
     let value: Value;
     if (compiled.program === undefined) {
-      value = new CelError(`composited variable ${shown} fails to compile: ${compiled.problem}`);
+      value = new CelError(`composited variable ${shown} fails to compile: ${compiled.error}`);
     } else {
       const outcome = compiled.program.evaluate(this.#lookup);
       this.#lazyCost += outcome.cost;

@@ -2,9 +2,8 @@
  * Conditions that narrow a webhook or a policy beyond its rules. Upstream: apiserver
  * pkg/admission/plugin/webhook/matchconditions/matcher.go.
  */
-import { PolicyExpressions } from '#api/admissionregistration/helpers';
+import { AdmissionCompiler, resultTypes } from '#api/expressions';
 import type { KubeObject } from '#apimachinery';
-import { types } from '#apimachinery/cel';
 import { conditionsBudget, OutOfBudget, PolicyRun, type RequestValues } from './evaluation.ts';
 
 /** An error in a condition, where it refuses the request: its message is for the client. */
@@ -28,8 +27,12 @@ export function compileConditions(
   { fails, params: hasParams }: ConditionOptions,
 ): MatchConditions | undefined {
   if (!conditions?.length) return undefined;
-  const expressions = new PolicyExpressions({ params: hasParams });
-  const compiled = conditions.map(({ expression }) => expressions.compile(expression, [types.bool]));
+  const compiler = new AdmissionCompiler(false);
+  const variables = { params: hasParams, authorizer: true };
+  const compiled = conditions.map(({ expression: text }) => ({
+    text,
+    compiled: compiler.compile(text, variables, resultTypes.condition),
+  }));
   return async (values, params) => {
     const run = new PolicyRun(values, { params, variables: new Map(), budget: conditionsBudget });
     const errors: string[] = [];

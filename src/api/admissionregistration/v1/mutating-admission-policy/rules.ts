@@ -1,5 +1,6 @@
 /** MutatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
 import { type FieldError, FieldPath, invalidValue, required, semanticEqual } from '#apimachinery';
+import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicy, Mutation } from '../../../types.ts';
 import {
@@ -13,13 +14,17 @@ import {
   matchResourcesDefaults,
 } from '../../../validation/admission-rules.ts';
 import { checkChoice, checkGiven, type Errors } from '../../../validation/common.ts';
-import { PolicyExpressions } from '../../expressions.ts';
-import { objectType, patchListType } from '../../made-objects.ts';
 
 const path = FieldPath.of('spec');
 const fields = { JSONPatch: 'jsonPatch', ApplyConfiguration: 'applyConfiguration' } as const;
 
-function checkMutation(errors: Errors, at: FieldPath, mutation: Mutation, expressions: PolicyExpressions): void {
+function checkMutation(
+  errors: Errors,
+  at: FieldPath,
+  mutation: Mutation,
+  compiler: AdmissionCompiler,
+  params: boolean,
+): void {
   const { patchType } = mutation;
   if (patchType !== 'JSONPatch' && patchType !== 'ApplyConfiguration') {
     checkChoice(errors, at.child('patchType'), patchType, ['ApplyConfiguration', 'JSONPatch']);
@@ -29,10 +34,12 @@ function checkMutation(errors: Errors, at: FieldPath, mutation: Mutation, expres
   const other = patchType === 'JSONPatch' ? 'applyConfiguration' : 'jsonPatch';
   const own = mutation[name];
   if (!own) errors.push(required(at.child(name), `must be specified when patchType is ${patchType}`));
-  else if (!own.expression?.trim()) errors.push(required(at.child(name, 'expression')));
   else {
-    const wanted = patchType === 'JSONPatch' ? patchListType : objectType;
-    checkCompiled(errors, at.child(name, 'expression'), expressions.compile(own.expression, [wanted]));
+    const text = own.expression?.trim() ?? '';
+    const where = at.child(name, 'expression');
+    const variables = { params, authorizer: true, patchTypes: true };
+    if (text === '') errors.push(required(where));
+    else checkCompiled(errors, where, text, compiler.compile(text, variables, resultTypes[name]));
   }
   if (mutation[other]) {
     const text = `must not be specified when patchType is ${patchType}`;
@@ -45,8 +52,6 @@ function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy 
   const spec = policy.spec ?? {};
   checkGiven(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
   if (spec.paramKind) checkParamKind(errors, path.child('paramKind'), spec.paramKind);
-  const params = spec.paramKind !== undefined;
-  const expressions = new PolicyExpressions({ params, mutating: true });
   const match = path.child('matchConstraints');
   if (!spec.matchConstraints) errors.push(required(match));
   else {
@@ -59,13 +64,15 @@ function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy 
     old !== null &&
     semanticEqual(spec.paramKind, old.spec?.paramKind) &&
     semanticEqual(spec.matchConditions, old.spec?.matchConditions);
+  const params = spec.paramKind !== undefined;
   if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions, params);
-  checkVariables(errors, path.child('variables'), spec.variables, expressions);
+  const compiler = new AdmissionCompiler(true);
+  checkVariables(errors, path.child('variables'), spec.variables, compiler, params);
   const { mutations = [] } = spec;
   if (mutations.length === 0)
     errors.push(required(path.child('mutations'), 'mutations must contain at least one item'));
   mutations.forEach((mutation, i) => {
-    checkMutation(errors, path.child('mutations').index(i), mutation, expressions);
+    checkMutation(errors, path.child('mutations').index(i), mutation, compiler, params);
   });
   checkChoice(errors, path.child('reinvocationPolicy'), spec.reinvocationPolicy, ['IfNeeded', 'Never']);
   return errors;

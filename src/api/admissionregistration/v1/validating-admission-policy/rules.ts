@@ -9,8 +9,9 @@ import {
   required,
   semanticEqual,
 } from '#apimachinery';
-import { types } from '#apimachinery/cel';
+import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type { AuditAnnotation, ValidatingAdmissionPolicy, Validation } from '../../../types.ts';
 import {
   checkCompiled,
@@ -23,21 +24,33 @@ import {
 } from '../../../validation/admission-rules.ts';
 import { checkGiven, checkQualifiedName, type Errors } from '../../../validation/common.ts';
 import { internalList } from '../../../validation/internal-value.ts';
-import { PolicyExpressions } from '../../expressions.ts';
 
 const path = FieldPath.of('spec');
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 
-function checkValidation(errors: Errors, at: FieldPath, validation: Validation, expressions: PolicyExpressions): void {
+interface Expressions {
+  readonly compiler: AdmissionCompiler;
+  readonly params: boolean;
+}
+
+function checkValidation(
+  errors: Errors,
+  at: FieldPath,
+  validation: Validation,
+  { compiler, params }: Expressions,
+): void {
   const { expression = '', message = '', messageExpression = '', reason } = validation;
   if (expression.trim() === '') errors.push(required(at.child('expression'), 'expression is not specified'));
-  else checkCompiled(errors, at.child('expression'), expressions.compile(expression, [types.bool]));
+  else {
+    const compiled = compiler.compile(expression, { params, authorizer: true }, resultTypes.condition);
+    checkCompiled(errors, at.child('expression'), expression, compiled);
+  }
   const empty = 'must be non-empty if specified';
-  if (messageExpression && messageExpression.trim() === '') {
+  if (messageExpression.trim() !== '') {
+    const compiled = compiler.compile(messageExpression, { params, authorizer: false }, resultTypes.message);
+    checkCompiled(errors, at.child('messageExpression'), messageExpression, compiled);
+  } else if (messageExpression !== '') {
     errors.push(invalidValue(at.child('messageExpression'), messageExpression, empty));
-  } else if (messageExpression) {
-    const compiled = expressions.compile(messageExpression, [types.string], false);
-    checkCompiled(errors, at.child('messageExpression'), compiled);
   }
   if (message && message.trim() === '') errors.push(invalidValue(at.child('message'), message, empty));
   else if (/[\n\r]/.test(message.trim())) {
@@ -50,7 +63,8 @@ function checkAnnotation(
   errors: Errors,
   at: FieldPath,
   annotation: AuditAnnotation,
-  { policyName, expressions }: { readonly policyName: string; readonly expressions: PolicyExpressions },
+  policyName: string,
+  { compiler, params }: Expressions,
 ): void {
   const { key = '', valueExpression = '' } = annotation;
   if (policyName) checkQualifiedName(errors, at.child('key'), `${policyName}/${key}`);
@@ -60,8 +74,8 @@ function checkAnnotation(
   else if (byteLength(trimmed) > 5 * 1024) {
     errors.push(required(at.child('valueExpression'), 'must not exceed 5120 bytes in length'));
   } else {
-    const { problem } = expressions.compile(trimmed, [types.string, types.null]);
-    if (problem !== undefined) errors.push(invalidValue(at.child('valueExpression'), valueExpression, problem));
+    const compiled = compiler.compile(trimmed, { params, authorizer: true }, resultTypes.auditAnnotation);
+    checkCompiled(errors, at.child('valueExpression'), valueExpression, compiled);
   }
 }
 
@@ -70,8 +84,6 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
   const spec = policy.spec ?? {};
   checkGiven(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
   if (spec.paramKind) checkParamKind(errors, path.child('paramKind'), spec.paramKind);
-  const params = spec.paramKind !== undefined;
-  const expressions = new PolicyExpressions({ params });
   const match = path.child('matchConstraints');
   if (!spec.matchConstraints) errors.push(required(match));
   else {
@@ -82,8 +94,10 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
     old !== null &&
     semanticEqual(spec.paramKind, old.spec?.paramKind) &&
     semanticEqual(spec.matchConditions, old.spec?.matchConditions);
+  const params = spec.paramKind !== undefined;
   if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions, params);
-  checkVariables(errors, path.child('variables'), spec.variables, expressions);
+  const compiler = new AdmissionCompiler((spec.variables?.length ?? 0) > 0);
+  checkVariables(errors, path.child('variables'), spec.variables, compiler, params);
   const { validations = [], auditAnnotations = [] } = spec;
   if (validations.length === 0 && auditAnnotations.length === 0) {
     const text = 'validations or auditAnnotations must contain at least one item';
@@ -91,7 +105,7 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
     return errors;
   }
   validations.forEach((validation, i) => {
-    checkValidation(errors, path.child('validations').index(i), validation, expressions);
+    checkValidation(errors, path.child('validations').index(i), validation, { compiler, params });
   });
   const at = path.child('auditAnnotations');
   if (auditAnnotations.length > 20) {
@@ -100,7 +114,7 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
   }
   const keys = new Set<string>();
   auditAnnotations.forEach((annotation, i) => {
-    checkAnnotation(errors, at.index(i), annotation, { policyName: policy.metadata.name ?? '', expressions });
+    checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '', { compiler, params });
     if (keys.has(annotation.key)) errors.push(duplicate(at.index(i).child('key'), annotation.key));
     keys.add(annotation.key);
   });
@@ -114,6 +128,7 @@ export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy
     matchResourcesDefaults(spec.matchConstraints);
   },
   validate,
+  prepareStatus: keepAllButStatus,
   generation: true,
   allowUnconditionalUpdate: false,
 };

@@ -14,7 +14,14 @@ import {
   required,
   semanticEqual,
 } from '#apimachinery';
-import { hasDefaults, leniencyOf, type SchemaLeniency, validateOpenAPIV3Schema } from '#apimachinery/schema';
+import {
+  hasDefaults,
+  leniencyOf,
+  RuleValidator,
+  ruleChecker,
+  type SchemaLeniency,
+  validateOpenAPIV3Schema,
+} from '#apimachinery/schema';
 import { builtinTypes } from '../../../tables.ts';
 import type { CustomResourceDefinition } from '../../../types.ts';
 import { checkChoice, checkImmutable, type Errors, requireText } from '../../../validation/common.ts';
@@ -50,6 +57,8 @@ interface Options {
   readonly anyReviewVersion: boolean;
   readonly anyCaBundle: boolean;
   readonly old: InternalSpec | undefined;
+  /** Versions whose schemas stand as they were. */
+  readonly unchanged: ReadonlySet<string>;
 }
 
 export function isEstablished(crd: CustomResourceDefinition): boolean {
@@ -60,7 +69,7 @@ export function isEstablished(crd: CustomResourceDefinition): boolean {
 export function validateDefinition(crd: CustomResourceDefinition, old: CustomResourceDefinition | null): FieldError[] {
   const errors: Errors = [];
   if (!old) checkName(errors, crd);
-  checkSpec(errors, crd.spec, optionsOf(old));
+  checkSpec(errors, crd.spec, optionsOf(crd, old));
   if (old) checkChange(errors, crd, old);
   errors.push(...validateDefinitionStatus(crd));
   checkStored(errors, crd);
@@ -80,8 +89,10 @@ export function validateDefinitionStatus({ status }: CustomResourceDefinition): 
   return errors;
 }
 
-function optionsOf(old: CustomResourceDefinition | null): Options {
-  if (!old) return { withoutSchema: false, anyReviewVersion: false, anyCaBundle: true, old: undefined };
+function optionsOf(crd: CustomResourceDefinition, old: CustomResourceDefinition | null): Options {
+  const none = new Set<string>();
+  if (!old)
+    return { unchanged: none, withoutSchema: false, anyReviewVersion: false, anyCaBundle: true, old: undefined };
   const before = internalSpec(old.spec);
   const { conversion } = old.spec;
   const versions = conversion?.webhook?.conversionReviewVersions ?? [];
@@ -94,7 +105,16 @@ function optionsOf(old: CustomResourceDefinition | null): Options {
     anyReviewVersion: versions.length > 0 && !versions.some(version => reviewVersions.includes(version)),
     anyCaBundle: !isEstablished(old) || (Boolean(caBundle) && caBundleFault(caBundle!) !== undefined),
     old: before,
+    unchanged: unchangedSchemas(crd, old),
   };
+}
+
+function unchangedSchemas({ spec }: CustomResourceDefinition, old: CustomResourceDefinition): Set<string> {
+  const same = (spec.versions ?? []).filter(({ name, schema }) => {
+    const before = old.spec.versions.find(each => each.name === name);
+    return before !== undefined && semanticEqual(schema, before.schema);
+  });
+  return new Set(same.map(({ name }) => name));
 }
 
 function checkName(errors: Errors, { metadata, spec }: CustomResourceDefinition): void {
@@ -152,7 +172,11 @@ function checkSpec(errors: Errors, spec: Spec, options: Options): void {
   }
   checkNames(errors, path.child('names'), names);
   const anyStatus = [own, ...own.versions].some(each => each.subresources?.status);
-  checkSchema(errors, path.child('validation'), own, { options, status: anyStatus });
+  checkSchema(errors, path.child('validation'), own, {
+    options,
+    status: anyStatus,
+    version: own.versions[0]?.facts.name,
+  });
   checkSubresources(errors, path.child('subresources'), own.subresources);
   own.columns?.forEach((column, i) => checkColumn(errors, path.child('additionalPrinterColumns').index(i), column));
   checkSelectable(errors, path, own, options.old?.selectableFields, {
@@ -180,7 +204,7 @@ function checkVersions(errors: Errors, spec: Spec, own: InternalSpec, options: O
     const status = Boolean((perVersion ? version : own).subresources?.status);
     refuseJoined(errors, place.child('name'), facts.name ?? '', isDNS1035Label(facts.name ?? ''));
     checkDeprecation(errors, place, facts);
-    checkSchema(errors, place.child('schema'), version, { options, status });
+    checkSchema(errors, place.child('schema'), version, { options, status, version: facts.name });
     checkSubresources(errors, place.child('subresources'), version.subresources);
     version.columns?.forEach((column, n) => {
       checkColumn(errors, place.child('additionalPrinterColumns').index(n), column);
@@ -207,7 +231,7 @@ function checkSchema(
   errors: Errors,
   at: FieldPath,
   { validation }: Shared,
-  { options, status }: { options: Options; status: boolean },
+  { options, status, version }: { options: Options; status: boolean; version: string | undefined },
 ): void {
   const schema = validation?.openAPIV3Schema;
   if (!schema) return;
@@ -216,6 +240,12 @@ function checkSchema(
     objectMeta,
     statusSubresource: status,
     ...(options.lenient && { lenient: options.lenient }),
+    rules: root => ruleChecker(root, { expressionsAccepted: version !== undefined && options.unchanged.has(version) }),
+    checkDefaultRules: (part, value, place) => {
+      const rules = RuleValidator.of(part.raw, part.raw === schema);
+      const updated = rules?.validate(value, value, { path: place }) ?? [];
+      return updated.length > 0 ? updated : (rules?.validate(value, undefined, { path: place }) ?? []);
+    },
   });
   errors.push(...found);
 }

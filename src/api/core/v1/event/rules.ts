@@ -5,8 +5,12 @@ import {
   FieldPath,
   invalidValue,
   isDNS1123Subdomain,
+  nameIsDNSSubdomain,
   required,
   semanticEqual,
+  validateKubeFinalizers,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
 } from '#apimachinery';
 import type { KindRules, RuleContext } from '../../../kind.ts';
 import type { Event } from '../../../types.ts';
@@ -98,8 +102,14 @@ function validate(event: Event, old: Event | null, context: RuleContext): FieldE
   const isCore = (context.groupVersion ?? 'v1') === 'v1';
   checkEvent(errors, event, isCore);
   if (isCore) return errors;
-  if (!old) checkNew(errors, event);
-  else {
+  const metadata = at('metadata');
+  if (!old) {
+    errors.push(...validateObjectMeta(event.metadata, true, nameIsDNSSubdomain, metadata));
+    errors.push(...validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
+    checkNew(errors, event);
+  } else {
+    errors.push(...validateObjectMetaUpdate(event.metadata, old.metadata, metadata));
+    errors.push(...validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
     if (!semanticEqual(event.series, old.series)) checkSeries(errors, event);
     checkUnchanged(errors, event, old);
   }

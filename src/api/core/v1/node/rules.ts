@@ -6,11 +6,13 @@ import {
   FieldPath,
   forbiddenField,
   goQuote,
+  internalFieldError,
   invalidValue,
   isConfigMapKey,
   isValidCIDRForLegacyField,
   nameIsDNSLabel,
   nameIsDNSSubdomain,
+  parseCidr,
   semanticEqual,
 } from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
@@ -66,8 +68,13 @@ function checkNode(errors: Errors, node: Node): void {
     errors.push(...isValidCIDRForLegacyField(path.index(i), range));
   });
   if (ranges.length < 2) return;
-  const families = new Set(ranges.map(range => range.includes(':')));
-  if (families.size < 2 || ranges.length > 2) {
+  const wrong = ranges.findIndex(range => parseCidr(range) === undefined);
+  if (wrong >= 0) {
+    const why = `invalid CIDR[${wrong}]: <nil> (invalid CIDR address: ${ranges[wrong]})`;
+    errors.push(internalFieldError(path, `invalid PodCIDRs. failed to check with dual stack with error:${why}`));
+  }
+  const families = new Set(ranges.map(range => parseCidr(range)?.address.colons));
+  if (wrong >= 0 || families.size < 2 || ranges.length > 2) {
     errors.push(invalidValue(path, ranges, 'may specify no more than one CIDR for each IP family'));
   }
 }
@@ -142,9 +149,9 @@ function validate(node: Node, old: Node | null): FieldError[] {
 export const nodeRules: KindRules<Node> = {
   defaults(draft) {
     const { spec: own, status } = draft;
-    // podCIDR and the first of podCIDRs are one field.
-    if (own?.podCIDR && !own.podCIDRs?.length) own.podCIDRs = [own.podCIDR];
-    else if (own?.podCIDR && own.podCIDRs) own.podCIDRs[0] = own.podCIDR;
+    // podCIDR and the first of podCIDRs are one field; where they differ the single one counts.
+    if (own?.podCIDR && own.podCIDR !== own.podCIDRs?.[0]) own.podCIDRs = [own.podCIDR];
+    if (own && !own.podCIDR && own.podCIDRs?.[0]) own.podCIDR = own.podCIDRs[0];
     if (!status) return;
     roundResources(status.capacity);
     if (status.capacity && !status.allocatable) status.allocatable = structuredClone(status.capacity);

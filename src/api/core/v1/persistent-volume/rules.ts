@@ -1,11 +1,11 @@
 /** PersistentVolumes. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/persistentvolume. */
-import { type Draft, type FieldError, FieldPath, forbiddenField, formatTime, semanticEqual } from '#apimachinery';
+import { type Draft, type FieldError, FieldPath, forbiddenField, formatTime } from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
 import { keepSpec } from '../../../strategies.ts';
 import type { PersistentVolume, PersistentVolumeSpec, VolumeNodeAffinity } from '../../../types.ts';
 import { checkImmutable, type Errors } from '../../../validation/common.ts';
-import { internalText, invalidInternal } from '../../../validation/internal-value.ts';
+import { internalEqual, internalText, invalidInternal } from '../../../validation/internal-value.ts';
 import { checkVolumeSpec, type VolumeSpecOptions } from '../../../validation/persistent-volumes.ts';
 import { hasInvalidTermValues } from '../../../validation/pod-specs.ts';
 import { unifiedDiff } from '../../../validation/unified-diff.ts';
@@ -41,8 +41,8 @@ function checkSource(errors: Errors, now: PersistentVolumeSpec, before: Persiste
     source['csi'] = csi;
   }
   const old = sourceOf(before);
-  if (semanticEqual(source, old)) return;
   const type = 'core.PersistentVolumeSource';
+  if (internalEqual(type, source, old)) return;
   const diff = unifiedDiff(internalText(type, old), internalText(type, source));
   const text = `spec.persistentvolumesource is immutable after creation\n${diff}`;
   errors.push(forbiddenField(path.child('persistentvolumesource'), text));
@@ -53,8 +53,10 @@ function stable(affinity: VolumeNodeAffinity | undefined, like: VolumeNodeAffini
     const other = like?.required?.nodeSelectorTerms?.[i];
     const rename = (list: typeof term.matchExpressions, others: typeof term.matchExpressions) =>
       list?.map((each, j) => {
-        const key = others?.[j]?.key;
-        return key !== undefined && stableLabel[each.key] === key ? { ...each, key } : each;
+        const other = others?.[j];
+        const key = other?.key ?? '';
+        // Upstream's table answers the empty label for those that it does not know.
+        return other && (stableLabel[each.key] ?? '') === key ? { ...each, key } : each;
       });
     return {
       ...term,
@@ -75,7 +77,10 @@ function checkUpdate(errors: Errors, volume: PersistentVolume, old: PersistentVo
   const before = old.spec;
   checkSource(errors, spec, before);
   checkImmutable(errors, FieldPath.of('volumeMode'), spec.volumeMode, before.volumeMode);
-  if (before.nodeAffinity && !semanticEqual(spec.nodeAffinity, stable(before.nodeAffinity, spec.nodeAffinity))) {
+  if (
+    before.nodeAffinity &&
+    !internalEqual('core.VolumeNodeAffinity', spec.nodeAffinity, stable(before.nodeAffinity, spec.nodeAffinity))
+  ) {
     const text = 'field is immutable, except for updating from beta label to GA';
     errors.push(invalidInternal(FieldPath.of('nodeAffinity'), 'core.VolumeNodeAffinity', spec.nodeAffinity, text));
   }

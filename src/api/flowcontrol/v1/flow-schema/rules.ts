@@ -10,6 +10,7 @@ import {
   required,
 } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type {
   FlowcontrolV1Subject,
   FlowSchema,
@@ -173,6 +174,7 @@ export const flowSchemaRules: KindRules<FlowSchema> = {
     if (spec && !spec.matchingPrecedence) spec.matchingPrecedence = 1000;
   },
   validate,
+  prepareStatus: keepAllButStatus,
   generation: true,
   allowUnconditionalUpdate: false,
 };

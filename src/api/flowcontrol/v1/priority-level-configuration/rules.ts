@@ -1,6 +1,7 @@
 /** PriorityLevelConfigurations. Upstream: pkg/apis/flowcontrol/{v1/defaults.go,validation}, pkg/registry/flowcontrol. */
 import { type FieldError, FieldPath, forbiddenField, invalidValue, notSupported, required } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type {
   LimitedPriorityLevelConfiguration,
   LimitResponse,
@@ -107,6 +108,7 @@ export const priorityLevelConfigurationRules: KindRules<PriorityLevelConfigurati
     if (!queuing.queueLengthLimit) queuing.queueLengthLimit = 50;
   },
   validate,
+  prepareStatus: keepAllButStatus,
   generation: true,
   allowUnconditionalUpdate: false,
 };

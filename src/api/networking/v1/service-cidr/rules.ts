@@ -1,6 +1,7 @@
 /** ServiceCIDRs. Upstream: pkg/apis/networking/validation, pkg/registry/networking/servicecidr/strategy.go. */
 import { type FieldError, FieldPath, invalidValue, isValidCIDR, parseCidr, required } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type { ServiceCIDR } from '../../../types.ts';
 import type { Errors } from '../../../validation/common.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
@@ -48,4 +49,8 @@ function validate(service: ServiceCIDR, old: ServiceCIDR | null): FieldError[] {
   return errors;
 }
 
-export const serviceCIDRRules: KindRules<ServiceCIDR> = { validate, allowUnconditionalUpdate: true };
+export const serviceCIDRRules: KindRules<ServiceCIDR> = {
+  validate,
+  prepareStatus: keepAllButStatus,
+  allowUnconditionalUpdate: true,
+};

@@ -12,12 +12,11 @@ export const deviceClassRules: KindRules<DeviceClass> = {
   validate({ spec }, before) {
     const errors: Errors = [];
     const path = FieldPath.of('spec');
-    // What stands there unchanged is held to what was allowed when it was written.
-    const kept = (name: 'selectors' | 'config'): boolean =>
-      before !== null && semanticEqual(spec[name], before.spec[name]);
-    checkSelectors(errors, path.child('selectors'), spec.selectors, kept('selectors'));
+    // What stands there unchanged may be larger than what is written now.
+    const stored = before !== null && semanticEqual(spec.config, before.spec.config);
+    checkSelectors(errors, path.child('selectors'), spec.selectors);
     checkList(errors, path.child('config'), spec.config, 32, (config, at) => {
-      checkDeviceConfiguration(errors, at, config, kept('config'));
+      checkDeviceConfiguration(errors, at, config, stored);
     });
     const name = spec.extendedResourceName;
     if (name !== undefined && !isExtendedResource(name)) {

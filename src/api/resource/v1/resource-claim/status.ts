@@ -15,7 +15,7 @@ import {
   validateConditions,
 } from '#apimachinery';
 import type { RuleContext } from '../../../kind.ts';
-import { keepSpec } from '../../../strategies.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type {
   AllocatedDeviceStatus,
   AllocationResult,
@@ -65,7 +65,7 @@ function allocatedIds(claim: ResourceClaim): Set<string> {
 
 /** What drivers said of devices that the claim has lost goes with them. */
 export function prepareClaimStatus(draft: Draft<ResourceClaim>, old: ResourceClaim): void {
-  keepSpec(draft, old);
+  keepAllButStatus(draft, old);
   const { status } = draft;
   if (!status?.devices) return;
   const lost = allocatedIds(old);

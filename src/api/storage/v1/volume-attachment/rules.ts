@@ -11,6 +11,7 @@ import {
 } from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type { VolumeAttachment } from '../../../types.ts';
 import { checkImmutable, checkObjectName, type Errors, maxInt32 } from '../../../validation/common.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
@@ -68,5 +69,6 @@ export const volumeAttachmentRules: KindRules<VolumeAttachment> = {
     if (inline.hostPath) inline.hostPath.type ??= '';
   },
   validate,
+  prepareStatus: keepAllButStatus,
   allowUnconditionalUpdate: false,
 };

@@ -1,0 +1,62 @@
+/**
+ * The types that mutations make: `Object`, whose every field has a type of its own name, and `JSONPatch`. Upstream:
+ * k8s.io/apiserver pkg/cel/mutation/{typeresolver,jsonpatch}.go, pkg/cel/mutation/dynamic/objects.go.
+ */
+import {
+  CelError,
+  type Environment,
+  jsonPatchLibrary,
+  newBaseEnvironment,
+  ObjectValue,
+  type StructTypes,
+  structType,
+  type Type,
+  types,
+  type Value,
+} from '#apimachinery/cel';
+import { once } from './base.ts';
+
+const objectName = 'Object';
+const patchName = 'JSONPatch';
+
+/** A struct that an expression made: fields by name, in the order in which they were written. */
+export class MadeStruct extends ObjectValue {
+  readonly type: Type;
+  readonly fields: ReadonlyMap<string, Value>;
+
+  constructor(name: string, fields: ReadonlyMap<string, Value>) {
+    super();
+    this.type = structType(name);
+    this.fields = fields;
+  }
+
+  /** As upstream, which compares these by identity alone. */
+  override equals(other: ObjectValue): boolean {
+    return other === this;
+  }
+}
+
+const patchFields: ReadonlyMap<string, Type> = new Map([
+  ...['op', 'path', 'from'].map((name): [string, Type] => [name, types.string]),
+  ['value', types.dyn],
+]);
+
+const patchTypes: StructTypes = {
+  has: name => name === patchName || name === objectName || name.startsWith(`${objectName}.`),
+  field(name, field) {
+    if (name === patchName) return patchFields.get(field);
+    return patchTypes.has(name) ? types.dyn : undefined;
+  },
+  construct(name, fields) {
+    for (const field of name === patchName ? ['op', 'path', 'from'] : []) {
+      const value = fields.get(field);
+      if (value === undefined || typeof value === 'string') continue;
+      return new CelError(`unexpected type ${typeof value} for JSONPatchType '${field}' field`);
+    }
+    return new MadeStruct(name, fields);
+  },
+};
+
+export const patchEnvironment: () => Environment = once(() =>
+  newBaseEnvironment([jsonPatchLibrary]).with({ structs: patchTypes }),
+);

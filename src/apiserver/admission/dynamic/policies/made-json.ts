@@ -1,0 +1,45 @@
+/**
+ * What the expressions of mutating policies made, checked and as JSON. Upstream: apiserver
+ * pkg/cel/mutation/dynamic/objects.go.
+ */
+import { MadeStruct } from '#api/expressions';
+import { ListValue, MapValue, type Value } from '#apimachinery/cel';
+
+/** Why the types of an object's parts are not named after their places; undefined when they are. */
+export function misnamed(value: Value, path: readonly string[] = ['Object']): string | undefined {
+  const problems: string[] = [];
+  const check = (each: Value, at: readonly string[]): void => {
+    if (each instanceof MadeStruct) {
+      const expected = at.join('.');
+      if (each.type.name !== expected) {
+        problems.push(
+          `unexpected type name "${each.type.name}", expected "${expected}", which matches field name path from root Object type`,
+        );
+      }
+      for (const [name, field] of each.fields) check(field, [...at, name]);
+    } else if (each instanceof ListValue) for (const item of each) check(item, at);
+    else if (each instanceof MapValue) for (const key of each.keys()) check(each.find(key)!, at);
+  };
+  check(value, path);
+  return problems.length > 0 ? problems.join('\n') : undefined;
+}
+
+/** A value as JSON. Throws for what has no such form. */
+export function jsonOf(value: Value): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number')
+    return value;
+  if (typeof value === 'bigint') return Number(value);
+  if (value instanceof MadeStruct)
+    return Object.fromEntries([...value.fields].map(([name, each]) => [name, jsonOf(each)]));
+  if (value instanceof ListValue) return [...value].map(jsonOf);
+  if (value instanceof MapValue) {
+    return Object.fromEntries(
+      [...value.keys()].map(key => {
+        if (typeof key !== 'string') throw new Error(`map key ${JSON.stringify(String(key))} is not string`);
+        return [key, jsonOf(value.find(key)!)];
+      }),
+    );
+  }
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  throw new Error('unsupported conversion to JSON');
+}
