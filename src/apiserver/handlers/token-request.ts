@@ -9,11 +9,13 @@ import {
   type FieldError,
   FieldPath,
   formatTime,
+  goQuote,
   invalid,
   invalidValue,
   type KubeObject,
   notFound,
   parseApiVersion,
+  validatePathSegmentName,
 } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
@@ -49,24 +51,26 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
     if (!account) throw notFound(scope.about, name);
     if (metadata.uid && metadata.uid !== account.metadata.uid) {
-      const detail = `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${account.metadata.uid})`;
-      throw conflict({ group: kind.group, resource: kind.kind }, name, detail);
+      const text = `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${account.metadata.uid})`;
+      throw conflict({ group: kind.group, resource: kind.kind }, name, text);
     }
+    spec.expirationSeconds ??= defaultSeconds;
     const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
     const attributes = admissionAttributes(scope, more);
     await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
-    (await scope.deps.admission.validate(attributes, request as unknown as KubeObject))?.release?.();
     if (!spec.audiences?.length) spec.audiences = [...tokens.audiences];
     metadata.name = name;
     metadata.namespace = namespace;
+    metadata.uid = account.metadata.uid!;
     const nowMs = scope.deps.clock.now();
     metadata.creationTimestamp = formatTime(nowMs);
-    metadata.uid = account.metadata.uid!;
-    spec.expirationSeconds ??= defaultSeconds;
+    delete request.status;
     const errors = validate(spec.expirationSeconds);
     if (errors.length > 0) throw invalid(kind, '', errors);
+    (await scope.deps.admission.validate(attributes, request as unknown as KubeObject))?.release?.();
     const binding = await bindingOf(scope, spec.boundObjectRef, lookup);
-    const extended = binding.pod !== undefined && spec.expirationSeconds === injectedSeconds;
+    const forServer = spec.audiences.every(audience => tokens.audiences.includes(audience));
+    const extended = binding.pod !== undefined && spec.expirationSeconds === injectedSeconds && forServer;
     const token = tokens.issue({
       account,
       ...binding,
@@ -98,6 +102,13 @@ function validate(seconds: number): FieldError[] {
   return [];
 }
 
+/** As upstream's stores refuse names that no key can have. */
+function checkName(name: string): void {
+  if (name === '') throw badRequest('Name parameter required.');
+  const [wrong] = validatePathSegmentName(name, false);
+  if (wrong !== undefined) throw badRequest(`Name parameter invalid: ${goQuote(name)}: ${wrong}`);
+}
+
 async function bindingOf(
   scope: Scope,
   ref: Draft<TokenRequest>['spec']['boundObjectRef'],
@@ -107,17 +118,16 @@ async function bindingOf(
   const { namespace, name: account } = scope;
   const { group, version } = parseApiVersion(ref.apiVersion ?? '');
   const name = ref.name ?? '';
-  const find = async (resource: string, inNamespace: string) => {
+  const find = async (resource: string, inNamespace: string): Promise<KubeObject> => {
+    checkName(name);
     const found = await lookup.get('', resource, inNamespace, name);
     if (!found) throw notFound({ group: '', resource }, name);
-    if (ref.uid && ref.uid !== found.metadata.uid) {
-      throw conflict(
-        { group, resource: ref.kind ?? '' },
-        name,
-        `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
-      );
-    }
     return found;
+  };
+  const same = <T extends KubeObject>(found: T): T => {
+    if (!ref.uid || ref.uid === found.metadata.uid) return found;
+    const text = `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`;
+    throw conflict({ group, resource: ref.kind ?? '' }, name, text);
   };
   if (group === '' && ref.kind === 'Pod') {
     const pod = (await find('pods', namespace)) as unknown as Pod;
@@ -126,14 +136,16 @@ async function bindingOf(
         `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
       );
     }
+    same(pod);
     const { nodeName } = pod.spec;
     if (!nodeName) return { pod };
     const node = (await lookup.get('', 'nodes', '', nodeName)) as unknown as Node | undefined;
     return { pod, node: { name: nodeName, ...(node?.metadata.uid && { uid: node.metadata.uid }) } };
   }
-  if (group === '' && ref.kind === 'Secret') return { secret: (await find('secrets', namespace)) as unknown as Secret };
+  if (group === '' && ref.kind === 'Secret')
+    return { secret: same((await find('secrets', namespace)) as unknown as Secret) };
   if (group === '' && ref.kind === 'Node') {
-    const node = await find('nodes', '');
+    const node = same(await find('nodes', ''));
     return { node: { name, uid: node.metadata.uid! } };
   }
   throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`);
