@@ -147,7 +147,7 @@ export function statusBounds(
   const limit = Number(counts[bound] ?? 0);
   return names
     .filter(name => Number(counts[name] ?? 0) > limit)
-    .map(name => invalidValue(statusPath.child(name), counts[name], text));
+    .map(name => invalidValue(statusPath.child(name), counts[name] ?? 0, text));
 }
 
 /** A collision count only rises. */
