@@ -165,7 +165,10 @@ export const nodeRules: KindRules<Node> = {
     keepStatus(draft, old);
     if (!old.spec?.configSource) delete draft.spec?.configSource;
   },
-  prepareStatus: keepSpec,
+  prepareStatus(draft, old) {
+    keepSpec(draft, old);
+    if (!old.status?.config) delete draft.status?.config;
+  },
   validate,
   validateStatus(node, old) {
     const errors: Errors = [];

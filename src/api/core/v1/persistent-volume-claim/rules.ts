@@ -5,7 +5,10 @@ import {
   FieldPath,
   forbiddenField,
   invalidValue,
+  isQualifiedName,
+  notSupported,
   parseQuantity,
+  required,
   selectorHasInvalidLabelValue,
   semanticEqual,
 } from '#apimachinery';
@@ -13,10 +16,10 @@ import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
 import { keepStatus } from '../../../strategies.ts';
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../../types.ts';
-import { checkImmutable, type Errors, sortedKeys } from '../../../validation/common.ts';
+import { checkImmutable, type Errors, refuseEach, sortedKeys } from '../../../validation/common.ts';
 import { internalText } from '../../../validation/internal-value.ts';
 import { checkClaimSpec } from '../../../validation/persistent-volume-claims.ts';
-import { checkBasicResource } from '../../../validation/resources.ts';
+import { checkBasicResource, checkQuantityValue, isNativeResource } from '../../../validation/resources.ts';
 import { unifiedDiff } from '../../../validation/unified-diff.ts';
 
 const path = FieldPath.of('spec');
@@ -113,6 +116,44 @@ function validate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim | nul
   return errors;
 }
 
+const status = FieldPath.of('status');
+const resizeStatuses = [
+  ...['ControllerResizeInProgress', 'ControllerResizeInfeasible'],
+  ...['NodeResizeInProgress', 'NodeResizeInfeasible', 'NodeResizePending'],
+];
+
+/** Names of resources that a claim may have: storage, or one with a domain that is not Kubernetes's. */
+function checkResourceKey(errors: Errors, at: FieldPath, name: string): boolean {
+  const texts = isQualifiedName(name);
+  refuseEach(errors, at, name, texts);
+  if (texts.length > 0) return false;
+  if (!isNativeResource(name) || name === 'storage') return true;
+  errors.push(notSupported(at, name, ['storage']));
+  return false;
+}
+
+function validateStatus(claim: PersistentVolumeClaim): FieldError[] {
+  const errors: Errors = [];
+  const { capacity = {}, allocatedResources = {}, allocatedResourceStatuses = {} } = claim.status ?? {};
+  if (!claim.spec.accessModes?.length) errors.push(required(FieldPath.of('Spec', 'accessModes')));
+  for (const name of sortedKeys(capacity)) {
+    checkBasicResource(errors, status.child('capacity').key(name), capacity[name]!);
+  }
+  for (const name of sortedKeys(allocatedResourceStatuses)) {
+    const at = status.child('allocatedResourceStatuses');
+    checkResourceKey(errors, at, name);
+    if (!resizeStatuses.includes(allocatedResourceStatuses[name]!)) errors.push(notSupported(at, name, resizeStatuses));
+  }
+  for (const name of sortedKeys(allocatedResources)) {
+    const at = status.child('allocatedResources');
+    if (!checkResourceKey(errors, at, name)) continue;
+    const before = errors.length;
+    checkBasicResource(errors, at.key(name), allocatedResources[name]!);
+    if (errors.length === before) checkQuantityValue(errors, at.key(name), 'storage', allocatedResources[name]!);
+  }
+  return errors;
+}
+
 export const persistentVolumeClaimRules: KindRules<PersistentVolumeClaim> = {
   defaults(draft) {
     const { spec } = draft;
@@ -131,14 +172,7 @@ export const persistentVolumeClaimRules: KindRules<PersistentVolumeClaim> = {
     prepare(draft.spec, old.spec);
   },
   validate,
-  validateStatus({ status }) {
-    const errors: Errors = [];
-    const capacity = (status?.capacity ?? {}) as Readonly<Record<string, string>>;
-    for (const name of sortedKeys(capacity)) {
-      checkBasicResource(errors, FieldPath.of('status', 'capacity').key(name), capacity[name]!);
-    }
-    return errors;
-  },
+  validateStatus,
   selectableFields: { names: ['name'], read: claim => ({ name: claim.metadata.name ?? '' }) },
   allowUnconditionalUpdate: true,
 };

@@ -46,7 +46,7 @@ export const podEphemeralContainers: SubresourceRules<Pod> = {
     checkAnnotationUpdates(errors, pod, old);
     if (old.metadata.annotations?.[mirrorAnnotation] !== undefined) {
       const text = 'static pods do not support ephemeral containers';
-      return [{ ...forbiddenField(FieldPath.root, text), field: '' }];
+      return [{ ...forbiddenField(FieldPath.root, text), field: '[]' }];
     }
     checkKept(errors, pod.spec, old.spec);
     return errors;

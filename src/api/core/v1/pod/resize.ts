@@ -19,8 +19,8 @@ type Amounts = Readonly<Record<string, string>> | undefined;
 const specPath = FieldPath.of('spec');
 const lists = ['containers', 'initContainers'] as const;
 
-/** A refusal of the whole, which names no field. */
-const refusal = (text: string): FieldError => ({ ...forbiddenField(FieldPath.root, text), field: '' });
+/** A refusal of the whole: upstream's path is one empty name, which prints so. */
+const refusal = (text: string): FieldError => ({ ...forbiddenField(FieldPath.root, text), field: '[]' });
 
 /** The old containers with the new resources; the new ones as they are when they were renamed or reordered. */
 function withResources(now: readonly Container[] = [], old: readonly Container[] = []): readonly Container[] {

@@ -12,6 +12,13 @@ import {
 import type { ContainerStatus, Pod, PodSpec, PodStatus } from '../../../types.ts';
 import { checkImmutable, checkObjectName, checkQualifiedName, type Errors } from '../../../validation/common.ts';
 import { checkAnnotationUpdates } from '../../../validation/pods.ts';
+import {
+  checkAllocatedStatuses,
+  checkClaimStatuses,
+  checkExtendedClaimStatus,
+  checkStatusUsers,
+  dropDisabledStatusFields,
+} from './container-status.ts';
 
 const path = FieldPath.of('status');
 const systemConditions = ['PodScheduled', 'Ready', 'Initialized'];
@@ -86,6 +93,7 @@ export function syncPodIPs(status: Draft<PodStatus> | undefined): void {
 
 /** The class, decided at creation, and generations that the writer left out stay as they were. */
 export function keepServerStatus(status: Draft<PodStatus>, old: PodStatus = {}): void {
+  dropDisabledStatusFields(status, old);
   if (!status.qosClass && old.qosClass) status.qosClass = old.qosClass;
   if (!status.observedGeneration && old.observedGeneration) status.observedGeneration = old.observedGeneration;
   const before = [...(old.conditions ?? [])];
@@ -120,11 +128,15 @@ export function validatePodStatus(pod: Pod, old: Pod): FieldError[] {
   for (const list of lists) checkTransitions(errors, path.child(list), status[list], before[list], spec);
   const ephemeral = 'ephemeralContainerStatuses';
   checkTransitions(errors, path.child(ephemeral), status[ephemeral], before[ephemeral]);
+  checkClaimStatuses(errors, pod.spec, status);
+  checkExtendedClaimStatus(errors, pod.spec, status);
   checkAddresses(errors, path.child('podIPs'), status.podIPs, before.podIPs);
   const { hostIPs = [] } = status;
   if (hostIPs.length > 0 && (status.hostIP ?? '') !== hostIPs[0]!.ip) {
     errors.push(invalidValue(path.child('hostIPs').index(0).child('ip'), hostIPs[0]!.ip, 'must be equal to `hostIP`'));
   }
   checkAddresses(errors, path.child('hostIPs'), hostIPs, before.hostIPs);
+  checkStatusUsers(errors, pod.spec, status);
+  checkAllocatedStatuses(errors, pod.spec, status);
   return errors;
 }

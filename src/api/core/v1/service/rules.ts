@@ -77,7 +77,8 @@ export const serviceRules: KindRules<Service> = {
   },
   prepareStatus: keepSpec,
   canonicalize({ spec }) {
-    // Upstream fills it whenever it reads a Service that lacks it.
+    // Upstream fills and drops these whenever it reads a Service.
+    if (spec.type === 'ExternalName') delete spec.internalTrafficPolicy;
     if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
   },
   validate: validateService,
