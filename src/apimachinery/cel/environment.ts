@@ -39,7 +39,7 @@ export interface EnvironmentOptions {
   readonly bindings?: boolean;
   /** Names in backticks. */
   readonly escapedIdentifiers?: boolean;
-  /** Lists and maps whose elements have different types are lists and maps of dyn, not faults. */
+  /** Literals of lists and maps may have elements of different types; without it they may only in format(). */
   readonly mixedLiterals?: boolean;
   /** Literals of times, durations and regular expressions are checked when compiling. */
   readonly validateLiterals?: boolean;
@@ -48,7 +48,13 @@ export interface EnvironmentOptions {
 /** What came of compiling: a program, or faults as cel-go prints them. */
 export type Compilation =
   | { readonly program: Program; readonly resultType: Type; readonly issues?: undefined }
-  | { readonly program?: undefined; readonly resultType?: undefined; readonly issues: string };
+  | {
+      readonly program?: undefined;
+      readonly resultType?: undefined;
+      readonly issues: string;
+      /** `program`: the expression is right, but constants in it are not; the issues tell so. */
+      readonly failed: 'compilation' | 'program';
+    };
 
 export interface EvaluateOptions {
   /** Ends the evaluation beyond this cost. Default: {@link perCallLimit}. */
@@ -97,12 +103,12 @@ export class Environment {
   compile(text: string): Compilation {
     const { escapedIdentifiers = false, bindings = false, mixedLiterals = false } = this.#options;
     const { parsed, issues } = parse(text, { escapedIdentifiers, bindings });
-    if (issues.count > 0) return { issues: issues.toString() };
-    const checked = check(parsed, this.#scope, issues, mixedLiterals);
+    if (issues.count > 0) return { issues: issues.toString(), failed: 'compilation' };
+    const checked = check(parsed, this.#scope, issues);
     if (issues.count === 0 && this.#options.validateLiterals !== false) {
-      validateLiterals(checked, issues);
+      validateLiterals(checked, issues, mixedLiterals);
     }
-    if (issues.count > 0) return { issues: issues.toString() };
+    if (issues.count > 0) return { issues: issues.toString(), failed: 'compilation' };
     try {
       const { structs } = this.#options;
       const construct = (name: string, fields: ReadonlyMap<string, Value>): Value =>
@@ -111,7 +117,8 @@ export class Environment {
       const resultType = checked.types.get(checked.expr.id) ?? types.dyn;
       return { program: new Program(checked, evaluate), resultType };
     } catch (error) {
-      if (error instanceof PlanError) return { issues: `program instantiation failed: ${error.message}` };
+      if (error instanceof PlanError)
+        return { issues: `program instantiation failed: ${error.message}`, failed: 'program' };
       throw error;
     }
   }

@@ -59,19 +59,15 @@ export interface CheckedExpr {
   readonly variables: ReadonlySet<string>;
 }
 
-/**
- * Checks a parsed expression; the result is of use only if no issue was added. `mixedLiterals`: lists and maps
- * of different types are lists and maps of dyn.
- */
-export function check(parsed: ParsedExpr, scope: Scope, issues: IssueList, mixedLiterals = false): CheckedExpr {
-  return new Checker(parsed, scope, issues, mixedLiterals).run();
+/** Checks a parsed expression; the result is of use only if no issue was added. */
+export function check(parsed: ParsedExpr, scope: Scope, issues: IssueList): CheckedExpr {
+  return new Checker(parsed, scope, issues).run();
 }
 
 class Checker {
   readonly #parsed: ParsedExpr;
   readonly #scope: Scope;
   readonly #issues: IssueList;
-  readonly #mixedLiterals: boolean;
   readonly #types = new Map<number, Type>();
   readonly #overloads = new Map<number, readonly string[]>();
   readonly #typeValues = new Map<number, Type>();
@@ -81,11 +77,10 @@ class Checker {
   readonly #locals: Map<string, Type>[] = [];
   #freeVariables = 0;
 
-  constructor(parsed: ParsedExpr, scope: Scope, issues: IssueList, mixedLiterals: boolean) {
+  constructor(parsed: ParsedExpr, scope: Scope, issues: IssueList) {
     this.#parsed = parsed;
     this.#scope = scope;
     this.#issues = issues;
-    this.#mixedLiterals = mixedLiterals;
   }
 
   run(): CheckedExpr {
@@ -284,7 +279,7 @@ class Checker {
     let joined: Type | undefined;
     const elements = expr.elements.map((written, index) => {
       const element = this.#check(written);
-      joined = this.#join(element.id, joined, this.#elementType(element, expr.optional.has(index)));
+      joined = this.#join(joined, this.#elementType(element, expr.optional.has(index)));
       return element;
     });
     return this.#typed({ ...expr, elements }, listOf(joined ?? this.#freeType()));
@@ -295,9 +290,9 @@ class Checker {
     let valueType: Type | undefined;
     const entries = expr.entries.map(entry => {
       const key = this.#check(entry.key);
-      keyType = this.#join(key.id, keyType, this.#typeOf(key));
+      keyType = this.#join(keyType, this.#typeOf(key));
       const value = this.#check(entry.value);
-      valueType = this.#join(value.id, valueType, this.#elementType(value, entry.optional));
+      valueType = this.#join(valueType, this.#elementType(value, entry.optional));
       return { ...entry, key, value };
     });
     const type = mapOf(keyType ?? this.#freeType(), valueType ?? this.#freeType());
@@ -360,13 +355,10 @@ class Checker {
     return [types.error, types.error];
   }
 
-  /** The type of literals' elements. */
-  #join(id: number, before: Type | undefined, type: Type): Type {
+  /** The type of literals' elements: dyn where they differ. */
+  #join(before: Type | undefined, type: Type): Type {
     if (before === undefined) return type;
-    if (this.#substitution.assign(before, type)) return mostGeneral(before, type);
-    if (this.#mixedLiterals) return types.dyn;
-    this.#mismatch(id, before, type);
-    return types.error;
+    return this.#substitution.assign(before, type) ? mostGeneral(before, type) : types.dyn;
   }
 
   #assert(expr: Expr, wanted: Type): void {

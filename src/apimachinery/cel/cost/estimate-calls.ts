@@ -51,6 +51,8 @@ export function defaultCallCost(
       return { cost: traversed(left), size: range(left.min, Math.min(left.max * 4, unbounded)) };
     case 'bytes_to_string':
       return { cost: traversed(left), size: range(Math.floor(left.min / 4), left.max) };
+    case 'strings_quote':
+      return { cost: traversed(left), size: range(left.min + 2, Math.min(left.max * 2 + 2, unbounded)) };
     case 'starts_with_string':
     case 'ends_with_string':
       return { cost: traversed(left) };

@@ -5,7 +5,7 @@
 import type { CheckedExpr } from '../check/checker.ts';
 import { isOptional, type Type, types } from '../check/types.ts';
 import type { CallExpr, ComprehensionExpr, Constant, Expr, ListExpr, MapExpr, SelectExpr } from '../syntax/ast.ts';
-import { accumulatorName } from '../syntax/ast.ts';
+import { accumulatorName, isBinding } from '../syntax/ast.ts';
 import { codePoints } from '../syntax/source.ts';
 import { Uint } from '../values/uint.ts';
 import { type CallEstimate, type CostNode, defaultCallCost, type EstimateContext } from './estimate-calls.ts';
@@ -294,18 +294,6 @@ class Estimator implements EstimateContext {
 function uniteEntries(left: EntrySize | undefined, right: EntrySize | undefined): EntrySize | undefined {
   if (left === undefined || right === undefined) return undefined;
   return { container: left.container, key: unite(left.key, right.key), value: unite(left.value, right.value) };
-}
-
-/** A fold over nothing that only names a value, as optMap makes. */
-function isBinding(expr: ComprehensionExpr): boolean {
-  const { range: over, condition } = expr;
-  return (
-    over.kind === 'list' &&
-    over.elements.length === 0 &&
-    condition.kind === 'literal' &&
-    condition.value === false &&
-    expr.accumulator !== '__result__'
-  );
 }
 
 function literalSize(expr: Expr): CostRange | undefined {

@@ -94,7 +94,10 @@ const setComparison =
 
 /** Costs of overloads of cel-go's extensions; they come before everything else. */
 const tracked: Readonly<Record<string, CallCost>> = {
-  list_slice: (_frame, [, start, end]) => allocating(1, Math.max(0, Number(end) - Number(start))),
+  list_slice: (_frame, [list, start, end]) => {
+    const [from, to] = [Number(start), Number(end)];
+    return allocating(1, from < 0 || to < from || to > sizeOf(list) ? 1 : to - from);
+  },
   lists_range: (_frame, [count]) => allocating(1, Math.max(0, Number(count))),
   list_reverse: (_frame, [list]) => allocating(1, sizeOf(list)),
   list_flatten: (_frame, [list]) => allocating(1, sizeOf(list)),

@@ -27,26 +27,27 @@ export class Attribute {
   readonly #root: Root;
   readonly #qualifiers: readonly Qualifier[];
 
-  constructor(root: Root, qualifiers: readonly Qualifier[] = []) {
+  /** The whole of it is the argument of a has(). */
+  readonly isTest: boolean;
+
+  constructor(root: Root, qualifiers: readonly Qualifier[] = [], isTest = false) {
     this.#root = root;
     this.#qualifiers = qualifiers;
+    this.isTest = isTest;
   }
 
   get isCondition(): boolean {
     return this.#root.kind === 'condition';
   }
 
-  get isTest(): boolean {
-    return this.#qualifiers.at(-1)?.testOnly ?? false;
-  }
-
   /** The attribute with one step more. */
   step(qualifier: Qualifier): Attribute {
     const root = this.#root;
     if (root.kind === 'condition') {
-      return new Attribute({ ...root, yes: root.yes.step(qualifier), no: root.no.step(qualifier) });
+      const branches = { yes: root.yes.step(qualifier), no: root.no.step(qualifier) };
+      return new Attribute({ ...root, ...branches }, [], qualifier.testOnly);
     }
-    return new Attribute(root, [...this.#qualifiers, qualifier]);
+    return new Attribute(root, [...this.#qualifiers, qualifier], qualifier.testOnly);
   }
 
   /** Evaluates without a charge for the variable itself. */

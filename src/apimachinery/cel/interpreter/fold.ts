@@ -1,8 +1,8 @@
 /**
  * Folds: what all, exists, map and the other macros become. Upstream: cel-go interpreter/interpretable.go (evalFold).
  */
-import type { ComprehensionExpr } from '../syntax/ast.ts';
-import { describeValue } from '../values/describe.ts';
+import { type ComprehensionExpr, isBinding } from '../syntax/ast.ts';
+import { goTypeOf } from '../values/describe.ts';
 import {
   ArrayList,
   CelError,
@@ -11,7 +11,6 @@ import {
   GrowingMap,
   ListValue,
   MapValue,
-  typeOfValue,
   type Value,
 } from '../values/value.ts';
 import type { Evaluate } from './attributes.ts';
@@ -27,6 +26,7 @@ interface Steps {
 /** The closure of a fold. */
 export function planFold(planner: Planner, expr: ComprehensionExpr): Evaluate {
   const init = planner.evaluator(expr.init);
+  if (isBinding(expr)) return planBinding(planner, expr, init);
   const range = planner.evaluator(expr.range);
   const { variable, variable2 } = expr;
   return planner.withLocal(expr.accumulator, accumulator => {
@@ -45,6 +45,18 @@ export function planFold(planner: Planner, expr: ComprehensionExpr): Evaluate {
       }),
     );
   });
+}
+
+/** A fold over nothing: a name for a value, which is computed when it is first used. */
+function planBinding(planner: Planner, expr: ComprehensionExpr, init: Evaluate): Evaluate {
+  const bound = (slot: number): Evaluate => {
+    const result = planner.evaluator(expr.result);
+    return frame => {
+      frame.slots[slot] = undefined;
+      return result(frame);
+    };
+  };
+  return planner.withLocal(expr.accumulator, bound, init);
 }
 
 /** An empty list or map that may grow in place. */
@@ -75,7 +87,7 @@ function foldOne(steps: Steps, slot: number): Run {
   return (frame, range) => {
     const isList = range instanceof ListValue;
     if (!isList && !(range instanceof MapValue)) {
-      return new CelError(`got '${describeValue(range)}', expected iterable type`);
+      return new CelError(`got '${goTypeOf(range)}', expected iterable type`);
     }
     for (const item of isList ? range : range.keys()) {
       frame.slots[slot] = item;
@@ -95,7 +107,7 @@ function foldTwo(steps: Steps, first: number, second: number): Run {
       if (frame.stopped()) return interrupted;
     }
     const known = range instanceof ListValue || range instanceof MapValue;
-    return known ? undefined : new CelError(`unsupported comprehension range type: ${typeOfValue(range).name}`);
+    return known ? undefined : new CelError(`unsupported comprehension range type: ${goTypeOf(range)}`);
   };
 }
 

@@ -25,7 +25,7 @@ export class Frame {
   readonly lookup: Lookup;
   readonly costLimit: number;
   /** Variables of folds, by slot. */
-  readonly slots: Value[] = [];
+  readonly slots: (Value | undefined)[] = [];
   cost = 0;
   readonly #interrupted: (() => boolean) | undefined;
   #steps = 0;

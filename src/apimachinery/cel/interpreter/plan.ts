@@ -10,6 +10,7 @@ import type { CallExpr, ComprehensionExpr, Expr, ListExpr, MapExpr, StructExpr }
 import { operators } from '../syntax/ast.ts';
 import { describeValue } from '../values/describe.ts';
 import { equal } from '../values/equality.ts';
+import { Uint } from '../values/uint.ts';
 import { ArrayList, CelError, EntryMap, noSuchOverload, Optional, plainKey, type Value } from '../values/value.ts';
 import { Attribute, type Evaluate, type Qualifier } from './attributes.ts';
 import { implementation } from './dispatch.ts';
@@ -48,7 +49,7 @@ export class Planner {
   readonly #checked: CheckedExpr;
   readonly #environment: PlanEnvironment;
   /** Slots of the variables of folds, innermost last. */
-  readonly #locals: [name: string, slot: number][] = [];
+  readonly #locals: [name: string, slot: number, init: Evaluate | undefined][] = [];
   #slots = 0;
 
   constructor(checked: CheckedExpr, environment: PlanEnvironment) {
@@ -60,10 +61,10 @@ export class Planner {
     return evaluatorOf(this.plan(expr));
   }
 
-  /** Runs `body` while a name stands for a new slot. */
-  withLocal<R>(name: string, body: (slot: number) => R): R {
+  /** Runs `body` while a name stands for a new slot; `init` fills it when it is first read while it is empty. */
+  withLocal<R>(name: string, body: (slot: number) => R, init?: Evaluate): R {
     const slot = this.#slots++;
-    this.#locals.push([name, slot]);
+    this.#locals.push([name, slot, init]);
     const result = body(slot);
     this.#locals.pop();
     return result;
@@ -100,13 +101,7 @@ export class Planner {
     const type = this.#checked.typeValues.get(id);
     if (type !== undefined) return { kind: 'constant', value: type };
     const local = this.#locals.findLast(([known]) => known === name);
-    const evaluate: Evaluate =
-      local === undefined
-        ? frame => {
-            const value = frame.lookup(name);
-            return value === undefined ? new CelError(`no such attribute(s): ${name}`) : value;
-          }
-        : frame => frame.slots[local[1]] as Value;
+    const evaluate = local === undefined ? readVariable(name) : readSlot(local[1], local[2]);
     return { kind: 'attribute', attribute: new Attribute({ kind: 'value', evaluate }) };
   }
 
@@ -203,7 +198,6 @@ export class Planner {
         const value = evaluateValue(frame);
         if (value instanceof CelError) return charged(frame, 30, value);
         const plain = plainKey(key);
-        if (plain === undefined) return charged(frame, 30, new CelError('unsupported key type'));
         if (!optional[index]) map.set(plain, [key, value]);
         else if (!(value instanceof Optional)) return charged(frame, 30, notOptionalEntry(key, value));
         else if (value.value === undefined) map.delete(plain);
@@ -230,6 +224,21 @@ export class Planner {
     };
     return { kind: 'other', evaluate };
   }
+}
+
+function readVariable(name: string): Evaluate {
+  return frame => {
+    const value = frame.lookup(name);
+    return value === undefined ? new CelError(`no such attribute(s): ${name}`) : value;
+  };
+}
+
+function readSlot(slot: number, init: Evaluate | undefined): Evaluate {
+  if (init === undefined) return frame => frame.slots[slot] as Value;
+  return frame => {
+    if (frame.slots[slot] === undefined) frame.slots[slot] = init(frame);
+    return frame.slots[slot] as Value;
+  };
 }
 
 /** Evaluates a planned node as an expression of its own. */
@@ -359,10 +368,8 @@ function membership(element: Planned, list: ArrayList): Planned | undefined {
   if (list.size === 0) return { kind: 'constant', value: false };
   const known = new Set<unknown>();
   for (const item of list.items) {
-    if (item === null || item instanceof Uint8Array) return undefined;
-    const plain = typeof item === 'number' ? (plainKey(item) ?? item) : plainKey(item);
-    if (plain === undefined) return undefined;
-    known.add(plain);
+    if (item === null || (typeof item === 'object' && !(item instanceof Uint))) return undefined;
+    known.add(plainKey(item));
   }
   const evaluate = evaluatorOf(element);
   return {
@@ -370,7 +377,7 @@ function membership(element: Planned, list: ArrayList): Planned | undefined {
     evaluate: frame => {
       const value = evaluate(frame);
       if (value instanceof CelError) return value;
-      return known.has(typeof value === 'number' ? (plainKey(value) ?? value) : plainKey(value));
+      return known.has(plainKey(value));
     },
   };
 }

@@ -4,14 +4,7 @@
 import { fn, type Library, overload, singleton } from '../check/declarations.ts';
 import { param, type Type, types } from '../check/types.ts';
 import { formatDouble } from '../values/describe.ts';
-import {
-  type Duration,
-  durationOf,
-  parseDuration,
-  parseTimestamp,
-  type Timestamp,
-  timestampOfSeconds,
-} from '../values/time.ts';
+import { type Duration, parseDuration, parseTimestamp, type Timestamp, timestampOfSeconds } from '../values/time.ts';
 import type { Uint } from '../values/uint.ts';
 import { CelError, type Value } from '../values/value.ts';
 import { intOf, intOverflow, uintOf, uintOverflow } from './arithmetic.ts';
@@ -20,7 +13,10 @@ const { bool, bytes, double, duration, int, string, timestamp, uint } = types;
 const identity = (value: Value): Value => value;
 const same = (id: string, type: Type) => overload(id, [type], type, identity);
 
-const badText = (to: Type): CelError => new CelError(`type conversion error from 'string' to '${to.name}'`);
+const badConversion = (from: Type, to: Type): CelError =>
+  new CelError(`type conversion error from '${from.name}' to '${to.name}'`);
+
+const badText = (to: Type): CelError => badConversion(string, to);
 
 const integerPattern = /^[+-]?[0-9]+$/;
 
@@ -34,17 +30,28 @@ function parseUnsigned(text: string): Value {
   return value === undefined || value instanceof CelError ? badText(uint) : value;
 }
 
-const doublePattern =
-  /^[+-]?(?:(?:\d[\d_]*)?\.?\d*(?:e[+-]?\d+)?|inf|infinity|nan|0x[0-9a-f_]*\.?[0-9a-f]*p[+-]?\d+)$/i;
+const decimalPattern = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const hexPattern = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?\d+)$/i;
 
+/** Go's ParseFloat: decimals, hexadecimals with a binary exponent, underscores between digits, words. */
 function parseDouble(text: string): Value {
   const word = /^([+-]?)(inf(?:inity)?|nan)$/i.exec(text);
   if (word !== null) {
     if (/nan/i.test(word[2] as string)) return word[1] === '' ? Number.NaN : badText(double);
     return word[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   }
-  const value = doublePattern.test(text) && /\d/.test(text) ? Number(text) : Number.NaN;
+  const plain = text.replace(/(?<=[0-9a-fx])_(?=[0-9a-f])/gi, '');
+  const hex = hexPattern.exec(plain);
+  const value = hex === null ? (decimalPattern.test(plain) ? Number(plain) : Number.NaN) : hexDouble(hex);
   return Number.isFinite(value) ? value : badText(double);
+}
+
+function hexDouble(match: RegExpExecArray): number {
+  const [, sign, integer = '', fraction = '', exponent] = match;
+  if (integer === '' && fraction === '') return Number.NaN;
+  const mantissa = Number(BigInt(`0x${integer}${fraction}`));
+  const value = mantissa * 2 ** (Number(exponent) - 4 * fraction.length);
+  return sign === '-' ? -value : value;
 }
 
 const truths: ReadonlyMap<string, boolean> = new Map([
@@ -93,7 +100,7 @@ export const conversions: Library = [
   fn(
     'duration',
     same('duration_to_duration', duration),
-    overload('int64_to_duration', [int], duration, durationOf),
+    overload('int64_to_duration', [int], duration, () => badConversion(int, duration)),
     overload('string_to_duration', [string], duration, (text: string) => parseDuration(text) ?? badText(duration)),
   ),
   singleton('dyn', identity, overload('to_dyn', [param('A')], types.dyn)),

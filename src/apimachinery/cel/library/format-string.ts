@@ -60,7 +60,7 @@ function readClause(format: string, start: number): { clause: Clause; end: numbe
     const written = digits.exec(format)?.[0] ?? '';
     at += 1 + written.length;
     if (at >= format.length) throw failed('error while parsing precision: could not find end of precision specifier');
-    if (written === '' || Number(written) > 2 ** 31) {
+    if (written === '' || BigInt(written) >= 2n ** 63n) {
       const reason = `strconv.Atoi: parsing "${written}": ${written === '' ? 'invalid syntax' : 'value out of range'}`;
       throw failed(`error while parsing precision: error while converting precision to integer: ${reason}`);
     }
@@ -159,23 +159,32 @@ const special: ReadonlyMap<string, number> = new Map([
   ['-Infinity', Number.NEGATIVE_INFINITY],
 ]);
 
-/** %f with thousands set apart by commas, %e as 1.5 × 10⁰³: as the locale writes them. */
+/**
+ * %f with thousands set apart by commas, %e as 1.5×10⁰³: as the locale writes them. Upstream takes the precision of %e
+ * for its least width.
+ */
 function decimal(verb: 'f' | 'e', precision: number, value: Value): string | undefined {
   const number = typeof value === 'string' ? special.get(value) : value;
   if (typeof number !== 'number') return undefined;
-  if (Number.isNaN(number)) return 'NaN';
-  if (!Number.isFinite(number)) return number > 0 ? '∞' : '-∞';
+  if (precision > maxPrecision) return '%!(NOVERB)';
+  if (verb === 'e') return scientific(number).padStart(precision, ' ');
+  if (!Number.isFinite(number)) return notFinite(number);
   const digits = Math.min(precision, 100);
-  const padding = '0'.repeat(precision - digits);
-  if (verb === 'f') {
-    const [integer, fraction] = plainFixed(number, digits).split('.') as [string, string?];
-    const grouped = integer.replace(/\B(?=(\d{3})+$)/g, ',');
-    return fraction === undefined ? grouped : `${grouped}.${fraction}${padding}`;
-  }
-  const [mantissa, power] = number.toExponential(digits).split('e') as [string, string];
+  const [integer, fraction] = plainFixed(number, digits).split('.') as [string, string?];
+  const grouped = integer.replace(/\B(?=(\d{3})+$)/g, ',');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}${'0'.repeat(precision - digits)}`;
+}
+
+const maxPrecision = 1_000_000;
+
+const notFinite = (number: number): string => (Number.isNaN(number) ? 'NaN' : number > 0 ? '∞' : '-∞');
+
+function scientific(number: number): string {
+  if (!Number.isFinite(number)) return notFinite(number);
+  const [mantissa, power] = number.toExponential(defaultPrecision).split('e') as [string, string];
   const exponent = Number(power);
   const size = superscript(String(Math.abs(exponent)).padStart(2, '0'));
-  return `${mantissa}${padding}\u00a0×\u00a010${exponent < 0 ? '⁻' : ''}${size}`;
+  return `${mantissa}×10${exponent < 0 ? '⁻' : ''}${size}`;
 }
 
 const superscript = (digits: string): string => digits.replace(/\d/g, digit => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)] as string);

@@ -5,7 +5,7 @@ import { goQuote } from '../../field.ts';
 import { type IpAddress, isIPv4Mapped, maskIp } from '../../validation/ip.ts';
 import { fn, type Library, method, overload } from '../check/declarations.ts';
 import { opaque, type Type, types } from '../check/types.ts';
-import { CelError, ObjectValue, type Value } from '../values/value.ts';
+import { CelError, noSuchOverload, ObjectValue, type Value } from '../values/value.ts';
 import { AddressError, addressText, type Prefix, parseAddress, parsePrefix } from './address.ts';
 
 export const ipType: Type = opaque('net.IP');
@@ -141,7 +141,8 @@ const isGlobalUnicast = (bytes: Uint8Array): boolean =>
   !isLinkLocalUnicast(bytes) &&
   !(bytes.length === 4 && bytes.every(byte => byte === 255));
 
-const containsIp = (cidr: Cidr, ip: Ip | CelError): Value => (ip instanceof CelError ? ip : cidr.contains(ip.address));
+const containsIp = (cidr: Cidr, ip: Ip | CelError): Value =>
+  ip instanceof CelError ? noSuchOverload : cidr.contains(ip.address);
 
 function containsCidr(cidr: Cidr, other: Cidr | CelError): Value {
   if (other instanceof CelError) return other;

@@ -43,13 +43,14 @@ export const dynType: DeclType = simple(types.dyn, 1);
 
 /**
  * The type of data under a schema; undefined when expressions cannot see it. Structs are named after their path from
- * `name`, as `self.spec`, `self.items.@idx`. `isRoot`: the schema of a whole resource, which has type and object meta.
+ * `name`, as `self.spec`, `self.items.@idx`. `isRoot`: the schema of a whole resource, which
+ * has type and object meta; embedded resources have them too.
  */
 export function declTypeOf(schema: JsonSchema, isRoot: boolean, name = 'object'): DeclType | undefined {
   if (schema['x-kubernetes-int-or-string']) {
     return simple(types.dyn, 1, schema.maxLength === undefined ? maxRequestSizeBytes - 2 : maxFromLength(schema));
   }
-  const shown = isRoot ? withMeta(schema) : schema;
+  const shown = isRoot || isEmbedded(schema) ? withMeta(schema) : schema;
   switch (shown.type) {
     case 'array':
       return listType(shown, name);
@@ -72,7 +73,7 @@ const isEmbedded = (schema: JsonSchema): boolean => schema['x-kubernetes-embedde
 
 function listType(schema: JsonSchema, name: string): DeclType | undefined {
   const items = schema.items as JsonSchema | undefined;
-  const element = items === undefined ? undefined : declTypeOf(items, isEmbedded(items), `${name}.@idx`);
+  const element = items === undefined ? undefined : declTypeOf(items, false, `${name}.@idx`);
   if (element === undefined) return undefined;
   const fitting = Math.floor((maxRequestSizeBytes - 2) / (element.minSerializedSize + 1));
   const maxElements = schema.maxItems === undefined ? fitting : Math.max(0, schema.maxItems);
@@ -87,7 +88,7 @@ function objectType(schema: JsonSchema, name: string): DeclType | undefined {
   let minSerializedSize = 2;
   for (const [property, propertySchema] of Object.entries(schema.properties ?? {})) {
     const escaped = escapeName(property);
-    const field = declTypeOf(propertySchema, isEmbedded(propertySchema), `${name}.${escaped ?? property}`);
+    const field = declTypeOf(propertySchema, false, `${name}.${escaped ?? property}`);
     if (field === undefined) continue;
     if (escaped !== undefined) fields.set(escaped, field);
     if (required.has(property) && (propertySchema.default ?? undefined) === undefined) {
@@ -98,7 +99,7 @@ function objectType(schema: JsonSchema, name: string): DeclType | undefined {
 }
 
 function mapType(schema: JsonSchema, additional: JsonSchema, name: string): DeclType | undefined {
-  const element = declTypeOf(additional, isEmbedded(additional), `${name}.@elem`);
+  const element = declTypeOf(additional, false, `${name}.@elem`);
   if (element === undefined) return undefined;
   const fitting = Math.floor((maxRequestSizeBytes - 2) / (element.minSerializedSize + 6));
   const maxElements = schema.maxProperties === undefined ? fitting : Math.max(0, schema.maxProperties);

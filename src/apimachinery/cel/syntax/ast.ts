@@ -138,6 +138,13 @@ export const operators = {
 /** The accumulator of macros, a name that nobody can write. */
 export const accumulatorName = '@result';
 
+/** A fold over nothing that only names a value, as optMap and cel.bind make. */
+export function isBinding(expr: ComprehensionExpr): boolean {
+  const { range, condition } = expr;
+  const overNothing = range.kind === 'list' && range.elements.length === 0;
+  return overNothing && condition.kind === 'literal' && condition.value === false;
+}
+
 /** `a.b.c` as a dotted name; undefined when the expression is anything else. */
 export function qualifiedName(expr: Expr): string | undefined {
   if (expr.kind === 'ident') return expr.name;

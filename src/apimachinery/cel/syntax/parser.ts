@@ -70,7 +70,7 @@ export function parse(text: string, options: ParseOptions = {}): { parsed: Parse
     if (faults.length > 0) throw new SyntaxFailure();
     expr = new Parser(tokens, builder, issues, options).start();
   } catch (error) {
-    if (error instanceof SyntaxFailure) reportSyntaxErrors(tokens, faults, issues);
+    if (error instanceof SyntaxFailure) reportSyntaxErrors(tokens, faults, issues, options.bindings === true);
     else if (error instanceof DepthFailure) issues.add(noLocation, error.message);
     else throw error;
   }
@@ -370,7 +370,6 @@ class Parser {
     while (this.#type() !== T.rightBrace) {
       if (this.#type() === T.comma && this.#type(1) === T.rightBrace) break;
       if (fields.length > 0) this.#expect(T.comma);
-      if (this.#type() === T.rightBrace) break;
       fields.push(this.#field());
     }
     this.#accept(T.comma);

@@ -44,3 +44,18 @@ export function describeValue(value: Value): string {
   if (value instanceof Type || value instanceof Duration || value instanceof Timestamp) return value.toString();
   return value.type.name;
 }
+
+/** The Go type of a value, as %T shows it. */
+export function goTypeOf(value: Value): string {
+  if (value === null) return 'types.Null';
+  if (value instanceof Uint) return 'types.Uint';
+  if (value instanceof Uint8Array) return 'types.Bytes';
+  if (value instanceof Duration) return 'types.Duration';
+  if (value instanceof Timestamp) return 'types.Timestamp';
+  if (value instanceof Optional) return '*types.Optional';
+  if (value instanceof Type) return '*types.Type';
+  if (typeof value === 'object') return 'type' in value ? value.type.name : '*types.Err';
+  return { string: 'types.String', boolean: 'types.Bool', bigint: 'types.Int', number: 'types.Double' }[
+    typeof value as string
+  ] as string;
+}

@@ -14,7 +14,7 @@ const minUnixSeconds = -62_135_596_800n;
 const maxUnixSeconds = 253_402_300_799n;
 
 export const timestampOverflow: CelError = new CelError('timestamp overflow');
-export const durationOverflow: CelError = new CelError('duration overflow');
+const durationOverflow: CelError = new CelError('integer overflow');
 
 /** A span of time. */
 export class Duration {

@@ -134,23 +134,20 @@ export abstract class MapValue {
   }
 }
 
-type PlainKey = string | boolean | bigint;
-
-/** Numbers that are equal are one key, whatever their types. */
-export function plainKey(key: Value): PlainKey | undefined {
-  if (typeof key === 'string' || typeof key === 'boolean' || typeof key === 'bigint') return key;
+/** What stands for a key in a Map: numbers that are equal are one key, whatever their types. */
+export function plainKey(key: Value): unknown {
   if (key instanceof Uint) return key.value;
-  return typeof key === 'number' && Number.isInteger(key) ? BigInt(key) : undefined;
+  return typeof key === 'number' && Number.isInteger(key) ? BigInt(key) : key;
 }
 
 /** A map held in memory. */
 export class EntryMap extends MapValue {
-  readonly #entries: ReadonlyMap<PlainKey, readonly [key: Value, value: Value]>;
+  readonly #entries: ReadonlyMap<unknown, readonly [key: Value, value: Value]>;
 
   constructor(entries: Iterable<readonly [key: Value, value: Value]>) {
     super();
-    const map = new Map<PlainKey, readonly [Value, Value]>();
-    for (const entry of entries) map.set(plainKey(entry[0]) as PlainKey, entry);
+    const map = new Map<unknown, readonly [Value, Value]>();
+    for (const entry of entries) map.set(plainKey(entry[0]), entry);
     this.#entries = map;
   }
 
@@ -159,7 +156,7 @@ export class EntryMap extends MapValue {
   }
 
   find(key: Value): Value | undefined {
-    return this.#entries.get(plainKey(key) as PlainKey)?.[1];
+    return this.#entries.get(plainKey(key))?.[1];
   }
 
   *keys(): Iterable<Value> {
@@ -169,14 +166,14 @@ export class EntryMap extends MapValue {
 
 /** What folds collect entries into. Never seen outside of its fold. */
 export class GrowingMap extends MapValue {
-  readonly #entries = new Map<PlainKey, readonly [key: Value, value: Value]>();
+  readonly #entries = new Map<unknown, readonly [key: Value, value: Value]>();
 
   get size(): number {
     return this.#entries.size;
   }
 
   find(key: Value): Value | undefined {
-    return this.#entries.get(plainKey(key) as PlainKey)?.[1];
+    return this.#entries.get(plainKey(key))?.[1];
   }
 
   *keys(): Iterable<Value> {
@@ -184,7 +181,7 @@ export class GrowingMap extends MapValue {
   }
 
   insert(key: Value, value: Value): void {
-    this.#entries.set(plainKey(key) as PlainKey, [key, value]);
+    this.#entries.set(plainKey(key), [key, value]);
   }
 }
 
