@@ -152,7 +152,6 @@ row(
     const { message } = await refusal(403, core().createNamespacedPod({ namespace, body }));
     assert.match(message, /pods "classy" is forbidden: .*RuntimeClass "no-such-class" not found/);
   },
-  { pending: 'the admission plugin RuntimeClass' },
 );
 
 row(
@@ -168,5 +167,4 @@ row(
     await refusal(403, core().createNamespacedPod({ namespace, body: body('after') }));
     assert.equal((await core().listNamespacedPod({ namespace })).items.length, 1);
   },
-  { pending: 'the admission plugin RuntimeClass' },
 );
