@@ -32,17 +32,22 @@ export function jobSpecDefaults(spec: Draft<JobSpec>): void {
 }
 
 function defaults(draft: Draft<Job>): void {
-  const { spec, metadata } = draft;
+  const { spec } = draft;
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxInt32;
-  const labels = spec.template?.metadata?.labels;
-  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  labelsOfTemplate(draft);
   spec.completionMode ??= 'NonIndexed';
   spec.suspend ??= false;
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
   spec.manualSelector ??= false;
   jobSpecDefaults(spec);
+}
+
+/** By default, and once more with the labels that {@link generateSelector} adds: upstream defaults what it has stored. */
+function labelsOfTemplate({ spec, metadata }: Draft<Job>): void {
+  const labels = spec.template?.metadata?.labels;
+  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
 }
 
 function generateSelector({ spec, metadata }: Draft<Job>): void {
@@ -218,6 +223,7 @@ export const jobRules: KindRules<Job> = {
     keepStatus(draft, old);
     dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec);
   },
+  canonicalize: labelsOfTemplate,
   validate,
   validateStatus: ({ status }) => statusCounts(status, ['active', 'succeeded', 'failed', 'ready', 'terminating']),
   generation: true,
