@@ -25,9 +25,14 @@ export interface GivenSettings {
   readonly store?: 'sqlite' | 'memory';
   readonly serviceClusterIpRange?: string;
   readonly nodeName?: string;
+  /** Not kept. */
+  readonly apiOnly?: boolean;
 }
 
-/** The cluster's settings, made from defaults at the first call; what is given replaces what was kept. */
+/**
+ * The cluster's settings, made from defaults at the first call; what is given replaces what was kept. The API alone has
+ * nothing on this machine that could meet another cluster's addresses: its default range is always the first one.
+ */
 export function ensureConfig(dir: StateDir, given: GivenSettings): ClusterConfig {
   const existing = readConfig(dir);
   const base = existing ?? defaultConfig(freeIndex(dir.root), nodeNameOfHost());
@@ -40,7 +45,8 @@ export function ensureConfig(dir: StateDir, given: GivenSettings): ClusterConfig
   };
   createStateDir(dir);
   if (JSON.stringify(config) !== JSON.stringify(existing)) writeConfig(dir, config);
-  return config;
+  const isDefault = config.serviceCidr === defaultConfig(config.index, '').serviceCidr;
+  return given.apiOnly && isDefault ? { ...config, serviceCidr: defaultConfig(0, '').serviceCidr } : config;
 }
 
 /** The host's name as a node may be called. */
