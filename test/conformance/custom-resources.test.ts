@@ -123,7 +123,6 @@ row(
     assert.equal((await read('after')).a, 'A', 'what was stored stays');
     assert.equal((await read('before')).a, undefined, 'what was shown alone is gone');
   },
-  { pending: 'defaults of custom resources when they are read' },
 );
 
 row(
