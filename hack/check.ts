@@ -20,6 +20,8 @@ const sideBySide: readonly Step[] = [
   { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
   { name: 'layer law', command: process.execPath, args: ['hack/check-layers.ts'] },
   { name: 'conformance table', command: process.execPath, args: ['hack/conformance-table.ts', '--check'] },
+  { name: 'acceptance', command: process.execPath, args: ['hack/check-acceptance.ts'] },
+  { name: 'compatibility page', command: process.execPath, args: ['hack/compatibility.ts', '--check'] },
 ];
 const unitTests: Step = {
   name: 'unit tests',

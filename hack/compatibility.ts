@@ -48,7 +48,6 @@ function render(deviations: readonly Deviation[]): string {
   return `# Where Kobune differs from Kubernetes v1.36
 
 Generated from the \`Deviation:\` lines of the sources by \`node hack/compatibility.ts\`; do not edit.
-${deviations.length} deliberate differences.
 
 ${sections.join('\n')}`;
 }
