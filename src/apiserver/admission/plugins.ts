@@ -17,6 +17,7 @@ import {
 } from './certificates.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import type { AdmissionControl } from './config/admission-control.ts';
+import { validatingAdmissionPolicies } from './dynamic/policies/validating.ts';
 import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynamic/webhooks/webhooks.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -97,6 +98,7 @@ const entries: readonly Entry[] = [
   on('PodTopologyLabels', ({ lookup }) => podTopologyLabels(lookup)),
   on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
   on('MutatingAdmissionWebhook', deps => mutatingWebhooks(deps)),
+  on('ValidatingAdmissionPolicy', deps => validatingAdmissionPolicies(deps)),
   on('ValidatingAdmissionWebhook', deps => validatingWebhooks(deps)),
   on('ResourceQuota', (deps, { limitedResources }) => resourceQuota(deps, limitedResources)),
   off('AlwaysDeny', () => alwaysDeny),

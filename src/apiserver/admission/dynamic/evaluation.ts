@@ -29,8 +29,10 @@ export const conditionsBudget = 2_500_000;
 export class OutOfBudget extends Error {
   override readonly name = 'OutOfBudget';
 
-  constructor() {
-    super('validation failed due to running out of cost budget, no further validation rules will be run');
+  constructor(
+    message = 'validation failed due to running out of cost budget, no further validation rules will be run',
+  ) {
+    super(message);
   }
 }
 
