@@ -60,7 +60,7 @@ function checkTransitions(errors: Errors, at: FieldPath, now: Statuses, before: 
     if (!ended) return;
     const next = now?.find(each => each.name === old.name);
     if (!next || next.state?.terminated) return;
-    if (spec && mayRestart(spec, old.name, ended.exitCode)) return;
+    if (spec && mayRestart(spec, old.name, ended.exitCode ?? 0)) return;
     errors.push(forbiddenField(at.index(i).child('state'), 'may not be transitioned to non-terminated state'));
   });
 }
