@@ -61,6 +61,8 @@ export interface RuleContext {
   readonly groupVersion?: string;
   /** Labels of the namespace of the request, for kinds whose rules ask for them (claims for devices). */
   readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
+  /** What was found against a write to the status by asking who may (claims for devices). */
+  readonly refusals?: readonly FieldError[];
   readonly random: { uuid(): string; suffix(length: number): string };
   /** Tells the client something of what a preparation did; the text stands in a `Warning:` header, errors or not. */
   readonly warn?: (text: string) => void;

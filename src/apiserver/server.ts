@@ -91,11 +91,11 @@ export async function createApiServer(
   const { clock, random } = deps;
   registerProcessMetrics(deps.metrics, deps.clock);
   const objects = new ObjectStore(deps.store, new StoreMetrics(deps.metrics, deps.clock));
-  const hooks = registryHooks(deps, config, scheme);
-  const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
   const lookup = cacheLookup(scheme, caches);
   const authorizer = authorizerOf(config, rbac, nodeAuthorizer(rbac, lookup, podsOnNode(scheme, caches)));
+  const hooks = registryHooks({ ...deps, lookup, authorizer }, config, scheme);
+  const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const tokens = tokensOf(deps, config, lookup);
   const subresourceDeps = {
     lookup,

@@ -109,6 +109,7 @@ export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Re
       namespace: resource.namespaced ? namespace : '',
       name,
       subresource: scope.info.subresource,
+      verb: scope.info.verb,
       groupVersion: apiVersionText(resource),
       dryRun,
       warn: scope.warn,

@@ -20,6 +20,8 @@ export interface WriteContext extends WriteHooks {
   readonly namespace: string;
   readonly name: string;
   readonly subresource: string;
+  /** The request's verb as authorizers know it; default `update`. */
+  readonly verb?: string;
   /** Of the request, as `apps/v1`. */
   readonly groupVersion?: string;
   readonly dryRun: boolean;

@@ -46,6 +46,12 @@ export interface RegistryHook {
     old: KubeObject | null,
     context: WriteContext,
   ): Promise<Companions | undefined> | Companions | undefined;
+  /** What the kind's rules ask of the cluster, before they are asked; the object as the client sent it. */
+  facts?(
+    object: KubeObject,
+    old: KubeObject | null,
+    context: WriteContext,
+  ): Promise<Pick<RuleContext, 'namespaceLabels' | 'refusals'>>;
   /** Of what is stored with a time to live. */
   ttlSeconds?: number;
   /**
@@ -125,7 +131,8 @@ export class Registry {
     for (let attempt = 1; ; attempt++) {
       const draft = hook ? (cloneJson(object) as Draft<KubeObject>) : object;
       const companions = await hook?.prepare(draft, null, context);
-      beforeCreate(storage, draft, rules, context.warn);
+      const facts = await hook?.facts?.(draft as KubeObject, null, context);
+      beforeCreate(storage, draft, { ...rules, ...facts }, context.warn);
       const charges = await context.validate?.(frozenCopy(draft), null);
       if (!context.dryRun) delete draft.metadata.resourceVersion;
       const name = draft.metadata.name!;
@@ -191,7 +198,8 @@ export class Registry {
           let draft = await transform(existing);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
-          beforeUpdate(storage, draft, old, rules, context.warn);
+          const facts = await hook?.facts?.(draft as KubeObject, old, context);
+          beforeUpdate(storage, draft, old, { ...rules, ...facts }, context.warn);
           draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
           const frozen = frozenCopy(draft);
           const charges = await context.validate?.(frozen, old);

@@ -4,6 +4,7 @@ import { definitionHook } from '../../custom/definitions.ts';
 import type { Scheme } from '../../scheme/scheme.ts';
 import type { RegistryHook } from '../registry.ts';
 import { namespaceHook } from './namespace.ts';
+import { type ClaimHookDeps, claimHook } from './resource-claim.ts';
 import { type ServiceHookDeps, serviceHook } from './service.ts';
 
 /** Events live an hour, as upstream's --event-ttl. */
@@ -11,17 +12,20 @@ const eventTtlSeconds = 3600;
 
 /** By `group/resource` of the stored kind. */
 export function registryHooks(
-  deps: Pick<ServiceHookDeps, 'store' | 'clock' | 'random'>,
+  deps: Pick<ServiceHookDeps, 'store' | 'clock' | 'random'> & ClaimHookDeps,
   config: ApiServerConfig,
   scheme: Scheme,
 ): ReadonlyMap<string, RegistryHook> {
   const ipAddresses = scheme.find('networking.k8s.io', 'v1', 'ipaddresses')!;
   const { serviceCidrs, nodePortRange, keyPrefix } = config;
   const service = serviceHook({ ...deps, serviceCidrs, nodePortRange, keyPrefix, ipAddresses });
+  const claim = claimHook(deps);
   return new Map<string, RegistryHook>([
     ['/namespaces', namespaceHook],
     ['/services', service],
     ['apiextensions.k8s.io/customresourcedefinitions', definitionHook],
+    ['resource.k8s.io/resourceclaims', claim],
+    ['resource.k8s.io/resourceclaimtemplates', claim],
     ['/events', { prepare: () => undefined, ttlSeconds: eventTtlSeconds }],
   ]);
 }

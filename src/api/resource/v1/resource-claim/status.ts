@@ -186,6 +186,7 @@ export function validateClaimStatus(now: ResourceClaim, before: ResourceClaim, c
   const allocation = now.status?.allocation;
   const had = before.status?.allocation;
   checkAdminResults(errors, allocation?.devices?.results, had?.devices?.results, context.namespaceLabels);
+  errors.push(...(context.refusals ?? []));
   checkSet(
     errors,
     path.child('reservedFor'),
