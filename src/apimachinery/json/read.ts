@@ -106,6 +106,7 @@ export function isOmitted(field: FieldNode, value: unknown): boolean {
   // An empty list of managers is a client's wish to start over, which Go tells from an absent one.
   if (node.kind === 'list') return (value as unknown[]).length === 0 && field.name !== 'managedFields';
   if (node.kind === 'map') return isEmptyObject(value as object);
+  if (node.kind === 'scalar' && node.type === 'bytes') return value === '';
   if (field.nullable) return false;
   if (node.kind === 'struct') return isEmptyObject(value as object);
   return value === '' || value === 0 || value === false;

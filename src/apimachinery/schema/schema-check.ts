@@ -8,7 +8,7 @@ import { validateDefaults } from './default-check.ts';
 import { findFieldPath } from './field-path.ts';
 import { internalItems, internalSchema, isFieldSet, schemaFields } from './internal-schema.ts';
 import { compileStructural, type JsonSchema, metaFields, type Structural } from './json-schema.ts';
-import { validateStructural } from './structural-check.ts';
+import { conversionFault, validateStructural } from './structural-check.ts';
 import type { StructNode } from './type-node.ts';
 
 /** What schemas already stored may do although new ones may not. */
@@ -73,7 +73,8 @@ export function validateOpenAPIV3Schema(
   if (options.statusSubresource) errors.push(...checkRootFields(schema, path));
   if (schema.nullable) errors.push(forbiddenField(path.child('nullable'), 'nullable cannot be true at the root'));
   let rules: RuleChecker | undefined;
-  if (!lenient.structural) {
+  const fault = lenient.structural ? undefined : conversionFault(schema);
+  if (!lenient.structural && fault === undefined) {
     const structural = validateStructural(schema, path);
     const refused =
       structural.length > 0 ? structural : validateDefaults(compileStructural(schema), path, options, lenient);
@@ -82,7 +83,10 @@ export function validateOpenAPIV3Schema(
   }
   const place = { root: true, insideMeta: false, noDefaults: '', lenient, rules, uncorrelated: undefined };
   const found = checkSchema(schema, path, place);
-  return [...errors, ...found.schema, ...found.rules, ...(rules?.total(path) ?? [])];
+  errors.push(...found.schema, ...found.rules);
+  // What has no structural form is mostly refused for the same reason elsewhere.
+  if (errors.length === 0 && fault !== undefined) errors.push(invalidValue(path, '', fault));
+  return [...errors, ...(rules?.total(path) ?? [])];
 }
 
 function checkRootFields(schema: JsonSchema, path: FieldPath): FieldError[] {

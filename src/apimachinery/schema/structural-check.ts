@@ -206,3 +206,35 @@ function nestedCompleteness(
   }
   return errors;
 }
+
+/** Why a schema has no structural form at all, good or bad; undefined when it has. Upstream: schema/convert.go. */
+export function conversionFault(schema: JsonSchema): string | undefined {
+  const { items, additionalProperties: additional, properties = {} } = schema;
+  const size = (map: object | undefined): number => Object.keys(map ?? {}).length;
+  const unsupported = [
+    ['id', schema.id],
+    ['schema', schema.$schema],
+    ['$ref', schema.$ref],
+    ['patternProperties', size(schema.patternProperties)],
+    ['dependencies', size(schema.dependencies)],
+    ['additionalItems', schema.additionalItems !== undefined],
+    ['definitions', size(schema.definitions)],
+  ].find(([, is]) => is);
+  if (unsupported) return `OpenAPIV3Schema '${unsupported[0]}' is not supported`;
+  if (schema['x-kubernetes-preserve-unknown-fields'] === false) {
+    return "'x-kubernetes-preserve-unknown-fields' must be true or undefined";
+  }
+  if (Array.isArray(items) && items.length > 0) return "OpenAPIV3Schema 'items' must be a schema, but is an array";
+  const below = [
+    ...(isSchema(items) ? [items] : []),
+    ...Object.values(properties),
+    ...(isSchema(additional) ? [additional] : []),
+    ...[...(schema.allOf ?? []), ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])],
+    ...(isSchema(schema.not) ? [schema.not] : []),
+  ];
+  for (const part of below) {
+    const fault = conversionFault(part);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}

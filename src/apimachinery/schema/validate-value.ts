@@ -38,14 +38,17 @@ export interface ValidateValueOptions {
 export class SchemaValidator {
   readonly #schema: JsonSchema;
   readonly #regexes = new Map<string, Regex | string>();
+  readonly #anyFormat: boolean;
 
-  constructor(schema: JsonSchema) {
+  /** `anyFormat`: a format counts even where it means nothing for the type, as upstream has it for defaults. */
+  constructor(schema: JsonSchema, { anyFormat = false }: { readonly anyFormat?: boolean } = {}) {
     this.#schema = schema;
+    this.#anyFormat = anyFormat;
   }
 
   /** What is wrong with a value; empty when it is valid. */
   validate(value: unknown, options: ValidateValueOptions = {}): FieldError[] {
-    const run = new Run(options.path ?? FieldPath.root, this.#regexes);
+    const run = new Run(options.path ?? FieldPath.root, this.#regexes, this.#anyFormat);
     const { old } = options;
     const result = run.validate(
       this.#schema,
@@ -104,7 +107,10 @@ class Run {
   readonly #base: FieldPath;
   readonly #regexes: Map<string, Regex | string>;
 
-  constructor(base: FieldPath, regexes: Map<string, Regex | string>) {
+  readonly #anyFormat: boolean;
+
+  constructor(base: FieldPath, regexes: Map<string, Regex | string>, anyFormat: boolean) {
+    this.#anyFormat = anyFormat;
     this.#base = base;
     this.#regexes = regexes;
   }
@@ -121,7 +127,7 @@ class Run {
   #schema(schema: JsonSchema, value: unknown, path: string, old: Old | undefined): Result {
     const result = new Result();
     const types = schema['x-kubernetes-int-or-string'] ? ['integer', 'string'] : schema.type ? [schema.type] : [];
-    const format = usedFormat(schema, types);
+    const format = this.#anyFormat ? (schema.format ?? '') : usedFormat(schema, types);
     if (value === null || value === undefined) {
       return result.merge(this.#type(types, format, schema, null, path)).merge(this.#enum(schema, null, path));
     }

@@ -125,18 +125,16 @@ export const established: Condition = {
   message: 'the initial names have been accepted',
 };
 
-/** Undefined while all schemas are structural. */
+/** Undefined while all schemas are structural; where unknown fields are pruned, none is stored that is not. */
 export function structuralCondition({ spec }: CustomResourceDefinition): Condition | undefined {
+  if (!spec.preserveUnknownFields) return undefined;
   const path = FieldPath.of('spec');
-  const errors = spec.preserveUnknownFields
-    ? [invalidValue(path.child('preserveUnknownFields'), true, 'must be false')]
-    : [];
+  const errors = [invalidValue(path.child('preserveUnknownFields'), true, 'must be false')];
   spec.versions.forEach(({ schema }, i) => {
     const raw = schema?.openAPIV3Schema as JsonSchema | undefined;
     if (raw)
       errors.push(...validateStructural(raw, path.child('versions').index(i).child('schema', 'openAPIV3Schema')));
   });
-  if (errors.length === 0) return undefined;
   return { type: 'NonStructuralSchema', status: 'True', reason: 'Violations', message: aggregateText(errors) };
 }
 

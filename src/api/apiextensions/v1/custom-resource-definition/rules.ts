@@ -12,8 +12,9 @@ import { validateDefinition, validateDefinitionStatus } from './validation.ts';
 
 /** The storage version counts as stored from the moment it is written. */
 function addStored(draft: Draft<CustomResourceDefinition>): void {
-  const name = draft.spec.versions?.find(({ storage }) => storage)?.name;
-  if (name === undefined) return;
+  const version = draft.spec.versions?.find(({ storage }) => storage);
+  if (version === undefined) return;
+  const { name = '' } = version;
   draft.status ??= {} as NonNullable<typeof draft.status>;
   const stored = (draft.status!.storedVersions ??= []);
   if (!stored.includes(name)) stored.push(name);

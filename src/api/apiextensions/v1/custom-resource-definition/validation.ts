@@ -118,9 +118,12 @@ function unchangedSchemas({ spec }: CustomResourceDefinition, old: CustomResourc
 }
 
 function checkName(errors: Errors, { metadata, spec }: CustomResourceDefinition): void {
-  const { name = '' } = metadata;
-  if (name === '' || name === `${spec.names?.plural ?? ''}.${spec.group ?? ''}`) return;
-  errors.push(invalidValue(FieldPath.of('metadata', 'name'), name, 'must be spec.names.plural+"."+spec.group'));
+  const wanted = `${spec.names?.plural ?? ''}.${spec.group ?? ''}`;
+  for (const key of ['generateName', 'name'] as const) {
+    const name = metadata[key] ?? '';
+    if (name === '' || name === wanted) continue;
+    errors.push(invalidValue(FieldPath.of('metadata', key), name, 'must be spec.names.plural+"."+spec.group'));
+  }
 }
 
 function refuseJoined(errors: Errors, at: FieldPath, value: string, texts: readonly string[], before = ''): void {
@@ -333,12 +336,15 @@ function checkStored(errors: Errors, { spec, status }: CustomResourceDefinition)
     return;
   }
   const versions = spec.versions ?? [];
-  for (const { name, storage } of versions) {
-    if (storage && !stored.includes(name))
+  // A version named twice is found the first time only.
+  const left = new Set(stored);
+  for (const { name = '', storage } of versions) {
+    if (!left.delete(name) && storage) {
       errors.push(invalidValue(at, stored, `must have the storage version ${name}`));
+    }
   }
   stored.forEach((name, i) => {
-    if (versions.some(version => version.name === name)) return;
+    if (versions.some(version => (version.name ?? '') === name)) return;
     const text =
       `missing from spec.versions; ${name} was previously a storage version, and must remain in spec.versions ` +
       `until a storage migration ensures no data remains persisted in ${name} and removes ${name} from ` +
@@ -350,9 +356,9 @@ function checkStored(errors: Errors, { spec, status }: CustomResourceDefinition)
 function checkChange(errors: Errors, { spec }: CustomResourceDefinition, old: CustomResourceDefinition): void {
   const before = old.spec;
   if (isEstablished(old)) {
-    checkImmutable(errors, path.child('scope'), spec.scope, before.scope);
-    checkImmutable(errors, path.child('names', 'kind'), spec.names?.kind, before.names.kind);
+    checkImmutable(errors, path.child('scope'), spec.scope ?? '', before.scope);
+    checkImmutable(errors, path.child('names', 'kind'), spec.names?.kind ?? '', before.names.kind);
   }
-  checkImmutable(errors, path.child('group'), spec.group, before.group);
-  checkImmutable(errors, path.child('names', 'plural'), spec.names?.plural, before.names.plural);
+  checkImmutable(errors, path.child('group'), spec.group ?? '', before.group);
+  checkImmutable(errors, path.child('names', 'plural'), spec.names?.plural ?? '', before.names.plural);
 }
