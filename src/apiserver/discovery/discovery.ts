@@ -30,6 +30,11 @@ export interface DiscoveryDeps {
 export class Discovery {
   readonly #deps: DiscoveryDeps;
   readonly #builtin = builtinGroups();
+  readonly #core: readonly DiscoveryGroup[] = [this.#builtin[0]!];
+  /** All groups, while the custom ones are the same list. */
+  #all: { readonly custom: readonly DiscoveryGroup[]; readonly groups: readonly DiscoveryGroup[] } | undefined;
+  /** Aggregated documents by root and encoding, while the groups are the same list. */
+  readonly #documents = new Map<string, Document>();
 
   constructor(deps: DiscoveryDeps) {
     this.#deps = deps;
@@ -42,19 +47,14 @@ export class Discovery {
     if (root === 'api') {
       checkAccept(request, false);
       if (parts.length === 1) {
-        return this.#root(
-          request,
-          [this.#builtin[0]!],
-          () => apiVersions(this.#deps.serverAddress(request)),
-          'APIVersions',
-        );
+        return this.#root(request, this.#core, () => apiVersions(this.#deps.serverAddress(request)), 'APIVersions');
       }
       return parts.length === 2 ? this.#resources(request, '', first!) : undefined;
     }
     if (root !== 'apis') return undefined;
     const groups = this.groups();
     if (parts.length === 1) {
-      return this.#root(request, groups.slice(1), () => apiGroupList(groups), 'APIGroupList');
+      return this.#root(request, groups, () => apiGroupList(groups), 'APIGroupList');
     }
     const group = groups.find(each => each.name === first);
     if (!group || first === '') return undefined;
@@ -67,7 +67,9 @@ export class Discovery {
   /** The core group first. */
   groups(): readonly DiscoveryGroup[] {
     const custom = this.#deps.customGroups();
-    return custom.length === 0 ? this.#builtin : [...this.#builtin, ...custom];
+    if (custom.length === 0) return this.#builtin;
+    if (this.#all?.custom !== custom) this.#all = { custom, groups: [...this.#builtin, ...custom] };
+    return this.#all.groups;
   }
 
   #resources(request: ServerRequest, groupName: string, versionName: string): ServerResponse | undefined {
@@ -77,7 +79,18 @@ export class Discovery {
   }
 
   #root(request: ServerRequest, groups: readonly DiscoveryGroup[], legacy: () => object, kind: string): ServerResponse {
-    return wantsAggregated(request) ? aggregated(request, groups) : plain(request, legacy(), kind);
+    const form = wantsAggregated(request);
+    return form ? this.#aggregated(request, groups, form) : plain(request, legacy(), kind);
+  }
+
+  #aggregated(request: ServerRequest, groups: readonly DiscoveryGroup[], form: 'json' | 'protobuf'): ServerResponse {
+    const key = `${groups === this.#core ? 'core' : 'groups'}/${form}`;
+    let document = this.#documents.get(key);
+    if (document?.groups !== groups)
+      this.#documents.set(key, (document = documentOf(groups, groups === this.#core, form)));
+    const { bytes, headers, etag } = document;
+    if (header(request, 'if-none-match') === etag) return { status: 304, headers, body: { kind: 'empty' } };
+    return { status: 200, headers, body: { kind: 'bytes', bytes } };
   }
 }
 
@@ -106,10 +119,17 @@ function wantsAggregated(request: ServerRequest): 'json' | 'protobuf' | undefine
   return undefined;
 }
 
-function aggregated(request: ServerRequest, groups: readonly DiscoveryGroup[]): ServerResponse {
-  const mediaType =
-    wantsAggregated(request) === 'protobuf' ? 'application/vnd.kubernetes.protobuf' : 'application/json';
-  const document = aggregatedDiscovery(groups);
+interface Document {
+  readonly groups: readonly DiscoveryGroup[];
+  readonly bytes: Uint8Array;
+  readonly etag: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The aggregated document of the core group, or of all others. */
+function documentOf(groups: readonly DiscoveryGroup[], core: boolean, form: 'json' | 'protobuf'): Document {
+  const mediaType = form === 'protobuf' ? 'application/vnd.kubernetes.protobuf' : 'application/json';
+  const document = aggregatedDiscovery(core ? groups : groups.slice(1));
   const bytes = encodeAs(document, builtinTypes.struct(aggregatedType), { mediaType, pretty: false });
   const etag = `"${createHash('sha512').update(JSON.stringify(document)).digest('hex').toUpperCase()}"`;
   const headers = {
@@ -118,6 +138,5 @@ function aggregated(request: ServerRequest, groups: readonly DiscoveryGroup[]): 
     vary: 'Accept',
     'cache-control': 'public',
   };
-  if (header(request, 'if-none-match') === etag) return { status: 304, headers, body: { kind: 'empty' } };
-  return { status: 200, headers, body: { kind: 'bytes', bytes } };
+  return { groups, bytes, etag, headers };
 }
