@@ -69,7 +69,7 @@ export type Evaluation =
   | { readonly value?: undefined; readonly error: string; readonly cost: number; readonly costExceeded: boolean };
 
 const namedTypes: ReadonlyMap<string, Type> = new Map([
-  ...[types.bool, types.bytes, types.double, types.duration, types.dyn, types.int, types.null, types.string].map(
+  ...[types.bool, types.bytes, types.double, types.duration, types.int, types.null, types.string].map(
     (type): [string, Type] => [type.name, type],
   ),
   ...[types.timestamp, types.type, types.uint, anyList, anyMap].map((type): [string, Type] => [type.name, type]),

@@ -102,7 +102,7 @@ function follow(frame: Frame, start: Value, qualifiers: readonly Qualifier[]): V
       frame.charge(1);
       return found;
     }
-    if (found === undefined && optional) return qualifier.testOnly ? false : Optional.none;
+    if (found === undefined && optional) return qualifiers.at(-1)?.testOnly ? false : Optional.none;
     frame.charge(1);
     if (qualifier.testOnly) return found !== undefined;
     if (found === undefined) return missing(value, key);

@@ -1,5 +1,6 @@
 /**
- * Equality and order of values. Numbers are compared by value, whatever their types. Upstream: cel-go
+ * Equality and order of values. Numbers are compared by value, whatever their types;
+ * an int beside a double is one too, and loses digits beyond 2^53. Upstream: cel-go
  * common/types/{util,compare}.go and Equal and Compare of each type.
  */
 import { Type } from '../check/types.ts';
@@ -27,9 +28,7 @@ const isErrorOr = (right: Value, result: boolean): boolean | CelError => (right 
 function numericEqual(left: bigint | number, right: Value): boolean {
   const other = right instanceof Uint ? right.value : right;
   if (typeof other !== 'bigint' && typeof other !== 'number') return false;
-  // Loose equality compares a bigint with a number by value, exactly.
-  // biome-ignore lint/suspicious/noDoubleEquals: see above
-  return left == other;
+  return typeof left === typeof other ? left === other : Number(left) === Number(other);
 }
 
 function objectsEqual(
@@ -83,7 +82,9 @@ export function compare(left: Value, right: Value): number | CelError {
   const [one, other] = [left instanceof Uint ? left.value : left, right instanceof Uint ? right.value : right];
   if (isNumeric(one) && isNumeric(other)) {
     if (Number.isNaN(one) || Number.isNaN(other)) return new CelError('NaN values cannot be ordered');
-    return one < other ? -1 : one > other ? 1 : 0;
+    const mixed = typeof one !== typeof other;
+    const [a, b] = mixed ? [Number(one), Number(other)] : [one, other];
+    return a < b ? -1 : a > b ? 1 : 0;
   }
   if (typeof left === 'string' && typeof right === 'string') return compareStrings(left, right);
   if (typeof left === 'boolean' && typeof right === 'boolean') return Number(left) - Number(right);
