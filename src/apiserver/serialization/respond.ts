@@ -4,6 +4,7 @@
  */
 import {
   badRequest,
+  type Json,
   type KubeObject,
   StatusError,
   type StructNode,
@@ -65,7 +66,15 @@ export async function respondObject(source: ObjectSource, options: RespondOption
   const headers: Record<string, string> = { 'content-type': output.mediaType };
   if (raw) {
     const bytes = Buffer.concat([source.sent(), newline]);
-    return { status, headers, body: { kind: 'bytes', bytes, object: source.decoded() as never } };
+    // Decoded for whoever is in this process, and for nobody else.
+    const body = {
+      kind: 'bytes' as const,
+      bytes,
+      get object(): Json {
+        return source.decoded() as never;
+      },
+    };
+    return { status, headers, body };
   }
   return { status, headers, body: { kind: 'bytes', bytes: await objectBytes(source, options) } };
 }
