@@ -106,7 +106,8 @@ The ${rows.length} tests of the conformance suite of Kubernetes v1.36, by what t
 but the API are stated anew in \`test/conformance\`, through the official JavaScript client, kubectl, or plain HTTP where
 the wire is the point, under their upstream names; \`npm test\` runs them, and the check fails when one is missing. The
 last column is what the suite itself has said (\`node hack/conformance-suite.ts --e2e PATH\` runs upstream's own binary
-against \`kobune server --api-only\` and writes it down); an empty cell has not been tried.
+against \`kobune server --api-only\`, or what \`--kubeconfig\` names, and writes it down); an empty cell has not been
+tried.
 
 | need | that is | tests | stated here | the suite itself: passed of tried |
 |---|---|---|---|---|

@@ -80,7 +80,6 @@ row(
     const body = { metadata: { name: 'other-kind' }, spec: { replicas: 1, selector, template } };
     await subject.api(AppsV1Api).createNamespacedReplicaSet({ namespace, body });
   },
-  { pending: 'the admission plugin ValidatingAdmissionPolicy' },
 );
 
 row(
@@ -101,7 +100,6 @@ row(
     );
     await deploy(namespace, 'three', 3);
   },
-  { pending: 'the admission plugin ValidatingAdmissionPolicy' },
 );
 
 /** Makes a mutating policy with its binding for a new namespace, and answers a Deployment that it has changed. */
