@@ -1,5 +1,6 @@
 /**
- * Turns every `Deviation:` line of the sources into docs/compatibility.md, by layer. With `--check` it only says
+ * Turns every `Deviation:` line of the sources into docs/compatibility.md, by layer, and adds the recorded answers that
+ * differ (test/oracle/differences.json). With `--check` it only says
  * whether the document is up to date.
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -32,8 +33,22 @@ function deviationsOf(file: string): Deviation[] {
   return found;
 }
 
+/** Recorded answers of the original that ours is known not to give, each group with its reason. */
+interface KnownDifference {
+  readonly reason: string;
+  readonly rows: readonly string[];
+}
+
+function renderKnown(known: readonly KnownDifference[]): string {
+  if (known.length === 0) return '';
+  const rows = known.map(
+    ({ reason, rows: ids }) => `- Deviation: ${reason} (${ids.map(id => `\`${id}\``).join(', ')})`,
+  );
+  return `\n## Recorded answers that differ\n\n${rows.join('\n')}\n`;
+}
+
 /** The document's text. */
-function render(deviations: readonly Deviation[]): string {
+function render(deviations: readonly Deviation[], known: readonly KnownDifference[]): string {
   const byLayer = new Map<string, Deviation[]>();
   for (const deviation of deviations) {
     const layer = deviation.file.split('/')[1]!;
@@ -49,12 +64,14 @@ function render(deviations: readonly Deviation[]): string {
 
 Generated from the \`Deviation:\` lines of the sources by \`node hack/compatibility.ts\`; do not edit.
 
-${sections.join('\n')}`;
+${sections.join('\n')}${renderKnown(known)}`;
 }
 
 const files = globSync('src/**/*.ts', { cwd: root }).sort();
 if (files.length < 20) throw new Error(`saw only ${files.length} files`);
-const text = render(files.flatMap(deviationsOf));
+const differencesPath = join(root, 'test', 'oracle', 'differences.json');
+const { known } = JSON.parse(readFileSync(differencesPath, 'utf8')) as { known: readonly KnownDifference[] };
+const text = render(files.flatMap(deviationsOf), known);
 if (process.argv.includes('--check')) {
   if (!existsSync(documentPath) || readFileSync(documentPath, 'utf8') !== text) {
     console.error('docs/compatibility.md is out of date: node hack/compatibility.ts');
