@@ -1,8 +1,10 @@
 /**
- * Records events: a new one is created, a repetition within ten minutes raises the count of the first.
- * Upstream: client-go tools/record/{event,events_cache}.go.
+ * Records events: a new one is created, a repetition within ten minutes raises the count of the first, and a source that
+ * repeats itself about one object is slowed. Upstream: client-go tools/record/{event,events_cache}.go.
+ *
+ * Deviation: similar events with differing messages are not folded together.
  */
-import type { Event } from '#api/types';
+import type { Event, ObjectReference } from '#api/types';
 import { formatTime, isStatusError, type KubeObject } from '#apimachinery';
 import type { Activity, Clock, Logger } from '#base';
 import type { Client } from './client.ts';
@@ -26,11 +28,18 @@ export interface EventRecorder {
    * Says that something happened to `object`. Returns at once; an event that cannot be written is logged and lost.
    * `fieldPath` narrows it down, as `spec.containers{web}`.
    */
-  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void;
+  event(object: KubeObject, type: EventType, reason: string, message: string, fieldPath?: string): void;
+  /** The same about what a reference names. */
+  eventAbout(reference: ObjectReference, type: EventType, reason: string, message: string): void;
 }
+
+export type EventType = 'Normal' | 'Warning';
 
 const repetitionMs = 10 * 60 * 1000;
 const cacheSize = 4096;
+/** So many events about one object at once, then one every five minutes. */
+const spamBurst = 25;
+const spamRefillMs = 5 * 60 * 1000;
 /** Events kept waiting for the server at most; more are dropped, as upstream does. */
 const maxPending = 1000;
 
@@ -44,6 +53,7 @@ interface Known {
 /** A recorder for one component. Events of one recorder are written in order. */
 export function createEventRecorder(deps: EventRecorderDeps, source: EventSource): EventRecorder {
   const known = new Map<string, Known>();
+  const isSpam = spamFilter(deps.clock);
   let tail: Promise<void> = Promise.resolve();
   let pending = 0;
   let lastNanos = 0n;
@@ -70,25 +80,59 @@ export function createEventRecorder(deps: EventRecorderDeps, source: EventSource
       }
     }
     await resource.create(event);
-    known.delete(key);
-    known.set(key, { name: event.metadata.name!, namespace: event.metadata.namespace!, count: 1, lastMs: nowMs });
-    if (known.size > cacheSize) known.delete(known.keys().next().value!);
+    remember(known, key, { name: event.metadata.name!, namespace: event.metadata.namespace!, count: 1, lastMs: nowMs });
+  };
+  const eventAbout: EventRecorder['eventAbout'] = (reference, type, reason, message) => {
+    const { kind, namespace, name, uid } = reference;
+    if (pending >= maxPending || isSpam(JSON.stringify([kind, namespace, name, uid]))) return;
+    const event = makeEvent(deps.clock.now(), suffix(), source, reference, { type, reason, message });
+    const key = JSON.stringify([event.involvedObject, type, reason, message]);
+    const end = deps.activity.begin();
+    pending++;
+    tail = tail
+      .then(() => write(event, key))
+      .catch(error => deps.logger.debug('an event was not written', { reason, error }))
+      .finally(() => {
+        pending--;
+        end();
+      });
   };
   return {
-    event(object, type, reason, message, fieldPath) {
-      if (pending >= maxPending) return;
-      const event = makeEvent(deps.clock.now(), suffix(), source, object, { type, reason, message, fieldPath });
-      const key = JSON.stringify([event.involvedObject, type, reason, message]);
-      const end = deps.activity.begin();
-      pending++;
-      tail = tail
-        .then(() => write(event, key))
-        .catch(error => deps.logger.debug('an event was not written', { reason, error }))
-        .finally(() => {
-          pending--;
-          end();
-        });
-    },
+    eventAbout,
+    event: (object, type, reason, message, fieldPath) =>
+      eventAbout(referenceTo(object, fieldPath), type, reason, message),
+  };
+}
+
+/** True for an object about which too much was said lately. Upstream: EventSourceObjectSpamFilter. */
+function spamFilter(clock: Clock): (object: string) => boolean {
+  const buckets = new Map<string, { tokens: number; atMs: number }>();
+  return object => {
+    const atMs = clock.monotonicMs();
+    const before = buckets.get(object) ?? { tokens: spamBurst, atMs };
+    const tokens = Math.min(spamBurst, before.tokens + (atMs - before.atMs) / spamRefillMs);
+    remember(buckets, object, { tokens: tokens < 1 ? tokens : tokens - 1, atMs });
+    return tokens < 1;
+  };
+}
+
+/** Sets, and drops the oldest when there are too many. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > cacheSize) map.delete(map.keys().next().value!);
+}
+
+function referenceTo({ apiVersion, kind, metadata }: KubeObject, fieldPath: string | undefined): ObjectReference {
+  const { name = '', namespace, uid, resourceVersion } = metadata;
+  return {
+    apiVersion,
+    kind,
+    name,
+    ...(namespace && { namespace }),
+    ...(uid && { uid }),
+    ...(resourceVersion && { resourceVersion }),
+    ...(fieldPath && { fieldPath }),
   };
 }
 
@@ -96,27 +140,18 @@ function makeEvent(
   nowMs: number,
   suffix: string,
   source: EventSource,
-  object: KubeObject,
-  what: { type: string; reason: string; message: string; fieldPath: string | undefined },
+  involvedObject: ObjectReference,
+  what: { type: EventType; reason: string; message: string },
 ): Event {
-  const { name = '', namespace, uid, resourceVersion } = object.metadata;
   const time = formatTime(nowMs);
   return {
     apiVersion: 'v1',
     kind: 'Event',
     metadata: {
-      name: `${name}.${suffix}`,
-      namespace: namespace ?? 'default',
+      name: `${involvedObject.name}.${suffix}`,
+      namespace: involvedObject.namespace || 'default',
     },
-    involvedObject: {
-      apiVersion: object.apiVersion,
-      kind: object.kind,
-      name,
-      ...(namespace && { namespace }),
-      ...(uid && { uid }),
-      ...(resourceVersion && { resourceVersion }),
-      ...(what.fieldPath && { fieldPath: what.fieldPath }),
-    },
+    involvedObject,
     reason: what.reason,
     message: what.message.slice(0, 1024),
     source: { component: source.component, ...(source.host && { host: source.host }) },

@@ -22,7 +22,13 @@ export {
   type ReconcileResult,
   TerminalError,
 } from './controller.ts';
-export { createEventRecorder, type EventRecorder, type EventRecorderDeps, type EventSource } from './events.ts';
+export {
+  createEventRecorder,
+  type EventRecorder,
+  type EventRecorderDeps,
+  type EventSource,
+  type EventType,
+} from './events.ts';
 export { createHttpsTransport, type HttpsTransportConfig, pathOf, statusErrorOf } from './https-transport.ts';
 export {
   createInformer,

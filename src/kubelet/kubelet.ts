@@ -5,12 +5,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { anySignal, isAbort, type Timer } from '#base';
-import { type Client, createClient, createInformer, type Informer } from '#client';
+import {
+  type Client,
+  createClient,
+  createEventRecorder,
+  createInformer,
+  type EventRecorder,
+  type Informer,
+} from '#client';
 import type { ImageInfo } from '#cri';
 import type { Node, NodeStatus, Pod, RuntimeClass, Service } from './api-objects.ts';
 import { createCgroupManager, noCgroups } from './cgroups/cgroup-manager.ts';
 import type { KubeletConfig, KubeletDeps } from './config.ts';
-import { createRecorder, type Recorder } from './events.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
 import { ImageCollector } from './gc/image-gc.ts';
 import { type RotationDeps, rotateLogs } from './logs/rotation.ts';
@@ -77,7 +83,7 @@ async function start(
   await mkdir(join(paths.root, 'pods'), { recursive: true, mode: 0o750 });
   await mkdir(paths.podLogs, { recursive: true, mode: 0o755 });
   const client = createClient(deps.transport, { fieldManager: 'kubelet' });
-  const recorder = createRecorder({ client, clock, logger, host: config.nodeName });
+  const recorder = createEventRecorder({ ...deps, client }, { component: 'kubelet', host: config.nodeName });
   const machine = await readMachine(paths.procfs, paths.root);
   const cgroups = paths.cgroupRoot
     ? await createCgroupManager({
@@ -194,9 +200,9 @@ async function collectImages(collector: ImageCollector, { logger }: KubeletDeps)
   await collector.collect().catch(error => logger.warn('images were not collected', { error }));
 }
 
-function announceStart(recorder: Recorder, name: string): void {
+function announceStart(recorder: EventRecorder, name: string): void {
   const about = { kind: 'Node', apiVersion: 'v1', name, uid: name };
-  recorder.event(about, 'Normal', 'Starting', 'Starting kubelet.');
+  recorder.eventAbout(about, 'Normal', 'Starting', 'Starting kubelet.');
 }
 
 function watchPods(informer: Informer<Pod>, agent: PodAgent): void {

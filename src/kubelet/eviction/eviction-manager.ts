@@ -4,13 +4,15 @@
  *
  * Deviation: hard thresholds only; memory is the machine's MemAvailable, not a cgroup's working set.
  */
+
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatTime } from '#apimachinery';
 import type { Clock, Logger } from '#base';
+import type { EventRecorder } from '#client';
 import type { ContainerEngine, ContainerStats } from '#cri';
 import type { Pod, PodStatus } from '../api-objects.ts';
-import { podRef, type Recorder } from '../events.ts';
+import { podRef } from '../events.ts';
 import { availableMemoryBytes } from '../node/machine.ts';
 import { containerNameLabel, podUidLabel } from '../runtime/labels.ts';
 import type { MountedVolume } from '../volumes/volume-manager.ts';
@@ -28,7 +30,7 @@ export interface EvictionDeps {
   readonly engine: ContainerEngine;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly recorder: Recorder;
+  readonly recorder: EventRecorder;
   readonly procfs: string;
   readonly root: string;
   readonly memoryBytes: number;
@@ -134,7 +136,7 @@ export class EvictionManager {
 
   #evict(pod: Pod, message: string): void {
     const { recorder, clock } = this.#deps;
-    recorder.event(podRef(pod), 'Warning', 'Evicted', message);
+    recorder.eventAbout(podRef(pod), 'Warning', 'Evicted', message);
     const generation = pod.metadata.generation;
     const disruption = {
       type: 'DisruptionTarget',

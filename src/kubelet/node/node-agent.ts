@@ -5,10 +5,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatMicroTime, isStatusError } from '#apimachinery';
 import { type Activity, type Clock, isAbort, type Logger, type Random } from '#base';
-import type { Client } from '#client';
+import type { Client, EventRecorder } from '#client';
 import type { Node, NodeStatus } from '../api-objects.ts';
 import type { KubeletConfig } from '../config.ts';
-import type { Recorder } from '../events.ts';
 import { resources } from '../resources.ts';
 import type { Machine } from './machine.ts';
 import { nodeLabels } from './node-status.ts';
@@ -19,7 +18,7 @@ export interface NodeAgentDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly activity: Activity;
-  readonly recorder: Recorder;
+  readonly recorder: EventRecorder;
   readonly machine: Machine;
   /** The node as it was last seen. */
   node(): Node | undefined;
@@ -119,7 +118,7 @@ export class NodeAgent {
     const reason = ready(status) === 'True' ? 'NodeReady' : 'NodeNotReady';
     const { nodeName } = this.#config;
     const about = { kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName };
-    recorder.event(about, 'Normal', reason, `Node ${nodeName} status is now: ${reason}`);
+    recorder.eventAbout(about, 'Normal', reason, `Node ${nodeName} status is now: ${reason}`);
   }
 
   /** Renews the lease; makes it when there is none. */

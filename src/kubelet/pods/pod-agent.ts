@@ -8,7 +8,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isStatusError, parseTimeMs } from '#apimachinery';
-import type { Client } from '#client';
+import type { Client, EventRecorder } from '#client';
 import { CriError } from '#cri';
 import type {
   ConfigMap,
@@ -26,7 +26,7 @@ import type { CgroupManager } from '../cgroups/cgroup-manager.ts';
 import { containerResources } from '../cgroups/resources.ts';
 import type { KubeletConfig, KubeletDeps } from '../config.ts';
 import type { DownwardContext } from '../env/downward.ts';
-import { podRef, type Recorder } from '../events.ts';
+import { podRef } from '../events.ts';
 import type { Machine } from '../node/machine.ts';
 import { ObjectCache } from '../object-cache.ts';
 import { findCondition, formatPod, isStaticPod, isTerminalPhase } from '../pod-helpers.ts';
@@ -53,7 +53,7 @@ import { type Ending, type PodSyncer, PodWorkers, type Step, type SyncOutcome } 
 export interface PodAgentDeps extends KubeletDeps {
   readonly config: KubeletConfig;
   readonly client: Client;
-  readonly recorder: Recorder;
+  readonly recorder: EventRecorder;
   readonly cgroups: CgroupManager;
   readonly machine: Machine;
   readonly runtimeName: string;
@@ -273,7 +273,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       this.#allocations.admit(pod);
       return true;
     }
-    this.#deps.recorder.event(podRef(pod), 'Warning', rejection.reason, rejection.message);
+    this.#deps.recorder.eventAbout(podRef(pod), 'Warning', rejection.reason, rejection.message);
     const message = `Pod was rejected: ${rejection.message}`;
     this.#status.set(pod, { ...pod.status, phase: 'Failed', reason: rejection.reason, message });
     return false;
@@ -336,7 +336,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     const deadline = this.#deadline(pod, api);
     if (deadline?.passed) {
       const message = 'Pod was active on the node longer than the specified deadline';
-      this.#deps.recorder.event(podRef(pod), 'Normal', 'DeadlineExceeded', message);
+      this.#deps.recorder.eventAbout(podRef(pod), 'Normal', 'DeadlineExceeded', message);
       const override = (old: PodStatus): PodStatus => ({
         ...old,
         phase: 'Failed',
@@ -358,7 +358,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       if (signal.aborted) return { terminal: false, again: false };
       const message =
         error instanceof MountError ? error.message : `Unable to attach or mount volumes: ${messageOf(error)}`;
-      this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedMount', message);
+      this.#deps.recorder.eventAbout(podRef(pod), 'Warning', 'FailedMount', message);
       return { terminal: false, again: false, error: error as Error };
     }
     this.#probes.addPod(pod);
@@ -415,7 +415,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     try {
       await busy.wait(this.#runtime.killPod(pod, status, graceSeconds));
     } catch (cause) {
-      this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(cause)}`);
+      this.#deps.recorder.eventAbout(podRef(pod), 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(cause)}`);
       throw cause;
     }
     this.#probes.removePod(uid);
@@ -550,7 +550,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     }
     if (missing.length > 0) {
       const message = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
-      this.#deps.recorder.event(podRef(pod), 'Warning', 'FailedToRetrieveImagePullSecret', message);
+      this.#deps.recorder.eventAbout(podRef(pod), 'Warning', 'FailedToRetrieveImagePullSecret', message);
     }
     return found;
   }

@@ -5,12 +5,14 @@
  * Deviation: a worker looks at a container as soon as it runs and its initial delay is over, not at the next tick; and
  * after a restart of the kubelet nothing is delayed at random.
  */
+
 import { parseTimeMs } from '#apimachinery';
 import type { Activity, Clock, Logger, Timer } from '#base';
+import type { EventRecorder } from '#client';
 import type { RuntimeService } from '#cri';
 import type { ApiContainerStatus, Container, Pod, PodStatus, Probe } from '../api-objects.ts';
 import { type Busy, beginBusy } from '../busy.ts';
-import { podRef, type Recorder } from '../events.ts';
+import { podRef } from '../events.ts';
 import { containerShouldRestart, findStatus, isRestartableInit, isTerminalPhase } from '../pod-helpers.ts';
 import type { ProbeOutcome } from '../runtime/pod-actions.ts';
 import { messageOf } from '../runtime/start-error.ts';
@@ -23,7 +25,7 @@ export interface ProbeDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly activity: Activity;
-  readonly recorder: Recorder;
+  readonly recorder: EventRecorder;
   /** Wall milliseconds of the kubelet's start. */
   readonly startedMs: number;
   status(uid: string): PodStatus | undefined;
@@ -263,13 +265,13 @@ export class ProbeManager {
     if (worker.stopped) return undefined;
     if (!answer) {
       const message = `${type} probe errored and resulted in unknown state: ${messageOf(failure)}`;
-      recorder.event(about, 'Warning', 'Unhealthy', message);
+      recorder.eventAbout(about, 'Warning', 'Unhealthy', message);
       return undefined;
     }
     if (answer.result === 'warning') {
-      recorder.event(about, 'Warning', 'ProbeWarning', `${type} probe warning: ${answer.output}`);
+      recorder.eventAbout(about, 'Warning', 'ProbeWarning', `${type} probe warning: ${answer.output}`);
     } else if (answer.result === 'failure') {
-      recorder.event(about, 'Warning', 'Unhealthy', `${type} probe failed: ${answer.output}`);
+      recorder.eventAbout(about, 'Warning', 'Unhealthy', `${type} probe failed: ${answer.output}`);
     }
     return answer.result === 'failure' ? 'failure' : 'success';
   }

@@ -17,7 +17,8 @@ function sized(cpu: string, restartPolicy = 'NotRequired'): Pod {
 
 test('a resize is granted, given to the container, and over; or waits with a reason', () => {
   const events: string[] = [];
-  const recorder = { event: (_about: object, _type: string, reason: string) => void events.push(reason) };
+  const eventAbout = (_about: object, _type: string, reason: string): void => void events.push(reason);
+  const recorder = { eventAbout, event: () => {} };
   const allocations = new Allocations({ clock: new SteppedClock(), recorder });
   const node = { allocatable: { cpu: '2' }, refuse: () => undefined };
   const running = new Set(['main']);

@@ -6,8 +6,10 @@
  * Deviation: grants are not kept on disk; after a restart they are taken from the pods' statuses. Pod-level resources
  * are not resized.
  */
+
 import { formatTime, parseQuantity } from '#apimachinery';
 import type { Clock } from '#base';
+import type { EventRecorder } from '#client';
 import type {
   ApiContainerStatus,
   Container,
@@ -16,7 +18,7 @@ import type {
   ResourceList,
   ResourceRequirements,
 } from '../api-objects.ts';
-import { podRef, type Recorder } from '../events.ts';
+import { podRef } from '../events.ts';
 import { allContainers } from '../pod-helpers.ts';
 import { podRequest, type Rejection } from '../pods/admission.ts';
 
@@ -31,9 +33,9 @@ interface Entry {
 
 export class Allocations {
   readonly #entries = new Map<string, Entry>();
-  readonly #deps: { readonly clock: Clock; readonly recorder: Recorder };
+  readonly #deps: { readonly clock: Clock; readonly recorder: EventRecorder };
 
-  constructor(deps: { readonly clock: Clock; readonly recorder: Recorder }) {
+  constructor(deps: { readonly clock: Clock; readonly recorder: EventRecorder }) {
     this.#deps = deps;
   }
 
@@ -137,7 +139,7 @@ export class Allocations {
   }
 
   #event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#deps.recorder.event(podRef(pod), type, reason, message);
+    this.#deps.recorder.eventAbout(podRef(pod), type, reason, message);
   }
 
   #condition(pod: Pod, type: string, reason: string, message: string, before: PodCondition | undefined): PodCondition {

@@ -4,18 +4,19 @@
  *
  * Deviation: an image that is present is not checked again with the pod's own credentials.
  */
+import type { ObjectReference } from '#api/types';
 import type { Clock } from '#base';
+import type { EventRecorder } from '#client';
 import type { AuthConfig, ContainerEngine } from '#cri';
 import type { Pod, Secret } from '../api-objects.ts';
 import { BackOff } from '../back-off.ts';
 import type { Busy } from '../busy.ts';
-import type { ObjectRef, Recorder } from '../events.ts';
 import { formatDuration } from '../pod-helpers.ts';
 import { lookupCredentials, parseImageName } from './credentials.ts';
 import { messageOf, StartError } from './start-error.ts';
 
 export interface EnsureImage {
-  readonly about: ObjectRef;
+  readonly about: ObjectReference;
   readonly pod: Pod;
   readonly image: string;
   readonly policy: string;
@@ -31,14 +32,14 @@ const maxBackOffMs = 300_000;
 export class ImageManager {
   readonly #engine: ContainerEngine;
   readonly #clock: Clock;
-  readonly #recorder: Recorder;
+  readonly #recorder: EventRecorder;
   readonly #backOff: BackOff;
   readonly #lastErrors = new Map<string, string>();
   readonly #slots: number;
   #pulling = 0;
   readonly #waiting: Array<() => void> = [];
 
-  constructor(deps: { engine: ContainerEngine; clock: Clock; recorder: Recorder; slots: number }) {
+  constructor(deps: { engine: ContainerEngine; clock: Clock; recorder: EventRecorder; slots: number }) {
     this.#engine = deps.engine;
     this.#clock = deps.clock;
     this.#recorder = deps.recorder;
@@ -52,7 +53,7 @@ export class ImageManager {
     const parsed = parseImageName(request.image);
     if (typeof parsed === 'string') {
       const message = `Failed to apply default image tag "${request.image}": ${parsed}`;
-      this.#recorder.event(about, 'Warning', 'InspectFailed', message);
+      this.#recorder.eventAbout(about, 'Warning', 'InspectFailed', message);
       throw new StartError('InvalidImageName', message);
     }
     if (policy !== 'Always') {
@@ -68,17 +69,17 @@ export class ImageManager {
       found = (await this.#engine.images.imageStatus({ image: reference, runtimeHandler }))?.id;
     } catch (cause) {
       const message = `Failed to inspect image "": ${messageOf(cause)}`;
-      this.#recorder.event(about, 'Warning', 'InspectFailed', message);
+      this.#recorder.eventAbout(about, 'Warning', 'InspectFailed', message);
       throw new StartError('ImageInspectError', message, { cause });
     }
     if (found) {
       const message = `Container image "${image}" already present on machine and can be accessed by the pod`;
-      this.#recorder.event(about, 'Normal', 'Pulled', message);
+      this.#recorder.eventAbout(about, 'Normal', 'Pulled', message);
       return found;
     }
     if (policy !== 'Never') return '';
     const message = `Container image "${image}" is not present with pull policy of Never`;
-    this.#recorder.event(about, 'Warning', 'ErrImageNeverPull', message);
+    this.#recorder.eventAbout(about, 'Warning', 'ErrImageNeverPull', message);
     throw new StartError('ErrImageNeverPull', message);
   }
 
@@ -88,12 +89,12 @@ export class ImageManager {
     const retryAtMs = this.#backOff.endOfBackOff(key);
     if (retryAtMs !== undefined) {
       const message = `Back-off pulling image "${image}"`;
-      this.#recorder.event(about, 'Normal', 'BackOff', message);
+      this.#recorder.eventAbout(about, 'Normal', 'BackOff', message);
       const last = this.#lastErrors.get(key);
       throw new StartError('ImagePullBackOff', last ? `${message}: ${last}` : message, { retryAtMs });
     }
     this.#lastErrors.delete(key);
-    this.#recorder.event(about, 'Normal', 'Pulling', `Pulling image "${image}"`);
+    this.#recorder.eventAbout(about, 'Normal', 'Pulling', `Pulling image "${image}"`);
     const beganMs = this.#clock.monotonicMs();
     try {
       const { id, pullMs } = await request.busy.wait(this.#pullWithAny(request, reference, repository));
@@ -101,12 +102,12 @@ export class ImageManager {
       const sizeBytes = (await this.#engine.images.imageStatus({ image: id }))?.sizeBytes ?? 0;
       const took = `${formatDuration(pullMs)} (${formatDuration(waitedMs)} including waiting)`;
       const message = `Successfully pulled image "${image}" in ${took}. Image size: ${sizeBytes} bytes.`;
-      this.#recorder.event(about, 'Normal', 'Pulled', message);
+      this.#recorder.eventAbout(about, 'Normal', 'Pulled', message);
       return id;
     } catch (cause) {
       if (request.signal?.aborted) throw cause;
       const text = messageOf(cause);
-      this.#recorder.event(about, 'Warning', 'Failed', `Failed to pull image "${image}": ${text}`);
+      this.#recorder.eventAbout(about, 'Warning', 'Failed', `Failed to pull image "${image}": ${text}`);
       this.#backOff.next(key, this.#clock.now());
       this.#lastErrors.set(key, `ErrImagePull: ${text}`);
       throw new StartError('ErrImagePull', text, { cause });

@@ -2,10 +2,12 @@
  * Stops containers: preStop hook, grace period, sidecars after the others.
  * Upstream: pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer), kuberuntime_termination_order.go.
  */
+
 import type { Clock, Logger } from '#base';
+import type { EventRecorder } from '#client';
 import { CriError, type RuntimeService } from '#cri';
 import type { Container, Pod } from '../api-objects.ts';
-import { podRef, type Recorder } from '../events.ts';
+import { podRef } from '../events.ts';
 import { runHook } from '../lifecycle/hooks.ts';
 import { findContainer, isRestartableInit } from '../pod-helpers.ts';
 import type { KillReason } from './pod-actions.ts';
@@ -15,7 +17,7 @@ export interface KillDeps {
   readonly runtime: RuntimeService;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly recorder: Recorder;
+  readonly recorder: EventRecorder;
 }
 
 export interface KillRequest {
@@ -54,7 +56,7 @@ export async function killContainer(deps: KillDeps, request: KillRequest): Promi
   const { pod, id, name } = request;
   const container = findContainer(pod.spec, name) ?? { name };
   const message = request.message || `Stopping container ${name}`;
-  recorder.event(podRef(pod, name), 'Normal', 'Killing', message);
+  recorder.eventAbout(podRef(pod, name), 'Normal', 'Killing', message);
   const grace = request.graceSeconds ?? gracePeriodSeconds(pod, container, request.reason);
   const beganMs = clock.monotonicMs();
   const left = (): number => grace - Math.trunc((clock.monotonicMs() - beganMs) / 1000);
@@ -73,7 +75,7 @@ async function preStop(deps: KillDeps, request: KillRequest, container: Containe
   const target = { containerId: request.id, container, podIp: request.podIp ?? '' };
   const hook = runHook(container.lifecycle!.preStop!, target, { runtime, clock }).catch(error => {
     logger.warn('preStop hook failed', { pod: request.pod.metadata.name, container: container.name, error });
-    recorder.event(podRef(request.pod, container.name), 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
+    recorder.eventAbout(podRef(request.pod, container.name), 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
   });
   await within(clock, grace * 1000, hook);
 }

@@ -2,9 +2,11 @@
  * Makes a pod's sandbox and containers what its spec wants, by way of the engine.
  * Upstream: pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod, killPodWithSyncResult, doBackOff).
  */
+
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity, Clock, Logger, Random } from '#base';
+import type { EventRecorder, EventType } from '#client';
 import type { ContainerEngine, DnsConfig, LinuxResources, PodSandboxConfig } from '#cri';
 import { CriError } from '#cri';
 import type { Container, Pod, Secret } from '../api-objects.ts';
@@ -12,7 +14,7 @@ import type { BackOff } from '../back-off.ts';
 import type { Busy } from '../busy.ts';
 import type { DownwardContext } from '../env/downward.ts';
 import { containerEnvironment, type EnvironmentSources } from '../env/environment.ts';
-import { type EventType, podRef, type Recorder } from '../events.ts';
+import { podRef } from '../events.ts';
 import { runHook } from '../lifecycle/hooks.ts';
 import { formatDuration, formatPod, isRestartableInit } from '../pod-helpers.ts';
 import { sortPodIps } from '../status/api-status.ts';
@@ -34,7 +36,7 @@ export interface PodRuntimeDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly activity: Activity;
-  readonly recorder: Recorder;
+  readonly recorder: EventRecorder;
   readonly images: ImageManager;
   readonly backOff: BackOff;
   readonly sources: EnvironmentSources;
@@ -131,7 +133,7 @@ export class PodRuntime {
     const { recorder } = this.#deps;
     if (actions.createSandbox && actions.sandboxId) {
       const message = 'Pod sandbox changed, it will be killed and re-created.';
-      recorder.event(podRef(pod), 'Normal', 'SandboxChanged', message);
+      recorder.eventAbout(podRef(pod), 'Normal', 'SandboxChanged', message);
     }
     if (actions.killPod) {
       if (status.sandboxes.length > 0) await this.killPod(pod, status, undefined);
@@ -192,7 +194,7 @@ export class PodRuntime {
       } catch (cause) {
         if (signal.aborted) return undefined;
         const message = `Failed to create pod sandbox: ${messageOf(cause)}`;
-        recorder.event(podRef(pod), 'Warning', 'FailedCreatePodSandBox', message);
+        recorder.eventAbout(podRef(pod), 'Warning', 'FailedCreatePodSandBox', message);
         errors.push(new Error(message, { cause }));
         return undefined;
       }
@@ -208,7 +210,8 @@ export class PodRuntime {
     const text = settings.resolvConf ? await readFile(settings.resolvConf, 'utf8').catch(() => '') : '';
     const { clusterDns, clusterDomain } = settings;
     const dns = podDns(pod, { clusterDns, clusterDomain, host: parseResolvConf(text) });
-    if (tell) for (const { reason, message } of dns.warnings) recorder.event(podRef(pod), 'Warning', reason, message);
+    if (tell)
+      for (const { reason, message } of dns.warnings) recorder.eventAbout(podRef(pod), 'Warning', reason, message);
     return dns.config;
   }
 
@@ -254,7 +257,7 @@ export class PodRuntime {
       return;
     }
     const event = `Back-off restarting failed container ${container.name} in pod ${formatPod(pod)}`;
-    recorder.event(podRef(pod, container.name), 'Warning', 'BackOff', event);
+    recorder.eventAbout(podRef(pod, container.name), 'Warning', 'BackOff', event);
     const delayMs = backOff.delayMs(key);
     const message = `back-off ${formatDuration(delayMs)} restarting failed container=${container.name} pod=${formatPod(pod)}`;
     throw new StartError('CrashLoopBackOff', message, { retryAtMs: last.finishedAtMs + delayMs });
@@ -265,7 +268,7 @@ export class PodRuntime {
     const { pod, sandboxId, sandbox, handler, signal, busy } = attempt;
     const about = podRef(pod, container.name);
     const event = (type: EventType, reason: string, message: string): void =>
-      recorder.event(about, type, reason, message);
+      recorder.eventAbout(about, type, reason, message);
     attempt.secrets ??= this.#deps.pullSecrets(pod);
     const secrets = await attempt.secrets;
     const imageRef = await images
@@ -354,7 +357,7 @@ export class PodRuntime {
       const target = { containerId: id, container, podIp: podIps[0] ?? '' };
       await busy.wait(runHook(handler, target, { runtime: engine.runtime, clock }));
     } catch (cause) {
-      recorder.event(podRef(pod, container.name), 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
+      recorder.eventAbout(podRef(pod, container.name), 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
       await killContainer(this.#killDeps(), {
         pod,
         id,
