@@ -4,12 +4,11 @@
  *
  * Longer than most because it is the one place where a pod's parts meet.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { isStatusError, parseTimeMs } from '#apimachinery';
+import { parseTimeMs } from '#apimachinery';
 import type { Client, EventRecorder } from '#client';
-import { CriError } from '#cri';
 import type {
   ConfigMap,
   Container,
@@ -34,7 +33,6 @@ import { ProbeManager } from '../probes/probe-manager.ts';
 import { Allocations, shownResources } from '../resize/allocations.ts';
 import { resources } from '../resources.ts';
 import { ImageManager } from '../runtime/image-manager.ts';
-import { restoreFromAnnotations } from '../runtime/labels.ts';
 import { PodRuntime } from '../runtime/pod-runtime.ts';
 import { type PodRuntimeStatus, readPodRuntimeStatus, TerminationMessages } from '../runtime/pod-runtime-status.ts';
 import { podLogDirectory } from '../runtime/sandbox-config.ts';
@@ -48,6 +46,8 @@ import { referencedNames } from '../volumes/payload.ts';
 import { MountError, type MountedVolume, VolumeManager } from '../volumes/volume-manager.ts';
 import { admitPod } from './admission.ts';
 import type { EngineListener } from './engine-follower.ts';
+import { Housekeeping, ignoreNotFound } from './housekeeping.ts';
+import { pullSecrets, runtimeHandler, trustBundle } from './pod-inputs.ts';
 import { type Ending, type PodSyncer, PodWorkers, type Step, type SyncOutcome } from './pod-workers.ts';
 
 export interface PodAgentDeps extends KubeletDeps {
@@ -64,8 +64,6 @@ export interface PodAgentDeps extends KubeletDeps {
   pressures(): { readonly memory: boolean; readonly disk: boolean };
 }
 
-const housekeepingMs = 2000;
-const gcPeriodMs = 60_000;
 const firstBackOffMs = 10_000;
 
 export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
@@ -85,6 +83,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
   readonly #workers: PodWorkers;
   readonly #admitted = new Set<string>();
   readonly #allocations: Allocations;
+  readonly #housekeeping: Housekeeping;
   readonly #timers: Array<{ cancel(): void }> = [];
   readonly #refreshing = new Set<string>();
   readonly #statusContext: StatusContext;
@@ -113,7 +112,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       sources: {
         ...objects,
         token: (pod, audience, seconds) => this.#tokens.token(pod, audience, seconds),
-        trustBundle: source => this.#trustBundle(source),
+        trustBundle: source => trustBundle(client, source),
         downward: pod =>
           this.#downward(
             pod,
@@ -144,8 +143,8 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       resources: (pod, container) => containerResources(pod, container, deps.machine.memoryBytes),
       volumes: uid => this.#volumes.mounted(uid),
       podDirectory: uid => this.#volumes.podDirectory(uid),
-      runtimeHandler: pod => this.#runtimeHandler(pod),
-      pullSecrets: pod => this.#pullSecrets(pod),
+      runtimeHandler: pod => runtimeHandler(deps, pod),
+      pullSecrets: pod => pullSecrets(deps, objects.secret, pod),
       created: (pod, container) => this.#allocations.actuate(pod.metadata.uid ?? '', container),
       started: pod => void this.#refresh(pod),
     });
@@ -162,6 +161,17 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
       changed: (uid, type, containerId, outcome) => this.#probeChanged(uid, type, containerId, outcome),
     });
     this.#workers = new PodWorkers({ ...deps, syncer: this, syncPeriodMs: config.syncPeriodMs });
+    this.#housekeeping = new Housekeeping({
+      ...deps,
+      runtime: this.#runtime,
+      volumes: this.#volumes,
+      workers: this.#workers,
+      messages: this.#messages,
+      pods: this.#pods,
+      status: uid => this.runtimeStatus(uid),
+      removed: uid => this.removed(uid),
+      isPastDeadline: pod => this.#deadline(pod, pod.status ?? {})?.passed ?? false,
+    });
     this.#statusContext = {
       nodeIps: config.nodeIps,
       runtimeName: deps.runtimeName,
@@ -307,7 +317,7 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
   engineListed(uids: ReadonlySet<string>): void {
     for (const uid of uids) {
       if (this.#workers.has(uid)) this.#workers.poke(uid);
-      else void this.#killOrphan(uid);
+      else void this.#housekeeping.killOrphan(uid);
     }
   }
 
@@ -529,124 +539,12 @@ export class PodAgent implements PodSyncer, EngineListener, AsyncDisposable {
     return { podIps, hostIps: this.#deps.config.nodeIps, nodeAllocatable: this.#deps.allocatable() };
   }
 
-  async #runtimeHandler(pod: Pod): Promise<string> {
-    const name = pod.spec.runtimeClassName;
-    if (!name) return '';
-    const known =
-      this.#deps.runtimeClass(name) ?? (await this.#deps.client.resource(resources.runtimeClasses).get(name));
-    return known.handler;
-  }
-
-  async #pullSecrets(pod: Pod): Promise<readonly Secret[]> {
-    const found: Secret[] = [];
-    const missing: string[] = [];
-    for (const { name } of pod.spec.imagePullSecrets ?? []) {
-      if (!name) continue;
-      try {
-        found.push(await this.#secrets.get(pod.metadata.namespace ?? '', name));
-      } catch {
-        missing.push(name);
-      }
-    }
-    if (missing.length > 0) {
-      const message = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
-      this.#deps.recorder.eventAbout(podRef(pod), 'Warning', 'FailedToRetrieveImagePullSecret', message);
-    }
-    return found;
-  }
-
-  async #trustBundle(source: {
-    readonly name?: string;
-    readonly signerName?: string;
-    readonly labelSelector?: object;
-  }): Promise<string | undefined> {
-    const bundles = this.#deps.client.resource(resources.trustBundles);
-    type Bundle = { readonly spec?: { readonly trustBundle?: string; readonly signerName?: string } };
-    if (source.name) {
-      const found = (await bundles.get(source.name).catch(error => {
-        if (isStatusError(error, 'NotFound')) return undefined;
-        throw error;
-      })) as Bundle | undefined;
-      return found?.spec?.trustBundle;
-    }
-    const { items } = await bundles.list({ fieldSelector: `spec.signerName=${source.signerName ?? ''}` });
-    const pems = items.map(item => (item as unknown as Bundle).spec?.trustBundle ?? '');
-    return pems.length > 0 ? [...new Set(pems)].join('') : undefined;
-  }
-
   // ---- housekeeping
 
   /** Begins to clean up after pods that nobody wants any more; the list of pods must be complete. */
   async startHousekeeping(signal: AbortSignal): Promise<void> {
-    const { clock, engine, logger } = this.#deps;
     this.#adopted = new Set();
-    const sandboxes = await engine.runtime.listPodSandboxes();
-    for (const uid of new Set(sandboxes.map(({ metadata }) => metadata.uid))) {
-      if (!this.#pods.has(uid) && !this.#workers.has(uid)) void this.#killOrphan(uid);
-    }
-    const sweep = (): void => {
-      if (!signal.aborted) void this.#sweep().catch(error => logger.warn('housekeeping failed', { error }));
-    };
-    sweep();
-    this.#timers.push(
-      clock.setTicker(sweep, gcPeriodMs),
-      clock.setTicker(() => this.#checkDeadlines(), housekeepingMs * 5),
-    );
-  }
-
-  #checkDeadlines(): void {
-    for (const [uid, pod] of this.#pods) {
-      if (pod.spec.activeDeadlineSeconds !== undefined && this.#deadline(pod, pod.status ?? {})?.passed) {
-        if (!this.#workers.isTerminationRequested(uid)) this.#workers.poke(uid);
-      }
-    }
-  }
-
-  /** Stops and removes containers of a pod that is not known. */
-  async #killOrphan(uid: string): Promise<void> {
-    if (this.#workers.has(uid) || this.#pods.has(uid)) return;
-    const { engine, logger } = this.#deps;
-    try {
-      const status = await this.runtimeStatus(uid);
-      const first = status.containers[0];
-      const raw = first && (await engine.runtime.containerStatus(first.id));
-      if (raw) await this.#runtime.killPod(restoreFromAnnotations(raw.labels, raw.annotations).pod, status, 1);
-      await this.removed(uid);
-    } catch (error) {
-      logger.warn('orphaned pod was not removed', { uid, error });
-    }
-  }
-
-  async #sweep(): Promise<void> {
-    const known = new Set([...this.#pods.keys(), ...this.#workers.uids()]);
-    await this.#deps.cgroups.removeOthers(known);
-    for (const uid of await this.#volumes.knownPods()) if (!known.has(uid)) await this.#volumes.unmount(uid);
-    const { podLogs } = this.#deps.paths;
-    for (const name of await readdir(podLogs).catch(() => [])) {
-      const uid = name.slice(name.lastIndexOf('_') + 1);
-      if (!known.has(uid)) await rm(join(podLogs, name), { recursive: true, force: true });
-    }
-    for (const uid of known) await this.#collectDead(uid);
-  }
-
-  /** Keeps the newest dead container of each name, and the newest sandbox. */
-  async #collectDead(uid: string): Promise<void> {
-    const { engine, config } = this.#deps;
-    if (this.#workers.isTerminationRequested(uid)) return;
-    const status = await this.runtimeStatus(uid);
-    const kept = new Map<string, number>();
-    for (const { id, name, state } of status.containers) {
-      if (state !== 'EXITED') continue;
-      const count = kept.get(name) ?? 0;
-      kept.set(name, count + 1);
-      if (count < config.maxPerPodContainer) continue;
-      await engine.runtime.removeContainer(id).catch(ignoreNotFound);
-      this.#messages.forget(id);
-    }
-    const needed = new Set(status.containers.map(({ podSandboxId }) => podSandboxId));
-    for (const { id, state } of status.sandboxes.slice(1)) {
-      if (state !== 'READY' && !needed.has(id)) await engine.runtime.removePodSandbox(id).catch(ignoreNotFound);
-    }
+    this.#timers.push(...(await this.#housekeeping.start(signal)));
   }
 
   /** Pods whose containers may run. */
@@ -710,10 +608,6 @@ function sameButStatus(a: Pod, b: Pod): boolean {
 function earliest(...times: ReadonlyArray<number | undefined>): number | undefined {
   const known = times.filter(time => time !== undefined);
   return known.length > 0 ? Math.min(...known) : undefined;
-}
-
-function ignoreNotFound(error: unknown): void {
-  if (!(error instanceof CriError && error.code === 'notFound')) throw error;
 }
 
 function dropUndefined(object: object): object {
