@@ -25,24 +25,7 @@ export function controllerReference(owner: KubeObject): OwnerReference {
   };
 }
 
-/** Neither done nor going away. */
-export function isPodActive(pod: Pod): boolean {
-  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && !pod.metadata.deletionTimestamp;
-}
-
-export function isPodReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True') ?? false;
-}
-
-/** Ready for at least `minReadySeconds`. */
-export function isPodAvailable(pod: Pod, minReadySeconds: number, nowMs: number): boolean {
-  const ready = pod.status?.conditions?.find(condition => condition.type === 'Ready');
-  if (ready?.status !== 'True') return false;
-  if (minReadySeconds === 0) return true;
-  return (
-    ready.lastTransitionTime !== undefined && Date.parse(ready.lastTransitionTime) + minReadySeconds * 1000 <= nowMs
-  );
-}
+export { isPodActive, isPodAvailable, isPodReady } from '#api/core/helpers';
 
 export interface PodControl {
   /**

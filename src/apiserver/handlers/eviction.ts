@@ -3,6 +3,7 @@
  * pkg/registry/core/pod/storage/eviction.go.
  */
 
+import { isPodReady } from '#api/core/helpers';
 import { builtinTypes } from '#api/tables';
 import type { Eviction, Pod, PodDisruptionBudget } from '#api/types';
 import {
@@ -82,10 +83,6 @@ function canIgnoreBudget(pod: Pod): boolean {
   return phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending' || Boolean(pod.metadata.deletionTimestamp);
 }
 
-function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(each => each.type === 'Ready' && each.status === 'True') ?? false;
-}
-
 async function takeFromBudget(scope: Scope, lookup: Lookup, pod: Pod, options: DeleteOptions): Promise<void> {
   const { namespace } = scope;
   const all = (await lookup.list('policy', 'poddisruptionbudgets', namespace)) as unknown as PodDisruptionBudget[];
@@ -99,7 +96,7 @@ async function takeFromBudget(scope: Scope, lookup: Lookup, pod: Pod, options: D
     );
   }
   const [budget] = mine;
-  if (!isReady(pod) && unhealthyMayGo(budget!)) return;
+  if (!isPodReady(pod) && unhealthyMayGo(budget!)) return;
   const resource = scope.deps.scheme.find('policy', 'v1', 'poddisruptionbudgets')!;
   const context = {
     ...deleteContext(scope, budget!.metadata.name!, options),

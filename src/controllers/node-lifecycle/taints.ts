@@ -2,7 +2,8 @@
  * The taints that a node's conditions ask for, and when pods that do not tolerate them must go. Pure.
  * Upstream: pkg/controller/nodelifecycle/node_lifecycle_controller.go, pkg/controller/tainteviction.
  */
-import type { Node, Pod, Taint, Toleration } from '#api/types';
+import { toleratesTaint } from '#api/core/helpers';
+import type { Node, Pod, Taint } from '#api/types';
 import { formatTime } from '#apimachinery';
 
 const notReady = 'node.kubernetes.io/not-ready';
@@ -52,17 +53,11 @@ export function evictionTime(pod: Pod, taints: readonly Taint[], nowMs: number):
   if (noExecute.length === 0) return 'never';
   let earliest = Number.POSITIVE_INFINITY;
   for (const taint of noExecute) {
-    const toleration = pod.spec.tolerations?.find(each => tolerates(each, taint));
+    const toleration = pod.spec.tolerations?.find(each => toleratesTaint(each, taint));
     if (!toleration) return 0;
     if (toleration.tolerationSeconds === undefined) continue;
     const sinceMs = taint.timeAdded ? Date.parse(taint.timeAdded) : nowMs;
     earliest = Math.min(earliest, sinceMs + Math.max(0, toleration.tolerationSeconds) * 1000);
   }
   return earliest === Number.POSITIVE_INFINITY ? 'never' : earliest;
-}
-
-function tolerates(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false;
-  if (toleration.key && toleration.key !== taint.key) return false;
-  return toleration.operator === 'Exists' || (toleration.value ?? '') === (taint.value ?? '');
 }

@@ -2,6 +2,7 @@
  * Whether this node takes a pod. Pure. Upstream: pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/eviction (Admit),
  * component-helpers scheduling/corev1/nodeaffinity.
  */
+import { findUntoleratedTaint, tolerationsTolerate } from '#api/core/helpers';
 import { parseQuantity } from '#apimachinery';
 import type { Container, Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, ResourceList } from '../api-objects.ts';
 import { isCriticalPod, isRestartableInit, isStaticPod } from '../pod-helpers.ts';
@@ -22,6 +23,8 @@ export interface AdmissionContext {
   readonly diskPressure: boolean;
 }
 
+const memoryPressureTaint = { key: 'node.kubernetes.io/memory-pressure', effect: 'NoSchedule' };
+
 export function admitPod(pod: Pod, context: AdmissionContext): Rejection | undefined {
   return pressure(pod, context) ?? system(pod, context.node) ?? resourcesFit(pod, context) ?? placement(pod, context);
 }
@@ -30,7 +33,7 @@ function pressure(pod: Pod, { memoryPressure, diskPressure }: AdmissionContext):
   if ((!memoryPressure && !diskPressure) || isCriticalPod(pod)) return undefined;
   const onlyMemory = memoryPressure && !diskPressure;
   if (onlyMemory && computeQosClass(pod) !== 'BestEffort') return undefined;
-  if (onlyMemory && tolerates(pod, 'node.kubernetes.io/memory-pressure', 'NoSchedule')) return undefined;
+  if (onlyMemory && tolerationsTolerate(pod.spec.tolerations, memoryPressureTaint)) return undefined;
   const conditions = [...(memoryPressure ? ['MemoryPressure'] : []), ...(diskPressure ? ['DiskPressure'] : [])];
   return { reason: 'Evicted', message: `The node had condition: [${conditions.join(' ')}]. ` };
 }
@@ -113,19 +116,9 @@ function placement(pod: Pod, { node, others }: AdmissionContext): Rejection | un
   if (hostPorts(pod).some(port => conflicts(port, taken))) {
     return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
   }
-  const evicts = node?.spec?.taints?.find(
-    taint => taint.effect === 'NoExecute' && !tolerates(pod, taint.key, taint.effect, taint.value),
-  );
+  const evicts = findUntoleratedTaint(node?.spec?.taints, pod.spec.tolerations, ({ effect }) => effect === 'NoExecute');
   if (evicts && !isStaticPod(pod)) return failed('TaintToleration', "node(s) had taints that the pod didn't tolerate");
   return undefined;
-}
-
-function tolerates(pod: Pod, key: string, effect: string, value = ''): boolean {
-  return (pod.spec.tolerations ?? []).some(toleration => {
-    if (toleration.effect && toleration.effect !== effect) return false;
-    if (toleration.key && toleration.key !== key) return false;
-    return toleration.operator === 'Exists' || (Boolean(toleration.key) && (toleration.value ?? '') === value);
-  });
 }
 
 /** `ip protocol port` of each host port. */
