@@ -121,6 +121,10 @@ export function invalidValue(path: FieldPath, value: unknown, detail: string): F
   const body = withValue('Invalid value', value);
   return make('FieldValueInvalid', path, detail ? `${body}: ${detail}` : body);
 }
+/** As {@link invalidValue}, where the value says nothing. Upstream: OmitValueType. */
+export function invalidOmitted(path: FieldPath, detail: string): FieldError {
+  return make('FieldValueInvalid', path, `Invalid value: ${detail}`);
+}
 export function typeInvalid(path: FieldPath, value: unknown, detail: string): FieldError {
   const body = `Invalid value: ${goValue(value)}`;
   return make('FieldValueTypeInvalid', path, detail ? `${body}: ${detail}` : body);

@@ -71,13 +71,16 @@ export function persistentVolumeClaimResize(lookup: Lookup): AdmissionPlugin {
 const protection: Readonly<Record<string, string>> = {
   persistentvolumes: 'kubernetes.io/pv-protection',
   persistentvolumeclaims: 'kubernetes.io/pvc-protection',
+  volumeattributesclasses: 'kubernetes.io/vac-protection',
 };
 
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   handles: attributes =>
     attributes.operation === 'CREATE' &&
-    (isFor(attributes, '', 'persistentvolumes') || isFor(attributes, '', 'persistentvolumeclaims')),
+    (isFor(attributes, '', 'persistentvolumes') ||
+      isFor(attributes, '', 'persistentvolumeclaims') ||
+      isFor(attributes, 'storage.k8s.io', 'volumeattributesclasses')),
   admit(attributes, draft) {
     const finalizer = protection[attributes.resource.resource]!;
     const finalizers = (draft!.metadata.finalizers ??= []);

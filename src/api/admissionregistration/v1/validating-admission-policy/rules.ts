@@ -8,7 +8,9 @@ import {
   notSupported,
   required,
   semanticEqual,
+  validateConditions,
 } from '#apimachinery';
+import { JsonPathError, parseJsonPath } from '../../../columns/json-path.ts';
 import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import { keepAllButStatus } from '../../../strategies.ts';
@@ -22,7 +24,7 @@ import {
   failurePolicies,
   matchResourcesDefaults,
 } from '../../../validation/admission-rules.ts';
-import { checkGiven, checkQualifiedName, type Errors } from '../../../validation/common.ts';
+import { checkGiven, checkQualifiedName, type Errors, requireText } from '../../../validation/common.ts';
 import { internalList } from '../../../validation/internal-value.ts';
 
 const path = FieldPath.of('spec');
@@ -121,6 +123,26 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
   return errors;
 }
 
+/** What type checking found, and conditions. */
+function validateStatus({ status }: ValidatingAdmissionPolicy): FieldError[] {
+  const errors: Errors = [];
+  const at = FieldPath.of('status');
+  status?.typeChecking?.expressionWarnings?.forEach(({ warning, fieldRef = '' }, i) => {
+    const own = at.child('typeChecking', 'expressionWarnings').index(i);
+    requireText(errors, own.child('warning'), warning);
+    const text = fieldRef.trim();
+    if (!requireText(errors, own.child('fieldRef'), text)) return;
+    try {
+      parseJsonPath(text);
+    } catch (error) {
+      if (!(error instanceof JsonPathError)) throw error;
+      errors.push(invalidValue(own.child('fieldRef'), text, `invalid JSONPath: ${error.message}`));
+    }
+  });
+  errors.push(...validateConditions(status?.conditions ?? [], at.child('conditions')));
+  return errors;
+}
+
 export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy> = {
   defaults({ spec }) {
     if (!spec) return;
@@ -128,6 +150,7 @@ export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy
     matchResourcesDefaults(spec.matchConstraints);
   },
   validate,
+  validateStatus,
   prepareStatus: keepAllButStatus,
   generation: true,
   allowUnconditionalUpdate: false,

@@ -2,6 +2,7 @@
 import {
   type FieldError,
   FieldPath,
+  formatTime,
   goQuote,
   invalidValue,
   isDNS1035Label,
@@ -79,12 +80,13 @@ export const apiServiceRules: KindRules<APIService> = {
   defaults({ spec }) {
     if (spec?.service) spec.service.port ??= 443;
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, { nowMs }) {
     draft.status = {};
     if (draft.spec?.service) return;
     const condition = {
       type: 'Available',
       status: 'True',
+      lastTransitionTime: formatTime(nowMs),
       reason: 'Local',
       message: 'Local APIServices are always available',
     };

@@ -18,7 +18,8 @@ import type { Container, Job, JobSpec, PodTemplateSpec } from '../../../types.ts
 import { checkImmutable, type Errors, maxInt32 } from '../../../validation/common.ts';
 import { internalValue, shownSelector } from '../../../validation/internal-value.ts';
 import { checkJobSpec } from '../../../validation/jobs.ts';
-import { checkSelectorMatches, parseSelector, statusCounts } from '../../../validation/workloads.ts';
+import { checkSelectorMatches, parseSelector } from '../../../validation/workloads.ts';
+import { validateJobStatus } from './status.ts';
 
 const path = FieldPath.of('spec');
 const uidLabels = ['controller-uid', 'batch.kubernetes.io/controller-uid'] as const;
@@ -225,7 +226,7 @@ export const jobRules: KindRules<Job> = {
   },
   canonicalize: labelsOfTemplate,
   validate,
-  validateStatus: ({ status }) => statusCounts(status, ['active', 'succeeded', 'failed', 'ready', 'terminating']),
+  validateStatus: validateJobStatus,
   generation: true,
   selectableFields: {
     names: ['status.successful'],

@@ -76,7 +76,7 @@ function checkRequest(errors: Errors, request: CertificateSigningRequest, old: C
   const { spec } = request;
   const { request: pem = '', usages: asked = [], signerName = '', expirationSeconds: seconds } = spec;
   const refusal = requestProblem(Buffer.from(pem, 'base64').toString('latin1'));
-  if (refusal) errors.push(invalidValue(path.child('request'), spec.request || null, refusal));
+  if (refusal) errors.push(invalidValue(path.child('request'), spec.request ?? null, refusal));
   const at = path.child('usages');
   if (asked.length === 0) errors.push(required(at));
   const before = old?.spec.usages ?? [];

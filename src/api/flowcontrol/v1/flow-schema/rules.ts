@@ -20,6 +20,7 @@ import type {
 } from '../../../types.ts';
 import { checkObjectName, type Errors, refuseEach, requireText } from '../../../validation/common.ts';
 import { internalValue } from '../../../validation/internal-value.ts';
+import { checkConditionTypes } from '../conditions.ts';
 
 const path = FieldPath.of('spec');
 const verbs = ['*', 'create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
@@ -175,6 +176,7 @@ export const flowSchemaRules: KindRules<FlowSchema> = {
   },
   validate,
   prepareStatus: keepAllButStatus,
+  validateStatus: ({ status }) => checkConditionTypes(status?.conditions),
   generation: true,
   allowUnconditionalUpdate: false,
 };

@@ -9,6 +9,7 @@ import type {
   QueuingConfiguration,
 } from '../../../types.ts';
 import type { Errors } from '../../../validation/common.ts';
+import { checkConditionTypes } from '../conditions.ts';
 
 const path = FieldPath.of('spec');
 
@@ -109,6 +110,7 @@ export const priorityLevelConfigurationRules: KindRules<PriorityLevelConfigurati
   },
   validate,
   prepareStatus: keepAllButStatus,
+  validateStatus: ({ status }) => checkConditionTypes(status?.conditions),
   generation: true,
   allowUnconditionalUpdate: false,
 };

@@ -69,6 +69,7 @@ export const volumeAttachmentRules: KindRules<VolumeAttachment> = {
     if (inline.hostPath) inline.hostPath.type ??= '';
   },
   validate,
+  validateStatus: validate,
   prepareStatus: keepAllButStatus,
   allowUnconditionalUpdate: false,
 };
