@@ -185,9 +185,10 @@ export class FieldManager {
 
   #checkKind(config: JsonMap): void {
     const { apiVersion, kind } = this.#options;
-    const given = { apiVersion: config['apiVersion'] ?? '', kind: config['kind'] ?? '' };
+    const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+    const given = { apiVersion: text(config['apiVersion']), kind: text(config['kind']) };
     if (given.apiVersion === apiVersion && given.kind === kind) return;
-    const version = String(given.apiVersion);
+    const version = given.apiVersion;
     throw badRequest(
       `invalid object type: ${version.includes('/') || version === '' ? version || '/' : `/${version}`}, Kind=${given.kind}`,
     );

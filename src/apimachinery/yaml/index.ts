@@ -7,4 +7,5 @@ export {
   yamlStrictError,
   yamlToJson,
 } from './read.ts';
+export { yamlText } from './text.ts';
 export { writeYaml } from './write.ts';

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { field, map, scalar, struct } from '../schema/build.ts';
-import { parseYaml, readAppliedConfiguration, readYaml, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
+import {
+  parseYaml,
+  readAppliedConfiguration,
+  readYaml,
+  writeYaml,
+  yamlStrictError,
+  yamlText,
+  yamlToJson,
+} from './index.ts';
 
 const value = (text: string): unknown => parseYaml(text).value;
 
@@ -144,4 +152,35 @@ test('applied configurations', () => {
     message:
       'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}',
   });
+});
+
+test('bytes that are no UTF-8 are refused by their first fault', () => {
+  const refused = (...bytes: number[]): string => {
+    try {
+      return yamlText(Uint8Array.from([0x61, ...bytes]));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.equal(refused(0xc3, 0xa9), 'aé');
+  assert.equal(refused(0xff), 'yaml: invalid leading UTF-8 octet');
+  assert.equal(refused(0xe2, 0x82), 'yaml: incomplete UTF-8 octet sequence');
+  assert.equal(refused(0xc3, 0x61), 'yaml: invalid trailing UTF-8 octet');
+  assert.equal(refused(0xc0, 0x80), 'yaml: invalid length of a UTF-8 sequence');
+  assert.equal(refused(0xed, 0xa0, 0x80), 'yaml: invalid Unicode character');
+});
+
+test('text is folded behind column 80 and quoted as go-yaml does it', () => {
+  const words = 'abcdefghi '.repeat(9).trim();
+  assert.equal(writeYaml({ m: words }), `m: ${words.slice(0, 79)}\n  ${words.slice(80)}\n`);
+  assert.equal(
+    writeYaml({ m: `${words.slice(0, 50)}: "x" ${words}` }),
+    `m: '${words.slice(0, 50)}: "x" ${words.slice(0, 29)}\n  ${words.slice(30)}'\n`,
+  );
+  assert.equal(writeYaml({ m: 'a\tb' }), 'm: "a\\tb"\n');
+  assert.equal(
+    writeYaml({ m: '2026-01-01', o: '1:30', p: ' a', q: '😀' }),
+    'm: "2026-01-01"\no: "1:30"\np: \' a\'\nq: "\\U0001F600"\n',
+  );
+  assert.equal(writeYaml({ a: '\nx', b: 'x\n\n', c: 1234567.5 }), 'a: |2-\n\n  x\nb: |+\n  x\n\nc: 1.2345675e+06\n');
 });

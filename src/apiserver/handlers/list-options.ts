@@ -9,6 +9,7 @@ import {
   FieldsSelector,
   forbiddenField,
   gone,
+  goQuote,
   InputError,
   invalid,
   isStatusError,
@@ -111,13 +112,16 @@ function asStored(selector: FieldsSelector, resource: ServedResource): FieldsSel
 
 function checkField(field: string, resource: ServedResource): void {
   const own = resource.rules.selectableFields?.names;
-  const namespace = field === 'metadata.namespace' && (resource.namespaced || !resource.custom);
+  // Kinds that name their own fields have a namespace only when they live in one.
+  const namespace = field === 'metadata.namespace' && (resource.namespaced || (!resource.custom && !own));
   if (field === 'metadata.name' || namespace || own?.includes(field)) return;
   if (resource.custom) throw badRequest(`field label not supported: ${field}`);
   if (!own) {
-    throw badRequest(
-      `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
-    );
+    throw badRequest(`${goQuote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
+  }
+  if (resource.group === 'resource.k8s.io') {
+    const { group, version, kind } = resource;
+    throw badRequest(`field label not supported for ${group}/${version}, Kind=${kind}: ${field}`);
   }
   if (resource.group === 'batch') {
     throw badRequest(`field label ${JSON.stringify(field)} not supported for ${resource.kind}`);
@@ -199,7 +203,7 @@ export function listRevisionOf(text: string): number {
 }
 
 function invalidVersion(text: string, why: string): StatusError {
-  const message = `Invalid value: ${JSON.stringify(text)}: ${why}`;
+  const message = `Invalid value: ${goQuote(text)}: ${why}`;
   return badRequest(`resourceVersion: ${message}`);
 }
 

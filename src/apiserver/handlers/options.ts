@@ -1,5 +1,5 @@
 /** Options of a request from its query. Upstream: apimachinery runtime parameter codec with the types of meta/v1. */
-import { badRequest, type DeleteOptions, type PatchOptions, type WriteOptions } from '#apimachinery';
+import { badRequest, type DeleteOptions, goQuote, type PatchOptions, type WriteOptions } from '#apimachinery';
 import { booleanParameter } from '../filters/request-info.ts';
 import type { Query } from '../http/message.ts';
 
@@ -21,7 +21,12 @@ export function patchOptions(query: Query): PatchOptions {
 export function integerParameter(query: Query, name: string): number | undefined {
   const text = query.get(name);
   if (text === undefined) return undefined;
-  if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  const refuse = (why: string): never => {
+    throw badRequest(`strconv.ParseInt: parsing ${goQuote(text)}: ${why}`);
+  };
+  if (!/^[+-]?\d+$/.test(text)) refuse('invalid syntax');
+  const value = BigInt(text.replace('+', ''));
+  if (value < -(2n ** 63n) || value >= 2n ** 63n) refuse('value out of range');
   return Number(text);
 }
 

@@ -2,7 +2,14 @@
  * From an authorized request to the handler of its verb. Upstream: apiserver pkg/endpoints/installer.go, whose routes
  * these are.
  */
-import { badRequest, notFound, type StatusError, StatusError as StatusErrorClass } from '#apimachinery';
+import {
+  badRequest,
+  goQuote,
+  isPathSegmentName,
+  notFound,
+  type StatusError,
+  StatusError as StatusErrorClass,
+} from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 import { createObject } from '../handlers/create.ts';
@@ -136,9 +143,8 @@ function checkPath(info: RequestInfo, scheme: Scheme): void {
   if (info.verb === 'proxy') throw noSuchPath();
   if (info.apiPrefix === 'apis' && !scheme.hasGroup(info.group)) throw new PageNotFound();
   const name = info.parts[1] ?? '';
-  if (name === '.' || name === '..') {
-    throw badRequest(`Name parameter invalid: ${JSON.stringify(name)}: may not be '${name}'`);
-  }
+  const wrong = isPathSegmentName(name);
+  if (wrong.length > 0) throw badRequest(`Name parameter invalid: ${goQuote(name)}: ${wrong.join(';')}`);
 }
 
 /** Upstream's routes refuse what they can neither give nor take before any handler is asked. */

@@ -31,6 +31,7 @@ import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi
 import type { Scheme } from '../scheme/scheme.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { debug } from './debug.ts';
 import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
 import { openidMetadata } from './oidc.ts';
@@ -173,6 +174,8 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   if (path === '/') return jsonText({ paths: rootPaths(deps) });
   if (path === '/metrics')
     return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
+  const debugged = path.startsWith('/debug/') && (await debug(request, deps.dispatch.clock));
+  if (debugged) return debugged;
   const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock);
   if (described) return described;
   const openid = openidMetadata(request, deps.serviceAccountTokens);

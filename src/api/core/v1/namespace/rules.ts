@@ -65,8 +65,8 @@ export const namespaceRules: KindRules<Namespace> = {
   canonicalize: setLabel,
   validateName: nameIsDNSLabel,
   selectableFields: {
-    names: ['status.phase', 'name'],
-    read: namespace => ({ 'status.phase': namespace.status?.phase ?? '', name: namespace.metadata.name ?? '' }),
+    names: ['status.phase'],
+    read: namespace => ({ 'status.phase': namespace.status?.phase ?? '' }),
   },
   allowUnconditionalUpdate: true,
 };

@@ -173,6 +173,5 @@ export const persistentVolumeClaimRules: KindRules<PersistentVolumeClaim> = {
   },
   validate,
   validateStatus,
-  selectableFields: { names: ['name'], read: claim => ({ name: claim.metadata.name ?? '' }) },
   allowUnconditionalUpdate: true,
 };

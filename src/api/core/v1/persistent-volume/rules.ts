@@ -151,6 +151,5 @@ export const persistentVolumeRules: KindRules<PersistentVolume> = {
     }
   },
   validate,
-  selectableFields: { names: ['name'], read: volume => ({ name: volume.metadata.name ?? '' }) },
   allowUnconditionalUpdate: true,
 };

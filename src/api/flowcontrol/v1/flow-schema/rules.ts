@@ -178,5 +178,5 @@ export const flowSchemaRules: KindRules<FlowSchema> = {
   prepareStatus: keepAllButStatus,
   validateStatus: ({ status }) => checkConditionTypes(status?.conditions),
   generation: true,
-  allowUnconditionalUpdate: false,
+  allowUnconditionalUpdate: true,
 };

@@ -112,5 +112,5 @@ export const priorityLevelConfigurationRules: KindRules<PriorityLevelConfigurati
   prepareStatus: keepAllButStatus,
   validateStatus: ({ status }) => checkConditionTypes(status?.conditions),
   generation: true,
-  allowUnconditionalUpdate: false,
+  allowUnconditionalUpdate: true,
 };

@@ -34,13 +34,5 @@ export const ipAddressRules: KindRules<IPAddress> = {
   // The text of one refusal without the value in front.
   validateName: name =>
     isValidIP(FieldPath.root, name).map(error => error.body.slice(`Invalid value: ${JSON.stringify(name)}: `.length)),
-  selectableFields: {
-    names: ['spec.parentRef.name', 'spec.parentRef.namespace', 'spec.parentRef.resource'],
-    read: ({ spec }) => ({
-      'spec.parentRef.name': spec?.parentRef?.name ?? '',
-      'spec.parentRef.namespace': spec?.parentRef?.namespace ?? '',
-      'spec.parentRef.resource': spec?.parentRef?.resource ?? '',
-    }),
-  },
   allowUnconditionalUpdate: true,
 };

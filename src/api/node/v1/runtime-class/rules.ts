@@ -39,5 +39,6 @@ function validate(runtime: RuntimeClass, old: RuntimeClass | null): FieldError[]
 export const runtimeClassRules: KindRules<RuntimeClass> = {
   defaults: ({ overhead }) => roundResources(overhead?.podFixed),
   validate,
+  allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
 };
