@@ -60,7 +60,7 @@ async function increment(client: Transport): Promise<void> {
 
 const missing = etcdMissing();
 test('two API servers on one etcd serve one truth', missing ? { skip: missing } : {}, async () => {
-  await using etcd = await startEtcd(1, 21_430);
+  await using etcd = await startEtcd(1);
   await using a = await startServer(etcd.endpoints);
   await using b = await startServer(etcd.endpoints);
   const abort = new AbortController();

@@ -29,9 +29,9 @@ if (missing) test('the etcd engine', { skip: missing }, () => {});
 else {
   let single: EtcdCluster;
   before(async () => {
-    single = await startEtcd(1, 21_400);
+    single = await startEtcd(1);
   });
-  after(() => single[Symbol.asyncDispose]());
+  after(() => single?.[Symbol.asyncDispose]());
   storageSuite(
     'etcd',
     async () => {
@@ -93,7 +93,7 @@ else {
     await writeFile(files.ca, authority!.certPem);
     await writeFile(files.cert, serving.certPem);
     await writeFile(files.key, serving.keyPem);
-    await using secured = await startEtcd(1, 21_420, files);
+    await using secured = await startEtcd(1, files);
     const { endpoints } = secured;
     const open = (ca: string, pair?: { certPem: string; keyPem: string }) => {
       const identity = pair && { cert: Buffer.from(pair.certPem), key: Buffer.from(pair.keyPem) };
@@ -114,7 +114,7 @@ else {
   });
 
   test('etcd: members and the leader are killed in turn; writes go on and nothing acknowledged is lost', async () => {
-    await using cluster = await startEtcd(3, 21_410);
+    await using cluster = await startEtcd(3);
     await cluster.leader();
     const store = await openEtcdStore({ endpoints: cluster.endpoints, clock: systemClock });
     const abort = new AbortController();

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from './program.ts';
 
 /** Why etcd tests cannot run here; undefined when they can. */
 export function etcdMissing(): string | undefined {
@@ -27,18 +28,19 @@ export interface EtcdCluster extends AsyncDisposable {
 }
 
 /**
- * @param firstPort two ports a member from here on.
+ * Starts a cluster on ports that are free now and stay its own.
+ *
  * @param tls PEM files: clients must come by TLS with a certificate of this CA.
  */
 export async function startEtcd(
   members: number,
-  firstPort: number,
   tls?: { readonly ca: string; readonly cert: string; readonly key: string },
 ): Promise<EtcdCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'kobune-etcd-'));
   const all = Array.from({ length: members }, (_, at) => at);
-  const clientUrl = (at: number): string => `${tls ? 'https' : 'http'}://127.0.0.1:${firstPort + 2 * at}`;
-  const peerUrl = (at: number): string => `http://127.0.0.1:${firstPort + 2 * at + 1}`;
+  const ports = await freePorts(2 * members);
+  const clientUrl = (at: number): string => `${tls ? 'https' : 'http'}://127.0.0.1:${ports[2 * at]}`;
+  const peerUrl = (at: number): string => `http://127.0.0.1:${ports[2 * at + 1]}`;
   const running = new Map<number, ChildProcess>();
   const start = async (at: number): Promise<void> => {
     const flags = {
@@ -61,7 +63,7 @@ export async function startEtcd(
     };
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     running.set(at, spawn('etcd', args, { stdio: 'ignore', env: { ...process.env, ETCD_UNSUPPORTED_ARCH: '' } }));
-    await listening(firstPort + 2 * at);
+    await listening(ports[2 * at]!);
   };
   const kill = async (at: number): Promise<void> => {
     const child = running.get(at);
