@@ -6,11 +6,14 @@ import {
   type FieldPath,
   forbiddenField,
   goQuote,
+  InputError,
   invalidValue,
   type ObjectMeta,
+  readJson,
   validateAnnotations,
   validateLabels,
 } from '#apimachinery';
+import { builtinTypes } from '../tables.ts';
 import type { PodSpec, PodTemplateSpec, SeccompProfile, Toleration } from '../types.ts';
 import { checkLocalDescendingPath, type Errors } from './common.ts';
 import { checkPodSpec, type PodSpecOptions } from './pod-specs.ts';
@@ -38,13 +41,13 @@ function checkSeccompText(errors: Errors, path: FieldPath, profile: string): voi
 }
 
 function checkTolerationsAnnotation(errors: Errors, path: FieldPath, text: string): void {
-  let tolerations: Toleration[];
+  let tolerations: readonly Toleration[];
   try {
-    tolerations = JSON.parse(text) as Toleration[];
-  } catch {
-    errors.push(
-      invalidValue(path, tolerationsKey, `invalid character ${goQuote(text[0] ?? '')} looking for beginning of value`),
-    );
+    const element = builtinTypes.struct('io.k8s.api.core.v1.Toleration');
+    tolerations = (readJson(text, { kind: 'list', element }).value as readonly Toleration[] | undefined) ?? [];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    errors.push(invalidValue(path, tolerationsKey, error.message));
     return;
   }
   checkTolerations(errors, path.child(tolerationsKey), tolerations);

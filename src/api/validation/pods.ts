@@ -128,11 +128,13 @@ function checkAddedTolerations(errors: Errors, now: readonly Toleration[], befor
 
 function checkDeletedGates(errors: Errors, pod: Pod, old: Pod): void {
   const known = new Set((old.spec.schedulingGates ?? []).map(gate => gate.name));
-  pod.spec.schedulingGates?.forEach(({ name = '' }, i) => {
-    if (known.has(name)) return;
+  // A name that comes twice is told of once, at its last place.
+  const added = new Map((pod.spec.schedulingGates ?? []).map(({ name = '' }, i) => [name, i]));
+  for (const [name, i] of added) {
+    if (known.has(name)) continue;
     const text = `only deletion is allowed, but found new scheduling gate '${name}'`;
     errors.push(forbiddenField(specPath.child('schedulingGates').index(i).child('name'), text));
-  });
+  }
 }
 
 function onlyAdds(now: NodeSelectorTerm, before: NodeSelectorTerm): boolean {

@@ -95,6 +95,11 @@ export function selectorHasInvalidLabelValue(selector: LabelSelector | null | un
   return expressions.some(({ values = [] }) => values.some(value => isLabelValue(value).length > 0));
 }
 
+/** As Go prints it: with the fields that it never leaves out. */
+function wholeReference({ apiVersion = '', kind = '', name = '', uid = '', ...rest }: OwnerReference): object {
+  return { apiVersion, kind, name, uid, ...rest };
+}
+
 function validateOwnerReference(owner: OwnerReference, path: FieldPath): FieldError[] {
   const { apiVersion = '', kind = '', name = '', uid = '' } = owner;
   const errors: FieldError[] = [];
@@ -105,7 +110,7 @@ function validateOwnerReference(owner: OwnerReference, path: FieldPath): FieldEr
   if (name === '') errors.push(invalidValue(path.child('name'), name, 'must not be empty'));
   if (uid === '') errors.push(invalidValue(path.child('uid'), uid, 'must not be empty'));
   if (apiVersion === 'v1' && kind === 'Event') {
-    errors.push(invalidValue(path, owner, '/v1, Kind=Event is disallowed from being an owner'));
+    errors.push(invalidValue(path, wholeReference(owner), '/v1, Kind=Event is disallowed from being an owner'));
   }
   return errors;
 }
@@ -120,7 +125,7 @@ export function validateOwnerReferences(owners: readonly OwnerReference[] | unde
     if (first === '') first = name;
     else {
       const text = `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${name}`;
-      errors.push(invalidValue(path, owners, text));
+      errors.push(invalidValue(path, owners?.map(wholeReference), text));
     }
   }
   return errors;

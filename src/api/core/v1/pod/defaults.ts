@@ -164,6 +164,8 @@ function requestsFromLimits(owner: { resources?: Draft<Container>['resources'] }
 export function podDefaults(pod: Draft<Pod>): void {
   podSpecDefaults(pod.spec);
   const { spec } = pod;
+  // Negative grace was let in once; it means the shortest.
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) requestsFromLimits(container);
   podLevelLimits(spec);
   podLevelRequests(spec);

@@ -1,5 +1,15 @@
 /** Secrets. Upstream: pkg/apis/core/{v1,validation}, pkg/registry/core/secret/strategy.go. */
-import { type FieldError, FieldPath, goQuote, invalidValue, isConfigMapKey, required, tooLong } from '#apimachinery';
+import {
+  type FieldError,
+  FieldPath,
+  InputError,
+  invalidValue,
+  isConfigMapKey,
+  readJson,
+  required,
+  type TypeNode,
+  tooLong,
+} from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { Secret } from '../../../types.ts';
 import { checkImmutable, type Errors, refuseEach, sortedKeys } from '../../../validation/common.ts';
@@ -8,24 +18,18 @@ import { base64Length, immutableData, maxDataBytes } from '../config-map/rules.t
 const dataPath = FieldPath.of('data');
 const accountKey = 'kubernetes.io/service-account.name';
 
+const objectNode: TypeNode = { kind: 'map', element: { kind: 'any' } };
+
 /** Go's complaint about what is no JSON object; undefined when it is one. */
 function jsonRefusal(text: string): string | undefined {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
-  } catch {
-    if (text.trim() === '') return 'unexpected end of JSON input';
-    const open = /^\s*[[{"]/.test(text);
-    return open
-      ? 'unexpected end of JSON input'
-      : `invalid character ${singleQuote(text.trim())} looking for beginning of value`;
+    readJson(text, objectNode);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
   }
-  if (value === null || (typeof value === 'object' && !Array.isArray(value))) return undefined;
-  const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-  return `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
 }
-
-const singleQuote = (text: string): string => `'${goQuote([...text][0] ?? '').slice(1, -1)}'`;
 
 function checkConfig(errors: Errors, secret: Secret, key: string): void {
   const text = secret.data?.[key];
