@@ -21,13 +21,15 @@ interface Stage {
   readonly files: string;
   /** In one process without isolation, or a process a file. */
   readonly together: boolean;
+  /** How many files at once; default 1. */
+  readonly jobs?: number;
   readonly timeoutMs: number;
 }
 
 const stages: readonly Stage[] = [
   { name: 'unit', files: 'src/**/*.test.ts', together: true, timeoutMs: 120_000 },
   { name: 'integration', files: 'test/integration/*.test.ts', together: false, timeoutMs: 900_000 },
-  { name: 'conformance', files: 'test/conformance/*.test.ts', together: false, timeoutMs: 300_000 },
+  { name: 'conformance', files: 'test/conformance/*.test.ts', together: false, jobs: 2, timeoutMs: 300_000 },
   { name: 'oracle', files: 'test/oracle/*.test.ts', together: false, timeoutMs: 1_200_000 },
   { name: 'end-to-end', files: 'test/e2e/*.test.ts', together: false, timeoutMs: 1_200_000 },
 ];
@@ -51,7 +53,7 @@ function runStage(stage: Stage): Promise<Counts> {
     '--import=./test/support/property-seed.ts',
     '--test',
     `--test-isolation=${stage.together ? 'none' : 'process'}`,
-    '--test-concurrency=1',
+    `--test-concurrency=${stage.jobs ?? 1}`,
     '--test-reporter=spec',
     ...files,
   ];

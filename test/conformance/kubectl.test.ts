@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { CoreV1Api } from '@kubernetes/client-node';
-import { eventually, kubectls } from '../support/kobune.ts';
-import { row, useSubject, whyNoKubectl } from './support/subject.ts';
+import { eventually } from '../support/kobune.ts';
+import { newestKubectl, row, useSubject, whyNoKubectl } from './support/subject.ts';
 
 const subject = useSubject();
 const needsKubectl = { skip: whyNoKubectl() };
@@ -107,7 +107,7 @@ row(
 /** Runs `kubectl proxy` and asks it for /api, at the port that it tells or at a socket. */
 async function throughProxy(args: readonly string[], socketPath?: string): Promise<any> {
   const environment = { ...process.env, KUBECONFIG: subject.kubeconfig };
-  const proxy = spawn([...kubectls().values()].at(-1)!, ['proxy', ...args], { env: environment });
+  const proxy = spawn(newestKubectl()!, ['proxy', ...args], { env: environment });
   try {
     let told = '';
     proxy.stdout.setEncoding('utf8').on('data', text => (told += text));

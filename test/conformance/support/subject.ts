@@ -150,7 +150,7 @@ export class Subject {
 
   /** Runs the newest kubectl of this machine. */
   kubectl(args: readonly string[], input?: string): Promise<Output> {
-    const path = [...kubectls().values()].at(-1)!;
+    const path = newestKubectl()!;
     const environment = { ...process.env, KUBECONFIG: this.kubeconfig, HOME: this.#folder };
     return new Promise(resolve => {
       const child = execFile(path, args, { env: environment, timeout: 30_000 }, (error, stdout, stderr) => {
@@ -169,9 +169,17 @@ export function useSubject(): Subject {
   return subject;
 }
 
+let found: { readonly path: string | undefined } | undefined;
+
+/** Path of the newest kubectl of this machine; each has to be asked, so that it is looked for once. */
+export function newestKubectl(): string | undefined {
+  found ??= { path: [...kubectls().values()].at(-1) };
+  return found.path;
+}
+
 /** Why kubectl cannot be asked, or undefined. */
 export function whyNoKubectl(): string | undefined {
-  return kubectls().size > 0 ? undefined : 'kubectl is not installed';
+  return newestKubectl() ? undefined : 'kubectl is not installed';
 }
 
 /** The Status that a call of the client fails with. */
