@@ -154,7 +154,10 @@ export class Planner {
         : ids.length === 1
           ? (ids[0] as string)
           : '';
-    const evaluate = invocation(expr.function, overload, run, args.map(evaluatorOf));
+    const constant = special !== undefined && !Object.hasOwn(specialFunctions, expr.function);
+    const dispatched = ids.length !== 1 && declaration.run === undefined && declaration.overloads.length > 1;
+    const inOrder = special === undefined ? dispatched || expr.function === 'format' : constant;
+    const evaluate = invocation({ name: expr.function, overload, run, inOrder }, args.map(evaluatorOf));
     const [only] = args;
     if (conversions.has(expr.function) && args.length === 1 && only?.kind === 'constant') {
       const value = evaluate(new Frame(noVariables));
@@ -305,8 +308,16 @@ const specialFunctions: Readonly<Record<string, Implementation>> = {
   },
 };
 
+interface Invocation {
+  readonly name: string;
+  readonly overload: string;
+  readonly run: Implementation;
+  /** Arguments behind one that fails are not evaluated, which makes the call free; as with three arguments and more. */
+  readonly inOrder: boolean;
+}
+
 /** A call: arguments, its cost, and what it does. The first error among the arguments is the result. */
-function invocation(name: string, overload: string, run: Implementation, args: readonly Evaluate[]): Evaluate {
+function invocation({ name, overload, run, inOrder }: Invocation, args: readonly Evaluate[]): Evaluate {
   const charge = callCost(name, overload);
   const [first, second] = args as [Evaluate, Evaluate];
   if (name === operators.notStrictlyFalse) {
@@ -323,7 +334,7 @@ function invocation(name: string, overload: string, run: Implementation, args: r
       return costed(frame, charge, run(value), [value]);
     };
   }
-  if (args.length === 2) {
+  if (args.length === 2 && !inOrder) {
     return frame => {
       const left = first(frame);
       const right = second(frame);
@@ -337,10 +348,11 @@ function invocation(name: string, overload: string, run: Implementation, args: r
   }
   return frame => {
     const values: Value[] = [];
-    for (const arg of args) {
-      const value = arg(frame);
-      if (value instanceof CelError) return value;
+    for (let index = 0; index < args.length; index++) {
+      const value = (args[index] as Evaluate)(frame);
       values.push(value);
+      if (!(value instanceof CelError)) continue;
+      return index === args.length - 1 ? charged(frame, charge(frame, values), value) : value;
     }
     return costed(frame, charge, run(...values), values);
   };

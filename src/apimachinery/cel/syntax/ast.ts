@@ -152,3 +152,11 @@ export function qualifiedName(expr: Expr): string | undefined {
   const prefix = qualifiedName(expr.operand);
   return prefix === undefined ? undefined : `${prefix}.${expr.field}`;
 }
+
+/** Words that name no variable. */
+export const reservedIdentifiers: ReadonlySet<string> = new Set(
+  (
+    'as break const continue else false for function if import in let loop package namespace null return true var ' +
+    'void while'
+  ).split(' '),
+);

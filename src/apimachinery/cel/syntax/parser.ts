@@ -5,7 +5,7 @@
  */
 import { Uint } from '../values/uint.ts';
 import type { Expr, MapEntryExpr, ParsedExpr, StructFieldExpr } from './ast.ts';
-import { operators } from './ast.ts';
+import { operators, reservedIdentifiers } from './ast.ts';
 import { ExprBuilder } from './builder.ts';
 import { T, type Token, tokenize } from './lexer.ts';
 import { findMacro, MacroContext, MacroError } from './macros.ts';
@@ -17,13 +17,6 @@ import { unescapeBytes, unescapeString } from './unescape.ts';
 const maxCodePoints = 100_000;
 /** How deep each grammar rule, and the tree, may nest. */
 const maxDepth = 250;
-
-const reserved: ReadonlySet<string> = new Set(
-  (
-    'as break const continue else false for function if import in let loop package namespace null return true var ' +
-    'void while'
-  ).split(' '),
-);
 
 const relationOperators: Readonly<Record<number, string>> = {
   [T.less]: operators.less,
@@ -70,8 +63,12 @@ export function parse(text: string, options: ParseOptions = {}): { parsed: Parse
     if (faults.length > 0) throw new SyntaxFailure();
     expr = new Parser(tokens, builder, issues, options).start();
   } catch (error) {
-    if (error instanceof SyntaxFailure) reportSyntaxErrors(tokens, faults, issues, options.bindings === true);
-    else if (error instanceof DepthFailure) issues.add(noLocation, error.message);
+    if (error instanceof SyntaxFailure) {
+      const found = new IssueList(source);
+      reportSyntaxErrors(tokens, faults, found, options.bindings === true);
+      return { parsed: { expr, offsets: builder.offsets }, issues: found };
+    }
+    if (error instanceof DepthFailure) issues.add(noLocation, error.message);
     else throw error;
   }
   return { parsed: { expr, offsets: builder.offsets }, issues };
@@ -350,7 +347,7 @@ class Parser {
     const open = this.#accept(T.leftParen);
     const id = open === undefined ? 0 : this.#make.id(open.start);
     const args = open === undefined ? [] : this.#arguments();
-    if (reserved.has(name.text)) return this.#issue(start.start, `reserved identifier: ${name.text}`);
+    if (reservedIdentifiers.has(name.text)) return this.#issue(start.start, `reserved identifier: ${name.text}`);
     if (open === undefined) return this.#make.ident(this.#make.id(name.start), leading + name.text);
     return this.#tall(this.#call(id, leading + name.text, args), args, false);
   }

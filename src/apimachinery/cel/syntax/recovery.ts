@@ -7,7 +7,7 @@
  * it is none either, so the input is mismatched. The rule gives up, skips to what can follow it, which is `)` itself,
  * and the call ends well: one error.
  */
-import type { Expr } from './ast.ts';
+import { type Expr, reservedIdentifiers } from './ast.ts';
 import { ExprBuilder } from './builder.ts';
 import { type LexicalFault, T, type Token, tokenNames } from './lexer.ts';
 import { findMacro, MacroContext, MacroError } from './macros.ts';
@@ -46,7 +46,7 @@ export function reportSyntaxErrors(
     issues.add(issues.source.location(start), `Syntax error: token recognition error at: ${display(text)}`);
   }
   try {
-    new Recovery(tokens, issues, bindings).start();
+    new Recovery(tokens, faults, issues, bindings).start();
   } catch (error) {
     if (!(error instanceof Abandoned)) throw error;
   }
@@ -64,6 +64,7 @@ class Recovery {
   readonly #tokens: readonly Token[];
   readonly #issues: IssueList;
   readonly #bindings: boolean;
+  readonly #faults: readonly LexicalFault[];
   readonly #make = new ExprBuilder();
   /** What follows each rule that is open, outermost first. */
   readonly #stack: Follow[] = [];
@@ -78,8 +79,9 @@ class Recovery {
   /** Where the reader stands, for {@link #lastErrorSites}. */
   #site = '';
 
-  constructor(tokens: readonly Token[], issues: IssueList, bindings: boolean) {
+  constructor(tokens: readonly Token[], faults: readonly LexicalFault[], issues: IssueList, bindings: boolean) {
     this.#tokens = tokens;
+    this.#faults = faults;
     this.#bindings = bindings;
     this.#issues = issues;
   }
@@ -182,11 +184,10 @@ class Recovery {
   }
 
   /** No alternative begins with the tokens from here to `ahead`. */
-  #noAlternative(ahead: number): RuleFailure {
+  #noAlternative(site: string, ahead: number): RuleFailure {
+    this.#site = site;
     const [first, last] = [this.#token(), this.#token(ahead)];
-    const end = last.type === T.eof ? (this.#tokens[this.#tokens.indexOf(last) - 1] ?? first) : last;
-    const text =
-      first.type === T.eof ? '<EOF>' : this.#issues.source.text.slice(first.start, end.start + end.text.length);
+    const text = first.type === T.eof ? '<EOF>' : this.#between(first.start, last.start + last.text.length);
     const reserved = /^.(true|false|null)$/s.exec(text)?.[1];
     this.#report(
       reserved === undefined
@@ -195,6 +196,18 @@ class Recovery {
       last,
     );
     return new RuleFailure();
+  }
+
+  /** A part of the text, without what the lexer could not read. */
+  #between(start: number, end: number): string {
+    let text = '';
+    let at = start;
+    for (const fault of this.#faults) {
+      if (fault.start < at || fault.start >= end) continue;
+      text += this.#issues.source.text.slice(at, fault.start);
+      at = fault.start + fault.text.length;
+    }
+    return text + this.#issues.source.text.slice(at, end);
   }
 
   /** Drops one token if the one behind it is expected. */
@@ -256,12 +269,13 @@ class Recovery {
     this.#consume();
   }
 
-  #unknown(): Expr {
-    return this.#make.unspecified(this.#make.id(this.#token().start));
+  /** An expression of which only the place is known. */
+  #unknown(at: Token = this.#token()): Expr {
+    return this.#make.unspecified(this.#make.id(at.start));
   }
 
   #expr(after: Follow): Expr {
-    const start = this.#token().start;
+    let place = this.#token();
     if (++this.#depth > maxDepth) {
       this.#issues.add(noLocation, `expression recursion limit exceeded: ${maxDepth}`);
       throw new Abandoned();
@@ -271,18 +285,19 @@ class Recovery {
     try {
       result = this.#or(follows.condition);
       if (this.#type() === T.question) {
-        this.#match('expr ?', T.question, follow(startsExpr));
+        place = this.#token();
+        this.#matched();
         this.#or(follows.whenTrue);
         this.#match('expr :', T.colon, follow(startsExpr));
         this.#expr(follows.end);
-        result = this.#unknown();
+        result = this.#unknown(place);
       }
     } catch (error) {
       result = this.#failed(error);
     }
     this.#stack.pop();
     this.#depth--;
-    return result ?? this.#make.unspecified(this.#make.id(start));
+    return result ?? this.#unknown(place);
   }
 
   #or(after: Follow): Expr {
@@ -291,9 +306,10 @@ class Recovery {
     try {
       result = this.#and(follows.or);
       while (this.#type() === T.or) {
+        const operator = this.#token();
         this.#matched();
         this.#and(follows.or);
-        result = this.#unknown();
+        result = this.#unknown(operator);
       }
     } catch (error) {
       result = this.#failed(error);
@@ -308,9 +324,10 @@ class Recovery {
     try {
       result = this.#relation(1, follows.and);
       while (this.#type() === T.and) {
+        const operator = this.#token();
         this.#matched();
         this.#relation(1, follows.and);
-        result = this.#unknown();
+        result = this.#unknown(operator);
       }
     } catch (error) {
       result = this.#failed(error);
@@ -325,9 +342,10 @@ class Recovery {
     try {
       result = this.#calc(1, follows.relation);
       while (lowest === 1 && relationTypes.includes(this.#type())) {
+        const operator = this.#token();
         this.#matched();
         this.#relation(2, follows.relation);
-        result = this.#unknown();
+        result = this.#unknown(operator);
       }
     } catch (error) {
       result = this.#failed(error);
@@ -345,9 +363,10 @@ class Recovery {
         const type = this.#type();
         const precedence = !calcTypes.includes(type) ? 0 : type === T.plus || type === T.minus ? 1 : 2;
         if (precedence < lowest) break;
+        const operator = this.#token();
         this.#matched();
         this.#calc(precedence + 1, follows.calc);
-        result = this.#unknown();
+        result = this.#unknown(operator);
       }
     } catch (error) {
       result = this.#failed(error);
@@ -365,7 +384,7 @@ class Recovery {
       if (type === T.not) result = this.#negations();
       else if (type === T.minus && !this.#isNumber(1)) result = this.#minuses();
       else if (startsMember.includes(type)) result = this.#member(follows.end);
-      else throw this.#noAlternative(0);
+      else throw this.#noAlternative('unary', 0);
     } catch (error) {
       result = this.#failed(error);
     }
@@ -387,12 +406,12 @@ class Recovery {
   }
 
   #minuses(): Expr {
-    if (!startsMember.includes(this.#type(1))) throw this.#noAlternative(1);
+    if (!startsMember.includes(this.#type(1))) throw this.#noAlternative('unary', 1);
     for (;;) {
       this.#match('unary -', T.minus, follow(startsMember));
       this.#syncLoop('unary - loop', startsMember);
       if (this.#type() !== T.minus) break;
-      if (!startsMember.includes(this.#type(1))) throw this.#noAlternative(1);
+      if (!startsMember.includes(this.#type(1))) throw this.#noAlternative('unary - loop', 1);
     }
     this.#member(follows.end);
     return this.#unknown();
@@ -404,44 +423,62 @@ class Recovery {
     try {
       result = this.#primary(follows.member);
       while (memberTypes.includes(this.#type())) {
-        if (this.#type() === T.leftBracket) result = this.#index();
-        else result = this.#selection(result);
+        if (this.#type() === T.dot) this.#checkSelection();
+        const operand = result;
+        // What is begun stands for the whole, should it not come to its end.
+        result = this.#unknown();
+        result = this.#type() === T.leftBracket ? this.#index() : this.#selection(operand);
       }
     } catch (error) {
       this.#failed(error);
-      result = this.#make.unspecified(result.id);
     }
     this.#stack.pop();
     return result;
   }
 
   #index(): Expr {
+    const open = this.#token();
     this.#match('member [', T.leftBracket, follow([T.question, ...startsExpr]));
     this.#sync('member [?', [T.question, ...startsExpr]);
     if (this.#type() === T.question) this.#match('member ?', T.question, follow(startsExpr));
     this.#expr(follows.index);
     this.#match('member ]', T.rightBracket, follows.member);
-    return this.#unknown();
+    return this.#unknown(open);
+  }
+
+  /** A dot is followed by a name. */
+  #checkSelection(): void {
+    const next = this.#type(1);
+    if (next !== T.identifier && next !== T.escaped && next !== T.question) throw this.#noAlternative('member', 1);
   }
 
   #selection(operand: Expr): Expr {
-    const next = this.#type(1);
-    if (next === T.identifier && this.#type(2) === T.leftParen) return this.#memberCall(operand);
-    if (next !== T.identifier && next !== T.escaped && next !== T.question) throw this.#noAlternative(1);
+    if (this.#type(1) === T.identifier && this.#type(2) === T.leftParen) return this.#memberCall(operand);
     const dot = this.#token();
-    this.#match('member .', T.dot, follow([T.question, T.identifier, T.escaped]));
+    this.#match('member .', T.dot);
     const optional = this.#type() === T.question;
-    if (optional) this.#match('member .?', T.question, follow([T.identifier, T.escaped]));
-    const name = this.#token();
-    this.#call(follows.member, () =>
+    if (optional) this.#match('member .?', T.question);
+    const start = this.#token();
+    const name = this.#name(follows.member);
+    if (name === undefined) {
+      this.#issues.add(this.#issues.source.location(start.start), 'unsupported ident kind');
+    }
+    const id = this.#make.id(dot.start);
+    return optional || name === undefined ? this.#make.unspecified(id) : this.#make.select(id, operand, name.text);
+  }
+
+  /** A name, plain or in backticks; undefined if there was none. */
+  #name(after: Follow): Token | undefined {
+    let name: Token | undefined;
+    this.#call(after, () =>
       this.#rule(() => {
-        this.#site = 'escapeIdent';
-        if (name.type !== T.identifier && name.type !== T.escaped) throw this.#noAlternative(0);
+        this.#sync('name', [T.identifier, T.escaped]);
+        if (this.#type() !== T.identifier && this.#type() !== T.escaped) throw this.#noAlternative('name', 0);
+        name = this.#token();
         this.#matched();
       }),
     );
-    const id = this.#make.id(dot.start);
-    return optional ? this.#make.unspecified(id) : this.#make.select(id, operand, name.text);
+    return name;
   }
 
   #memberCall(operand: Expr): Expr {
@@ -450,12 +487,19 @@ class Recovery {
     this.#match('member call', T.identifier);
     const open = this.#token();
     this.#match('member (', T.leftParen);
-    const args = this.#arguments(follows.member);
-    return this.#macro(name.text, open, args, operand);
+    return this.#finishCall(name.text, open, operand);
   }
 
-  #arguments(after: Follow): Expr[] {
+  /** The rest of a call; a macro is looked at even if the call does not come to its end. */
+  #finishCall(name: string, open: Token, target: Expr | undefined): Expr {
     this.#sync('arguments', [T.rightParen, ...startsExpr]);
+    const args = this.#arguments();
+    const call = this.#macro(name, open, args, target);
+    this.#match('arguments )', T.rightParen, target === undefined ? follows.end : follows.member);
+    return call;
+  }
+
+  #arguments(): Expr[] {
     const args: Expr[] = [];
     if (startsExpr.includes(this.#type())) {
       this.#call(follows.paren, () =>
@@ -468,7 +512,6 @@ class Recovery {
         }),
       );
     }
-    this.#match('arguments )', T.rightParen, after);
     return args;
   }
 
@@ -521,28 +564,35 @@ class Recovery {
   }
 
   #literal(): void {
-    this.#site = 'literal';
     if (this.#type() === T.minus) {
-      if (!this.#isNumber(1)) throw this.#noAlternative(1);
+      if (!this.#isNumber(1)) throw this.#noAlternative('literal', 1);
       this.#matched();
     }
-    if (this.#type() < T.true || this.#type() > T.bytes) throw this.#noAlternative(0);
+    if (this.#type() < T.true || this.#type() > T.bytes) throw this.#noAlternative('literal', 0);
     this.#matched();
   }
 
   #named(): Expr {
+    const first = this.#token();
     const leading = this.#type() === T.dot ? 1 : 0;
-    if (this.#type(leading) !== T.identifier) throw this.#noAlternative(leading);
+    if (this.#type(leading) !== T.identifier) throw this.#noAlternative('primary', leading);
     let ahead = leading + 1;
     while (this.#type(ahead) === T.dot && this.#type(ahead + 1) === T.identifier) ahead += 2;
     if (this.#type(ahead) === T.leftBrace) return this.#message(ahead);
     if (leading === 1) this.#match('primary .', T.dot);
     const name = this.#token();
     this.#match('primary name', T.identifier);
+    if (reservedIdentifiers.has(name.text)) {
+      this.#issues.add(this.#issues.source.location(first.start), `reserved identifier: ${name.text}`);
+    }
     const open = this.#token();
-    if (open.type !== T.leftParen) return this.#make.ident(this.#make.id(name.start), name.text);
+    if (open.type !== T.leftParen) {
+      return reservedIdentifiers.has(name.text)
+        ? this.#unknown(first)
+        : this.#make.ident(this.#make.id(name.start), name.text);
+    }
     this.#match('primary call', T.leftParen);
-    return this.#macro(name.text, open, this.#arguments(follows.end), undefined);
+    return this.#finishCall(name.text, open, undefined);
   }
 
   #message(tokens: number): Expr {
@@ -591,9 +641,8 @@ class Recovery {
       this.#call(follows.colon, () =>
         this.#rule(() => {
           this.#sync('field', starts);
-          if (this.#type() === T.question) this.#match('field ?', T.question, follow([T.identifier, T.escaped]));
-          if (this.#type() !== T.identifier && this.#type() !== T.escaped) throw this.#noAlternative(0);
-          this.#matched();
+          if (this.#type() === T.question) this.#match('field ?', T.question);
+          this.#name(follows.end);
         }),
       );
       this.#match('field :', T.colon, follow(startsExpr));
