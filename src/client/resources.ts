@@ -1,5 +1,6 @@
 /** Names of the common built-in resources, with the types of their objects. */
 import type {
+  CertificateSigningRequest,
   ClusterRole,
   ConfigMap,
   ControllerRevision,
@@ -25,6 +26,7 @@ import type {
   Service,
   ServiceAccount,
   StatefulSet,
+  SubjectAccessReview,
 } from '#api/types';
 import type { KubeObject } from '#apimachinery';
 import type { ResourceName } from './client.ts';
@@ -39,6 +41,13 @@ function name<T extends KubeObject>(
   return Object.freeze({ group, version, resource, kind, namespaced });
 }
 
+export const certificateSigningRequests: ResourceName<CertificateSigningRequest> = name(
+  'certificates.k8s.io',
+  'v1',
+  'certificatesigningrequests',
+  'CertificateSigningRequest',
+  false,
+);
 export const clusterRoles: ResourceName<ClusterRole> = name(
   'rbac.authorization.k8s.io',
   'v1',
@@ -101,3 +110,10 @@ export const serviceAccounts: ResourceName<ServiceAccount> = name('', 'v1', 'ser
 export const services: ResourceName<Service> = name('', 'v1', 'services', 'Service');
 export const statefulSets: ResourceName<StatefulSet> = name('apps', 'v1', 'statefulsets', 'StatefulSet');
 export const resourceQuotas: ResourceName<ResourceQuota> = name('', 'v1', 'resourcequotas', 'ResourceQuota');
+export const subjectAccessReviews: ResourceName<SubjectAccessReview> = name(
+  'authorization.k8s.io',
+  'v1',
+  'subjectaccessreviews',
+  'SubjectAccessReview',
+  false,
+);

@@ -24,7 +24,7 @@ import {
 } from '#base';
 import { type Client, createClient } from '#client';
 import { apiControllers, controllers, startControllers } from '#controllers';
-import type { TokenKeys } from '#pki';
+import type { Authority, TokenKeys } from '#pki';
 import { startScheduler } from '#scheduler';
 import type { Store } from '#storage';
 
@@ -40,6 +40,8 @@ export interface ClusterDeps {
   /** How the API server shows itself to kubelets; absent: logs and exec are refused there. */
   readonly kubeletClient?: KubeletClient;
   readonly rootCaPem: string;
+  /** Certifies approved certificate requests; absent: nobody does. */
+  readonly signer?: Pick<Authority, 'sign'>;
 }
 
 export interface ControlPlaneOptions {

@@ -129,6 +129,7 @@ async function start(
       tokenKeys: pki.tokenKeys,
       kubeletClient: { ...pki.apiServerKubeletClient, caPem: pki.authority.certPem },
       rootCaPem: pki.authority.certPem,
+      signer: pki.authority,
     },
     {
       serviceCidr: config.serviceCidr,

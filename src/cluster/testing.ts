@@ -72,6 +72,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
       faults: options.faults ?? noFaults,
       tokenKeys: loadTokenKeys(tokenKey),
       rootCaPem: authority.certPem,
+      signer: authority,
     },
     { serviceCidr: options.serviceCidr ?? '10.96.0.0/16', apiOnly: options.apiOnly ?? false },
     abort.signal,

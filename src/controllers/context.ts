@@ -1,6 +1,7 @@
 /** What every controller gets, and how one describes itself in the list. */
 import type { Activity, Clock, Logger, Random } from '#base';
 import type { Client, EventRecorder, InformerFactory } from '#client';
+import type { Authority } from '#pki';
 
 export interface ControllerContext {
   /** Acts as the controller's own ServiceAccount. */
@@ -14,6 +15,8 @@ export interface ControllerContext {
   readonly activity: Activity;
   /** PEM of the cluster's CA, for those who publish it. */
   readonly rootCaPem: string;
+  /** Certifies requests in the cluster's name; absent: nobody does. */
+  readonly signer?: Pick<Authority, 'sign'>;
 }
 
 /** One controller. `setUp` registers informers and handlers; the result's `start` is called when they are synced. */

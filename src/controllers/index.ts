@@ -4,6 +4,10 @@
  */
 import type { Activity, Clock, Logger, Random } from '#base';
 import { type Client, createEventRecorder, createInformerFactory } from '#client';
+import type { Authority } from '#pki';
+import { certificateApprover } from './certificates/approver.ts';
+import { certificateCleaner } from './certificates/cleaner.ts';
+import { certificateSigner } from './certificates/signer.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation/cluster-role-aggregation.ts';
 import type { ControllerDefinition } from './context.ts';
 import { cronJobController } from './cron-job/cron-job.ts';
@@ -54,6 +58,9 @@ export const controllers: readonly ControllerDefinition[] = [
   disruptionController,
   clusterRoleAggregation,
   resourceQuotaController,
+  certificateApprover,
+  certificateSigner,
+  certificateCleaner,
 ];
 
 export interface ControllersDeps {
@@ -64,6 +71,8 @@ export interface ControllersDeps {
   readonly logger: Logger;
   readonly activity: Activity;
   readonly rootCaPem: string;
+  /** Certifies approved requests; absent: they stay without certificates. */
+  readonly signer?: Pick<Authority, 'sign'>;
 }
 
 const managerUser = 'system:kube-controller-manager';

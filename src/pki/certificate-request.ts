@@ -9,6 +9,14 @@ export interface RequestSubject {
   readonly organizations: readonly string[];
 }
 
+/** The other names that a request asks for, counted by kind. */
+export interface RequestedNames {
+  readonly dns: number;
+  readonly email: number;
+  readonly ip: number;
+  readonly uri: number;
+}
+
 interface Element {
   readonly tag: number;
   readonly content: Uint8Array;
@@ -88,6 +96,32 @@ export function requestSubject(pem: string): RequestSubject {
     }
   }
   return { commonName, organizations };
+}
+
+const extensionRequestId = '2a864886f70d01090e';
+const alternativeNamesId = '551d11';
+const attributesTag = 0xa0;
+const nameTags: Readonly<Record<number, keyof RequestedNames>> = { 129: 'email', 130: 'dns', 134: 'uri', 135: 'ip' };
+
+const idOf = (sequence: readonly Element[]): string => Buffer.from(sequence[0]?.content ?? []).toString('hex');
+
+/** The subject alternative names of the PEM text's request. Throws with what is wrong. RFC 2985, 5280. */
+export function requestedNames(pem: string): RequestedNames {
+  const names = { dns: 0, email: 0, ip: 0, uri: 0 };
+  const attributes = children(parse(pem).info).find(({ tag }) => tag === attributesTag);
+  for (const attribute of attributes ? children(attributes) : []) {
+    const [id, values] = children(attribute);
+    if (!id || !values || idOf([id]) !== extensionRequestId) continue;
+    for (const extension of children(values).flatMap(children)) {
+      const parts = children(extension);
+      if (idOf(parts) !== alternativeNamesId) continue;
+      for (const { tag } of children(element(parts.at(-1)!.content, 0))) {
+        const kind = nameTags[tag];
+        if (kind) names[kind]++;
+      }
+    }
+  }
+  return names;
 }
 
 /** Hash of a signature algorithm by the hexadecimal of its identifier; null: the key's kind says it all. */

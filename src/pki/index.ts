@@ -13,5 +13,11 @@ export {
   publicKeyPem,
   type SignOptions,
 } from './authority.ts';
-export { type RequestSubject, requestProblem, requestSubject } from './certificate-request.ts';
+export {
+  type RequestedNames,
+  type RequestSubject,
+  requestedNames,
+  requestProblem,
+  requestSubject,
+} from './certificate-request.ts';
 export { type JsonWebKey, loadTokenKeys, type TokenClaims, type TokenKeys } from './token.ts';
