@@ -2,6 +2,7 @@
 import type { Clock } from '#base';
 import type { AdmissionChain } from '../admission/chain.ts';
 import type { UserInfo } from '../authentication/user.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import type { Caches } from '../registry/caches.ts';
@@ -21,6 +22,8 @@ export interface HandlerDeps {
   readonly caches: Caches;
   readonly admission: AdmissionChain;
   readonly fieldManagers: FieldManagers;
+  /** Asked once more for what turns out to be a creation. */
+  readonly authorizer: Authorizer;
 }
 
 export interface Scope {

@@ -9,6 +9,7 @@ import {
   validateWriteOptions,
 } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
+import { attributesOf, forbiddenError } from '../authorization/authorizer.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { managerOf } from '../registry/field-managers.ts';
@@ -96,6 +97,13 @@ export interface UpdateHooks {
   readonly admitUpdate: (draft: Draft<KubeObject>, old: KubeObject | null) => Promise<void>;
 }
 
+/** PUT and apply of what does not exist create it, which is a right of its own. Throws 403. */
+async function authorizeCreate({ deps, info, user }: Scope): Promise<void> {
+  const attributes = { ...attributesOf(user, info), verb: 'create', fieldSelector: '', labelSelector: '' };
+  const { decision, reason } = await deps.authorizer.authorize(attributes);
+  if (decision !== 'allow') throw forbiddenError(attributes, reason);
+}
+
 /** The context of an update or patch, with admission as update or, when there was nothing, as create. */
 export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Record<string, unknown>>): UpdateHooks {
   const { deps, resource, namespace, name, subject } = scope;
@@ -103,6 +111,8 @@ export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Re
     const shown = old && subject.admitted(old);
     return admissionAttributes(scope, { operation: old ? 'UPDATE' : 'CREATE', name, dryRun, options, old: shown });
   };
+  // Asked once, however often the write is tried.
+  let mayCreate: Promise<void> | undefined;
   return {
     context: {
       user: scope.user,
@@ -114,7 +124,10 @@ export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Re
       dryRun,
       warn: scope.warn,
       requestResource: scope.about,
-      validate: (object, old) => deps.admission.validate(attributes(old), object && subject.admitted(object)),
+      async validate(object, old) {
+        if (!old) await (mayCreate ??= authorizeCreate(scope));
+        return deps.admission.validate(attributes(old), object && subject.admitted(object));
+      },
     },
     async admitUpdate(draft, old) {
       await deps.admission.admit(attributes(old), draft);
