@@ -1,6 +1,7 @@
 /**
- * How long it takes until a change has reached everybody who watches: 1,000 watches on 20 connections, 5,000 on 100 (the original takes 100 streams a connection), 1,000
- * on as many connections. The watchers are in this process, which shares the processor with the server.
+ * How long it takes until a change has reached everybody who watches: 1,000 watches on 20 connections, 5,000 on 100 (the
+ * original takes 100 streams a connection), 1,000 on as many connections. The watchers are in this process, which shares
+ * the processor with the server.
  */
 import type { Client } from '#client';
 import { type Bench, type Figures, type Part, quantile } from './figures.ts';

@@ -134,6 +134,7 @@ export async function createApiServer(
     caches,
     admission: new AdmissionChain(admissionPlugins(admissionDeps, switches, config.admissionControl)),
     fieldManagers,
+    authorizer,
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };
