@@ -5,7 +5,7 @@
 import {
   type Draft,
   duplicate,
-  type FieldPath,
+  FieldPath,
   forbiddenField,
   invalidValue,
   isDNS1035Label,
@@ -13,6 +13,7 @@ import {
   isPathSegmentName,
   notSupported,
   required,
+  semanticEqual,
   tooMany,
   validateLabelSelector,
 } from '#apimachinery';
@@ -30,6 +31,7 @@ import { checkChoice, checkGiven, checkQualifiedName, type Errors, refuseEach } 
 
 export const failurePolicies: readonly string[] = ['Fail', 'Ignore'];
 export const matchPolicies: readonly string[] = ['Equivalent', 'Exact'];
+const policyPath = FieldPath.of('spec');
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 
 function checkResources(errors: Errors, path: FieldPath, resources: readonly string[]): void {
@@ -230,4 +232,54 @@ export function matchResourcesDefaults(match: Draft<MatchResources> | undefined)
   match.objectSelector ??= {};
   ruleDefaults(match.resourceRules as Draft<RuleWithOperations>[] | undefined);
   ruleDefaults(match.excludeResourceRules as Draft<RuleWithOperations>[] | undefined);
+}
+
+interface PolicySpec {
+  readonly failurePolicy?: string;
+  readonly paramKind?: ParamKind;
+  readonly matchConstraints?: MatchResources;
+  readonly matchConditions?: readonly MatchCondition[];
+  readonly variables?: readonly Variable[];
+}
+
+/** What the expressions of a policy are compiled with, after its variables. */
+export interface PolicyExpressions {
+  readonly compiler: AdmissionCompiler;
+  readonly params: boolean;
+}
+
+/**
+ * What validating and mutating policies have in common: when they apply, and variables. `composed`: expressions may name
+ * variables; `more` is asked of the requests that the policy is for.
+ */
+export function checkPolicy(
+  errors: Errors,
+  spec: PolicySpec,
+  old: PolicySpec | undefined,
+  composed: boolean,
+  more?: (errors: Errors, path: FieldPath, match: MatchResources) => void,
+): PolicyExpressions {
+  checkGiven(errors, policyPath.child('failurePolicy'), spec.failurePolicy, failurePolicies);
+  if (spec.paramKind) checkParamKind(errors, policyPath.child('paramKind'), spec.paramKind);
+  const match = policyPath.child('matchConstraints');
+  if (!spec.matchConstraints) errors.push(required(match));
+  else {
+    checkMatchResources(errors, match, spec.matchConstraints);
+    if (!spec.matchConstraints.resourceRules?.length) errors.push(required(match.child('resourceRules')));
+    more?.(errors, match, spec.matchConstraints);
+  }
+  const params = spec.paramKind !== undefined;
+  const sameKind = old !== undefined && semanticEqual(spec.paramKind, old.paramKind);
+  if (!sameKind || !semanticEqual(spec.matchConditions, old.matchConditions)) {
+    checkMatchConditions(errors, policyPath.child('matchConditions'), spec.matchConditions, params);
+  }
+  const compiler = new AdmissionCompiler(composed);
+  checkVariables(errors, policyPath.child('variables'), spec.variables, compiler, params);
+  return { compiler, params };
+}
+
+export function policyDefaults({ spec }: { spec?: Draft<PolicySpec> }): void {
+  if (!spec) return;
+  spec.failurePolicy ??= 'Fail';
+  matchResourcesDefaults(spec.matchConstraints);
 }

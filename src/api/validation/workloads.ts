@@ -160,3 +160,21 @@ export function collisionCountFalls(
   if (before === undefined || (now !== undefined && now >= before)) return [];
   return [invalidValue(statusPath.child('collisionCount'), now ?? 0, 'cannot be decremented')];
 }
+
+interface Replicated {
+  readonly selector?: LabelSelector;
+  readonly template?: PodTemplateSpec;
+}
+
+/** Selector and template of deployments and replica sets, in whose texts both are called deployment. */
+export function checkReplicated(errors: Errors, path: FieldPath, own: Replicated, context: TemplateContext): void {
+  const selectorPath = path.child('selector');
+  checkRequiredSelector(errors, selectorPath, own.selector, 'deployment');
+  const selector = parseSelector(own.selector);
+  const template = path.child('template');
+  if (selector) {
+    if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
+    checkTemplate(errors, template, own.template, context);
+    checkRunsForever(errors, template, own.template, 'ReplicaSet');
+  } else errors.push(invalidValue(selectorPath, shownSelector(own.selector), 'invalid label selector'));
+}

@@ -1,19 +1,16 @@
 /** MutatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
-import { type FieldError, FieldPath, invalidValue, required, semanticEqual } from '#apimachinery';
-import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
+import { type FieldError, FieldPath, invalidValue, required } from '#apimachinery';
+import { resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingAdmissionPolicy, Mutation } from '../../../types.ts';
 import {
   checkCompiled,
-  checkMatchConditions,
-  checkMatchResources,
   checkMutableOperations,
-  checkParamKind,
-  checkVariables,
-  failurePolicies,
-  matchResourcesDefaults,
+  checkPolicy,
+  type PolicyExpressions,
+  policyDefaults,
 } from '../../../validation/admission-rules.ts';
-import { checkChoice, checkGiven, type Errors } from '../../../validation/common.ts';
+import { checkChoice, type Errors } from '../../../validation/common.ts';
 
 const path = FieldPath.of('spec');
 const fields = { JSONPatch: 'jsonPatch', ApplyConfiguration: 'applyConfiguration' } as const;
@@ -22,8 +19,7 @@ function checkMutation(
   errors: Errors,
   at: FieldPath,
   mutation: Mutation,
-  compiler: AdmissionCompiler,
-  params: boolean,
+  { compiler, params }: PolicyExpressions,
 ): void {
   const { patchType } = mutation;
   if (patchType !== 'JSONPatch' && patchType !== 'ApplyConfiguration') {
@@ -50,40 +46,19 @@ function checkMutation(
 function validate(policy: MutatingAdmissionPolicy, old: MutatingAdmissionPolicy | null): FieldError[] {
   const errors: Errors = [];
   const spec = policy.spec ?? {};
-  checkGiven(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
-  if (spec.paramKind) checkParamKind(errors, path.child('paramKind'), spec.paramKind);
-  const match = path.child('matchConstraints');
-  if (!spec.matchConstraints) errors.push(required(match));
-  else {
-    const { resourceRules: rules = [] } = spec.matchConstraints;
-    checkMatchResources(errors, match, spec.matchConstraints);
-    if (rules.length === 0) errors.push(required(match.child('resourceRules')));
-    checkMutableOperations(errors, match, spec.matchConstraints);
-  }
-  const unchanged =
-    old !== null &&
-    semanticEqual(spec.paramKind, old.spec?.paramKind) &&
-    semanticEqual(spec.matchConditions, old.spec?.matchConditions);
-  const params = spec.paramKind !== undefined;
-  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions, params);
-  const compiler = new AdmissionCompiler(true);
-  checkVariables(errors, path.child('variables'), spec.variables, compiler, params);
+  const expressions = checkPolicy(errors, spec, old?.spec, true, checkMutableOperations);
   const { mutations = [] } = spec;
   if (mutations.length === 0)
     errors.push(required(path.child('mutations'), 'mutations must contain at least one item'));
   mutations.forEach((mutation, i) => {
-    checkMutation(errors, path.child('mutations').index(i), mutation, compiler, params);
+    checkMutation(errors, path.child('mutations').index(i), mutation, expressions);
   });
   checkChoice(errors, path.child('reinvocationPolicy'), spec.reinvocationPolicy, ['IfNeeded', 'Never']);
   return errors;
 }
 
 export const mutatingAdmissionPolicyRules: KindRules<MutatingAdmissionPolicy> = {
-  defaults({ spec }) {
-    if (!spec) return;
-    spec.failurePolicy ??= 'Fail';
-    matchResourcesDefaults(spec.matchConstraints);
-  },
+  defaults: policyDefaults,
   validate,
   generation: true,
   allowUnconditionalUpdate: false,

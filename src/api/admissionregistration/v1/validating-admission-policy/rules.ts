@@ -7,39 +7,30 @@ import {
   invalidValue,
   notSupported,
   required,
-  semanticEqual,
   validateConditions,
 } from '#apimachinery';
 import { JsonPathError, parseJsonPath } from '../../../columns/json-path.ts';
-import { AdmissionCompiler, resultTypes } from '../../../expressions/index.ts';
+import { resultTypes } from '../../../expressions/index.ts';
 import type { KindRules } from '../../../kind.ts';
 import { keepAllButStatus } from '../../../strategies.ts';
 import type { AuditAnnotation, ValidatingAdmissionPolicy, Validation } from '../../../types.ts';
 import {
   checkCompiled,
-  checkMatchConditions,
-  checkMatchResources,
-  checkParamKind,
-  checkVariables,
-  failurePolicies,
-  matchResourcesDefaults,
+  checkPolicy,
+  type PolicyExpressions,
+  policyDefaults,
 } from '../../../validation/admission-rules.ts';
-import { checkGiven, checkQualifiedName, type Errors, requireText } from '../../../validation/common.ts';
+import { checkQualifiedName, type Errors, requireText } from '../../../validation/common.ts';
 import { internalList } from '../../../validation/internal-value.ts';
 
 const path = FieldPath.of('spec');
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 
-interface Expressions {
-  readonly compiler: AdmissionCompiler;
-  readonly params: boolean;
-}
-
 function checkValidation(
   errors: Errors,
   at: FieldPath,
   validation: Validation,
-  { compiler, params }: Expressions,
+  { compiler, params }: PolicyExpressions,
 ): void {
   const { expression = '', message = '', messageExpression = '', reason } = validation;
   if (expression.trim() === '') errors.push(required(at.child('expression'), 'expression is not specified'));
@@ -66,7 +57,7 @@ function checkAnnotation(
   at: FieldPath,
   annotation: AuditAnnotation,
   policyName: string,
-  { compiler, params }: Expressions,
+  { compiler, params }: PolicyExpressions,
 ): void {
   const { key = '', valueExpression = '' } = annotation;
   if (policyName) checkQualifiedName(errors, at.child('key'), `${policyName}/${key}`);
@@ -84,22 +75,7 @@ function checkAnnotation(
 function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy | null): FieldError[] {
   const errors: Errors = [];
   const spec = policy.spec ?? {};
-  checkGiven(errors, path.child('failurePolicy'), spec.failurePolicy, failurePolicies);
-  if (spec.paramKind) checkParamKind(errors, path.child('paramKind'), spec.paramKind);
-  const match = path.child('matchConstraints');
-  if (!spec.matchConstraints) errors.push(required(match));
-  else {
-    checkMatchResources(errors, match, spec.matchConstraints);
-    if (!spec.matchConstraints.resourceRules?.length) errors.push(required(match.child('resourceRules')));
-  }
-  const unchanged =
-    old !== null &&
-    semanticEqual(spec.paramKind, old.spec?.paramKind) &&
-    semanticEqual(spec.matchConditions, old.spec?.matchConditions);
-  const params = spec.paramKind !== undefined;
-  if (!unchanged) checkMatchConditions(errors, path.child('matchConditions'), spec.matchConditions, params);
-  const compiler = new AdmissionCompiler((spec.variables?.length ?? 0) > 0);
-  checkVariables(errors, path.child('variables'), spec.variables, compiler, params);
+  const expressions = checkPolicy(errors, spec, old?.spec, (spec.variables?.length ?? 0) > 0);
   const { validations = [], auditAnnotations = [] } = spec;
   if (validations.length === 0 && auditAnnotations.length === 0) {
     const text = 'validations or auditAnnotations must contain at least one item';
@@ -107,7 +83,7 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
     return errors;
   }
   validations.forEach((validation, i) => {
-    checkValidation(errors, path.child('validations').index(i), validation, { compiler, params });
+    checkValidation(errors, path.child('validations').index(i), validation, expressions);
   });
   const at = path.child('auditAnnotations');
   if (auditAnnotations.length > 20) {
@@ -116,7 +92,7 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
   }
   const keys = new Set<string>();
   auditAnnotations.forEach((annotation, i) => {
-    checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '', { compiler, params });
+    checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '', expressions);
     if (keys.has(annotation.key)) errors.push(duplicate(at.index(i).child('key'), annotation.key));
     keys.add(annotation.key);
   });
@@ -144,11 +120,7 @@ function validateStatus({ status }: ValidatingAdmissionPolicy): FieldError[] {
 }
 
 export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy> = {
-  defaults({ spec }) {
-    if (!spec) return;
-    spec.failurePolicy ??= 'Fail';
-    matchResourcesDefaults(spec.matchConstraints);
-  },
+  defaults: policyDefaults,
   validate,
   validateStatus,
   prepareStatus: keepAllButStatus,

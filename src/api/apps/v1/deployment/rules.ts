@@ -18,13 +18,9 @@ import { internalValue, shownSelector } from '../../../validation/internal-value
 import {
   checkAtMostAll,
   checkIntOrPercent,
-  checkRequiredSelector,
-  checkRunsForever,
-  checkSelectorMatches,
-  checkTemplate,
+  checkReplicated,
   collisionCountFalls,
   intOrPercentValue,
-  parseSelector,
   statusBounds,
   statusCounts,
 } from '../../../validation/workloads.ts';
@@ -59,14 +55,7 @@ function validate(deployment: Deployment, old: Deployment | null, context: RuleC
   const errors: Errors = [];
   const own = deployment.spec;
   checkNonnegative(errors, spec.child('replicas'), own.replicas);
-  checkRequiredSelector(errors, spec.child('selector'), own.selector, 'deployment');
-  const selector = parseSelector(own.selector);
-  const template = spec.child('template');
-  if (selector) {
-    if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
-    checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
-    checkRunsForever(errors, template, own.template, 'ReplicaSet');
-  } else errors.push(invalidValue(spec.child('selector'), shownSelector(own.selector), 'invalid label selector'));
+  checkReplicated(errors, spec, own, { old: old?.spec.template, context });
   checkStrategy(errors, spec.child('strategy'), own.strategy ?? {});
   checkNonnegative(errors, spec.child('minReadySeconds'), own.minReadySeconds);
   checkNonnegative(errors, spec.child('revisionHistoryLimit'), own.revisionHistoryLimit);

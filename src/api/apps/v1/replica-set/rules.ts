@@ -1,5 +1,5 @@
 /** ReplicaSets. Upstream: pkg/apis/apps/{v1/defaults.go,validation}, pkg/registry/apps/replicaset/strategy.go. */
-import { type FieldError, FieldPath, invalidValue } from '#apimachinery';
+import { type FieldError, FieldPath } from '#apimachinery';
 import { podSpecDefaults } from '../../../core/v1/pod/defaults.ts';
 import { dropDisabledPodFields } from '../../../core/v1/pod/prepare.ts';
 import type { KindRules, RuleContext } from '../../../kind.ts';
@@ -7,15 +7,7 @@ import { keepStatus } from '../../../strategies.ts';
 import type { ReplicaSet } from '../../../types.ts';
 import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
 import { shownSelector } from '../../../validation/internal-value.ts';
-import {
-  checkRequiredSelector,
-  checkRunsForever,
-  checkSelectorMatches,
-  checkTemplate,
-  parseSelector,
-  statusBounds,
-  statusCounts,
-} from '../../../validation/workloads.ts';
+import { checkReplicated, statusBounds, statusCounts } from '../../../validation/workloads.ts';
 
 const spec = FieldPath.of('spec');
 
@@ -24,14 +16,7 @@ function validate(set: ReplicaSet, old: ReplicaSet | null, context: RuleContext)
   const own = set.spec;
   checkNonnegative(errors, spec.child('replicas'), own.replicas);
   checkNonnegative(errors, spec.child('minReadySeconds'), own.minReadySeconds);
-  checkRequiredSelector(errors, spec.child('selector'), own.selector, 'deployment');
-  const selector = parseSelector(own.selector);
-  const template = spec.child('template');
-  if (selector) {
-    if (!selector.isEmpty) checkSelectorMatches(errors, template, selector, own.template);
-    checkTemplate(errors, template, own.template, { old: old?.spec.template, context });
-    checkRunsForever(errors, template, own.template, 'ReplicaSet');
-  } else errors.push(invalidValue(spec.child('selector'), shownSelector(own.selector), 'invalid label selector'));
+  checkReplicated(errors, spec, own, { old: old?.spec.template, context });
   if (old)
     checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
   return errors;
