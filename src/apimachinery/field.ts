@@ -67,8 +67,18 @@ const make = (type: FieldErrorType, path: FieldPath, body: string): FieldError =
 export function goValue(value: unknown): string {
   if (value === undefined || value === null) return 'null';
   if (typeof value === 'string') return goQuote(value);
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'number') return goFloat(value);
+  if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   return goMarshal(value);
+}
+
+/** A number as Go's %v prints it: what fits an int64 as one, all else as a double. */
+export function goFloat(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 2 ** 63) return String(BigInt(value));
+  const text = value.toExponential();
+  const exponent = Number(text.slice(text.indexOf('e') + 1));
+  if (exponent >= -4 && exponent < 6) return String(value);
+  return text.replace(/e([+-])([0-9])$/, 'e$10$2');
 }
 
 /** JSON as Go's encoder prints it: `<`, `>`, `&` and the two line separators escaped. */
@@ -144,11 +154,9 @@ export function forbiddenField(path: FieldPath, detail: string): FieldError {
   return make('FieldValueForbidden', path, detail ? `Forbidden: ${detail}` : 'Forbidden');
 }
 export function tooLong(path: FieldPath, maxBytes: number): FieldError {
-  return make(
-    'FieldValueTooLong',
-    path,
-    `Too long: may not be more than ${maxBytes} ${maxBytes === 1 ? 'byte' : 'bytes'}`,
-  );
+  if (maxBytes < 0) return make('FieldValueTooLong', path, 'Too long: value is too long');
+  const unit = maxBytes === 1 ? 'byte' : 'bytes';
+  return make('FieldValueTooLong', path, `Too long: may not be more than ${maxBytes} ${unit}`);
 }
 /** As {@link tooLong}, where characters are counted rather than bytes (custom resources). */
 export function tooLongCharacters(path: FieldPath, max: number): FieldError {

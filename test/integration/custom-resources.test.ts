@@ -218,7 +218,7 @@ test('a definition with a rule that costs too much is refused', async () => {
   assert.match(message, /estimated rule cost exceeds budget by factor of more than 100x/);
 });
 
-test('scale is read, written, patched and applied, and shown as a table', async () => {
+test('scale is read, written and patched, refused as an applied configuration as upstream does, and shown as a table', async () => {
   const group = 'scale.example.com';
   const schema = {
     type: 'object',
@@ -240,20 +240,26 @@ test('scale is read, written, patched and applied, and shown as a table', async 
   assert.deepEqual([scale['spec'], scale['status']], [{ replicas: 1 }, { replicas: 1, selector: 'app=x' }]);
   await put(`${path}/x/scale`, { ...scale, spec: { replicas: 3 } });
   assert.equal((await patch(`${path}/x/scale`, { spec: { replicas: 4 } }))['spec'].replicas, 4);
-  const applied = await ask({
-    method: 'PATCH',
-    path: `${path}/x/scale`,
-    query: [
-      ['fieldManager', 'applier'],
-      ['force', 'true'],
-    ],
-    headers: { 'content-type': 'application/apply-patch+yaml' },
-    body: Buffer.from(
-      'apiVersion: autoscaling/v1\nkind: Scale\nmetadata: {name: x, namespace: a}\nspec: {replicas: 5}\n',
-    ),
+  const applied = await refused(
+    ask({
+      method: 'PATCH',
+      path: `${path}/x/scale`,
+      query: [
+        ['fieldManager', 'applier'],
+        ['force', 'true'],
+      ],
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+      body: Buffer.from(
+        'apiVersion: autoscaling/v1\nkind: Scale\nmetadata: {name: x, namespace: a}\nspec: {replicas: 5}\n',
+      ),
+    }),
+  );
+  const why = 'request to convert CR to an invalid group/version: autoscaling/v1';
+  assert.deepEqual(applied, {
+    code: 500,
+    message: `failed to convert new object (a/x; autoscaling/v1, Kind=Scale) to proper version: ${why}`,
   });
-  assert.equal(applied['spec'].replicas, 5);
-  assert.equal((await get(`${path}/x`))['spec'].replicas, 5);
+  assert.equal((await get(`${path}/x`))['spec'].replicas, 4);
   const table = await ask({
     method: 'GET',
     path: `${path}/x/scale`,
@@ -263,7 +269,7 @@ test('scale is read, written, patched and applied, and shown as a table', async 
     table['columnDefinitions'].map((column: Tree) => column['name']),
     ['Name', 'Desired', 'Available', 'Age'],
   );
-  assert.deepEqual(table['rows'][0].cells.slice(0, 3), ['x', 5, 1]);
+  assert.deepEqual(table['rows'][0].cells.slice(0, 3), ['x', 4, 1]);
 });
 
 interface Webhook extends AsyncDisposable {

@@ -20,8 +20,8 @@ export function validateDefaults(
 ): FieldError[] {
   const errors: FieldError[] = [];
   const walk = (part: Structural, at: FieldPath, whole: Structural, surround: Surround | undefined): void => {
-    const root = part.embeddedResource || part === schema;
-    const outer = root ? asResourceRoot(part) : whole;
+    const root = part.embeddedResource;
+    const outer = root ? part : whole;
     const inside = root ? undefined : surround;
     if (part.default !== undefined) {
       const place = at.child('default');
@@ -40,7 +40,8 @@ export function validateDefaults(
       walk(property, at.child('properties').key(name), outer, next);
     }
   };
-  walk(schema, path, asResourceRoot(schema), undefined);
+  const start = asResourceRoot(schema);
+  walk(start, path, start, undefined);
   return errors;
 }
 

@@ -1,7 +1,7 @@
 /**
  * String formats that schemas of custom resources may name; an unknown one is ignored.
  * Upstream: kube-openapi pkg/validation/strfmt, apiextensions-apiserver pkg/apiserver/validation/formats.go.
- * Deviation: addresses of mail are taken by their usual form, without quoted local parts and comments.
+ * Deviation: addresses of mail are taken by their usual form, without comments.
  */
 import { parseGoDuration } from '../duration.ts';
 import { parseCidr, parseIp } from '../validation/ip.ts';
@@ -19,19 +19,16 @@ const patterns: Readonly<Record<string, RegExp>> = {
   hexcolor: /^#?(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})$/,
   rgbcolor: new RegExp(`^rgb\\(\\s*${byte}\\s*,\\s*${byte}\\s*,\\s*${byte}\\s*\\)$`),
   email:
-    /^(?:[^<>@"]*<)?[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.[\]:-]+>?$/,
+    /^(?:[^<>@"]*<)?(?:"(?:[^"\\]|\\.)+"|[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.[\]:-]+>?$/,
 };
 
 const formats: Readonly<Record<string, (text: string) => boolean>> = {
   ...Object.fromEntries(Object.entries(patterns).map(([name, regex]) => [name, (text: string) => regex.test(text)])),
   uri: isUri,
   hostname: isHostname,
-  ipv4: text => text.includes('.') && isStrictIp(text),
-  ipv6: text => text.includes(':') && isStrictIp(text),
-  cidr: text => {
-    const cidr = parseCidr(text);
-    return cidr !== undefined && !cidr.leadingZeros && !cidr.address.leadingZeros;
-  },
+  ipv4: text => text.includes('.') && parseIp(text) !== undefined,
+  ipv6: text => text.includes(':') && parseIp(text) !== undefined,
+  cidr: text => parseCidr(text) !== undefined,
   isbn: text => isIsbn10(text) || isIsbn13(text),
   isbn10: isIsbn10,
   isbn13: isIsbn13,
@@ -50,11 +47,6 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
 export function formatCheck(name: string): ((text: string) => boolean) | undefined {
   const key = name.replaceAll('-', '');
   return Object.hasOwn(formats, key) ? formats[key] : undefined;
-}
-
-function isStrictIp(text: string): boolean {
-  const address = parseIp(text);
-  return address !== undefined && !address.leadingZeros;
 }
 
 /** Go's url.ParseRequestURI: an absolute URI, or an absolute path. */

@@ -181,9 +181,8 @@ function checkMembers(
     }
   }
   const whole = place.root || schema['x-kubernetes-embedded-resource'];
-  const apart = schema['x-kubernetes-map-type'] === 'atomic' ? (place.uncorrelated ?? path) : place.uncorrelated;
   for (const [name, property] of Object.entries(properties)) {
-    let next: Place = { ...below, uncorrelated: apart, rules: place.rules?.property(name, property) };
+    let next: Place = { ...below, rules: place.rules?.property(name, property) };
     if (whole && metaFields.has(name)) {
       next = { ...next, insideMeta: true, ...(place.root && { noDefaults: `in top-level ${name}` }) };
     }

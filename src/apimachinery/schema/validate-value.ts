@@ -3,10 +3,12 @@
  * wrong but was so before the update is let pass. Upstream: kube-openapi pkg/validation/{validate,errors}/*.go,
  * apiextensions-apiserver pkg/apiserver/validation/{validation,ratcheting}.go.
  * Deviation: where upstream walks a Go map, in no order, properties come here in the order of the schema.
+ * Deviation: a number written with a fraction of zero, as 1.0, counts as an integer.
  */
 import {
   type FieldError,
   FieldPath,
+  goFloat,
   goQuote,
   invalidValue,
   notSupported,
@@ -272,18 +274,19 @@ class Run {
     const { multipleOf, maximum, minimum } = schema;
     // Against an integer upstream cuts the bound to one too.
     const bound = (limit: number): number => (isInteger(value) ? Math.trunc(limit) : limit);
+    const shown = (limit: number): string => (isInteger(value) ? String(limit) : goFloat(limit));
     if (multipleOf !== undefined) {
       result.add(range(multipleOf, 'MultipleOf'));
       if (bound(multipleOf) <= 0) {
         result.add(
           this.#fault(
             path,
-            `factor MultipleOf declared for ${path} must be positive: ${bound(multipleOf)}`,
+            `factor MultipleOf declared for ${path} must be positive: ${shown(bound(multipleOf))}`,
             bound(multipleOf),
           ),
         );
       } else if (!isMultiple(value, bound(multipleOf))) {
-        result.add(this.#fault(path, `${path} in body should be a multiple of ${bound(multipleOf)}`, value));
+        result.add(this.#fault(path, `${path} in body should be a multiple of ${shown(bound(multipleOf))}`, value));
       }
     }
     if (minimum !== undefined) {
@@ -291,7 +294,7 @@ class Run {
       result.add(range(minimum, 'Minimum boundary'));
       if (schema.exclusiveMinimum ? value <= limit : value < limit) {
         const how = schema.exclusiveMinimum ? 'greater than' : 'greater than or equal to';
-        result.add(this.#fault(path, `${path} in body should be ${how} ${limit}`, value));
+        result.add(this.#fault(path, `${path} in body should be ${how} ${shown(limit)}`, value));
       }
     }
     if (maximum !== undefined) {
@@ -299,7 +302,7 @@ class Run {
       result.add(range(maximum, 'Maximum boundary'));
       if (schema.exclusiveMaximum ? value >= limit : value > limit) {
         const how = schema.exclusiveMaximum ? 'less than' : 'less than or equal to';
-        result.add(this.#fault(path, `${path} in body should be ${how} ${limit}`, value));
+        result.add(this.#fault(path, `${path} in body should be ${how} ${shown(limit)}`, value));
       }
     }
     return countOne(result);
@@ -328,7 +331,7 @@ class Run {
 
   #enum(schema: JsonSchema, value: unknown, path: string): Result | undefined {
     const { enum: allowed } = schema;
-    if (!allowed?.length || (value !== null && allowed.some(item => item !== null && equalValues(item, value))))
+    if (!allowed?.length || (value !== null && allowed.some(item => item !== null && isEnumerated(item, value))))
       return undefined;
     const names = allowed.map(item => (typeof item === 'string' ? item : writeSorted(item)));
     const message = `${path} in body should be one of [${names.join(' ')}]`;
@@ -371,6 +374,17 @@ class Run {
 function countOne(result: Result): Result {
   result.matches++;
   return result;
+}
+
+/** Whether a value is one of an enumeration's, after Go has converted it to the type of that: 1.5 to 1, 97 to `a`. */
+function isEnumerated(item: unknown, value: unknown): boolean {
+  if (equalValues(item, value)) return true;
+  if (!isNumber(value)) return false;
+  if (isNumber(item)) return isInteger(item) && Number(item) === Math.trunc(Number(value));
+  const code = Number(value);
+  return (
+    typeof item === 'string' && isInteger(value) && code >= 0 && code <= 0x10ffff && String.fromCodePoint(code) === item
+  );
 }
 
 /** The first of the failures with the most matches. */

@@ -15,8 +15,14 @@ import {
 } from '#apimachinery/schema';
 
 export interface CustomCodec {
-  /** Reads a body, or any text of the kind. `strictErrors` holds duplicates and unknown fields. Throws InputError. */
-  read(text: string | Uint8Array, yaml: boolean): { object: Draft<KubeObject>; strictErrors: string[] };
+  /**
+   * Reads a body, or any text of the kind. `strictErrors` holds duplicates and unknown fields; those that
+   * YAML's reader tells by line stand in `duplicates`. Throws InputError.
+   */
+  read(
+    text: string | Uint8Array,
+    yaml: boolean,
+  ): { object: Draft<KubeObject>; strictErrors: string[]; duplicates: readonly string[] };
   /** The same for a value at hand. */
   accept(value: unknown): { object: Draft<KubeObject>; unknown: readonly string[] };
   defaults(draft: Draft<KubeObject>): void;
@@ -63,10 +69,13 @@ export function customCodec(facts: CodecFacts): CustomCodec {
     accept,
     read(text, yaml) {
       const source = typeof text === 'string' ? text : Buffer.from(text).toString();
-      const { value, strictErrors } = yaml ? readYaml(source, anyNode) : readJson(source, anyNode);
+      const { value, strictErrors, duplicates } = yaml
+        ? readYaml(source, anyNode)
+        : { ...readJson(source, anyNode), duplicates: [] };
       const { object, unknown } = accept(value);
       return {
         object,
+        duplicates,
         strictErrors: [...strictErrors, ...unknown.map(path => `unknown field ${JSON.stringify(path)}`)],
       };
     },

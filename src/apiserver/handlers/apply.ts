@@ -45,6 +45,7 @@ export async function applyObject(
           force: options.force ?? false,
         }),
       );
+      if (scope.resource.custom && resource !== scope.resource) throw inconvertible(namespace, name);
       if (strictError !== undefined && validation === 'Strict') {
         throw badRequest(`error strict decoding YAML: ${strictError}`);
       }
@@ -67,6 +68,13 @@ export async function applyObject(
   );
   const status = created ? 201 : 200;
   return respondObject(subject.source(stored), { request, resource, output, nowMs: deps.clock.now(), status });
+}
+
+/** Upstream's converter of custom kinds does not know the type of their scales. */
+function inconvertible(namespace: string, name: string): StatusError {
+  const why = 'request to convert CR to an invalid group/version: autoscaling/v1';
+  const message = `failed to convert new object (${namespace}/${name}; autoscaling/v1, Kind=Scale) to proper version: ${why}`;
+  return new StatusError({ code: 500, message });
 }
 
 /** What cannot be applied as the answers that upstream gives. */

@@ -193,8 +193,13 @@ export function headLength(resource: ServedResource): number {
   return `"kind":"${resource.kind}","apiVersion":"${apiVersionText(resource)}",`.length;
 }
 
+/** Lists of custom kinds have no type that would leave out an empty token. */
+function listMetaOf({ custom }: ServedResource, meta: ListMeta): ListMeta {
+  return custom ? { continue: '', ...meta } : meta;
+}
+
 async function* rawPieces(resource: ServedResource, { items, meta }: Page): AsyncGenerator<Uint8Array> {
-  const head = { kind: resource.listKind, apiVersion: apiVersionText(resource), metadata: meta };
+  const head = { kind: resource.listKind, apiVersion: apiVersionText(resource), metadata: listMetaOf(resource, meta) };
   let parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)];
   let size = 0;
   const skip = headLength(resource);
@@ -239,7 +244,7 @@ async function listBytes(scope: Scope, page: Page, output: OutputType): Promise<
     {
       kind: resource.listKind,
       apiVersion: apiVersionText(resource),
-      metadata: page.meta,
+      metadata: listMetaOf(resource, page.meta),
       items: objects.map(bare(resource)),
     },
     listStruct(resource),

@@ -25,6 +25,7 @@ import {
   validatePatchOptions,
   writeJson,
   writeOrdered,
+  writeSorted,
 } from '#apimachinery';
 import { header, type ServerResponse } from '../http/message.ts';
 import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
@@ -147,7 +148,7 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       return (current, target) => {
         const document = applyJsonPatch(plain(current, target), operations);
         return (
-          unversioned(document, target, strict) ?? typed(writeOrdered(document), target, strict ? strictErrors : [])
+          unversioned(document, target, strict) ?? typed(written(document, target), target, strict ? strictErrors : [])
         );
       };
     }
@@ -156,7 +157,7 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       return (current, target) => {
         const document = applyMergePatch(plain(current, target), patch);
         return (
-          unversioned(document, target, strict) ?? typed(writeOrdered(document), target, strict ? strictErrors : [])
+          unversioned(document, target, strict) ?? typed(written(document, target), target, strict ? strictErrors : [])
         );
       };
     }
@@ -166,7 +167,8 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
         const document = applyStrategicPatch(plain(current, target), patch, target.struct);
         const shown = goMap(withoutReplace(patch));
         return (
-          converted(document, target, shown) ?? typed(writeOrdered(document), target, strict ? strictErrors : [], shown)
+          converted(document, target, shown) ??
+          typed(written(document, target), target, strict ? strictErrors : [], shown)
         );
       };
     }
@@ -177,6 +179,11 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
 function plain(current: KubeObject, { struct, codec }: PatchTarget): JsonObject {
   if (codec) return structuredClone(current) as unknown as JsonObject;
   return JSON.parse(writeJson(current, struct)) as JsonObject;
+}
+
+/** A patched document as text, which errors show: of custom kinds it is a map's, whose keys are sorted. */
+function written(document: unknown, { codec }: PatchTarget): string {
+  return codec ? writeSorted(document) : writeOrdered(document);
 }
 
 /**

@@ -3,6 +3,7 @@
  * pkg/registry/apps/<kind>/storage/storage.go, pkg/registry/core/replicationcontroller/storage, and
  * apiextensions-apiserver pkg/registry/customresource/etcd.go for custom kinds.
  */
+import { customTable, genericTable, type KindTable } from '#api/columns';
 import { builtinTypes } from '#api/tables';
 import {
   badRequest,
@@ -34,6 +35,16 @@ export interface ScaleObject extends KubeObject {
   readonly spec?: { readonly replicas?: number };
 }
 
+/** How scales of custom kinds are shown. Upstream: apiextensions-apiserver pkg/apiserver/helpers.go. */
+function customScaleTable(): KindTable {
+  const made = genericTable().columns.find(({ type }) => type === 'date')!;
+  return customTable([
+    { name: 'Desired', type: 'integer', description: 'Number of desired replicas', jsonPath: '.spec.replicas' },
+    { name: 'Available', type: 'integer', description: 'Number of actual replicas', jsonPath: '.status.replicas' },
+    { name: 'Age', type: 'date', description: made.description, jsonPath: '.metadata.creationTimestamp' },
+  ]);
+}
+
 /** Scale as a resource of its own, which nothing stores. */
 function scaleResource(parent: ServedResource): ServedResource {
   const resource = {
@@ -55,6 +66,7 @@ function scaleResource(parent: ServedResource): ServedResource {
     storagePrefix: '',
     storage: undefined as unknown as ServedResource,
     custom: false,
+    ...(parent.custom && { table: customScaleTable() }),
   };
   resource.storage = resource;
   return resource;

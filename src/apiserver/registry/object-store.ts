@@ -151,17 +151,15 @@ export class ObjectStore {
       if (result.ok) return { type: 'deleted', object: shown!.at(result.revision) };
       return { type: 'lost', current: result.current };
     }
-    // A dry run goes no further than the version asked for.
-    const before = dryRun ? shown : existing;
-    const bytes = dryRun
-      ? encoded(resource, decision.object as KubeObject)
-      : await storedBytes(resource, decision.object);
+    const bytes = await storedBytes(resource, decision.object);
+    const before = existing;
     if (before && decision.ttlSeconds === undefined && bytes.equals(before.stored)) {
       return { type: 'kept', object: shown! };
     }
     const type = existing ? 'updated' : 'created';
     if (dryRun) {
-      return { type, object: new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0) };
+      const stored = new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0);
+      return { type, object: await readForm(resource, stored) };
     }
     const written = this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
     const result = await this.#timed(resource, 'update', written);

@@ -89,7 +89,7 @@ interface Read {
 }
 
 function readAs(body: Uint8Array, { struct, codec }: DecodeTarget, yaml: boolean): Read {
-  if (codec) return { ...codec.read(body, yaml), duplicates: [] };
+  if (codec) return codec.read(body, yaml);
   const read = yaml ? readYaml(yamlText(body), struct) : { ...readJson(body, struct), duplicates: [] };
   return { object: read.value as Draft<KubeObject>, strictErrors: read.strictErrors, duplicates: read.duplicates };
 }

@@ -108,16 +108,17 @@ export async function dispatch(
     namespace,
     about: { group: resource.group, resource: resource.resource },
   };
+  const deprecation = deprecationOf(resource);
+  if (deprecation !== undefined && resource.custom) warn(deprecation);
   const subresource = info.subresource !== '';
   const handler = subresource ? subresourceHandler(deps, resource, info) : mainHandler(deps, resource, info, name);
   if (!tunnels.has(info.subresource) && !resource.custom) checkMediaTypes(request, info, resource);
-  const deprecation = deprecationOf(resource);
   if (deprecation !== undefined) warn(deprecation);
   return handler(scope);
 }
 
 /** Whether the group's paths are laid out beforehand, and not as definitions come and go. */
-function isBuiltin(group: string, { groups }: Scheme): boolean {
+export function isBuiltin(group: string, { groups }: Scheme): boolean {
   return groups.some(each => each.name === group);
 }
 

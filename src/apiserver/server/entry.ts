@@ -32,7 +32,7 @@ import type { Scheme } from '../scheme/scheme.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { debug } from './debug.ts';
-import { type DispatchDeps, dispatch, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
+import { type DispatchDeps, dispatch, isBuiltin, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
 import { openidMetadata } from './oidc.ts';
 import { versionInfo } from './version.ts';
@@ -186,6 +186,6 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
     return discovered;
   }
   const [, root, group = ''] = path.split('/');
-  if (root === 'api' || (root === 'apis' && deps.dispatch.scheme.hasGroup(group))) throw noSuchPath();
+  if (root === 'api' || (root === 'apis' && isBuiltin(group, deps.dispatch.scheme))) throw noSuchPath();
   return textResponse(404, '404 page not found\n');
 }
