@@ -63,7 +63,10 @@ function setUpGarbageCollector(context: ControllerContext): ReturnType<Controlle
     }
     const live = await ignoreMissing(itemOf(node).get(node.name));
     if (!live || live.metadata.uid !== node.uid) return;
-    const hasDependents = [...graph.dependents(node.uid)].length > 0;
+    const dependents = [...graph.dependents(node.uid)];
+    const hasDependents = dependents.length > 0;
+    // A circle of objects that wait for each other: this one lets its owners go.
+    if (waiting.length > 0 && dependents.some(isDeletingDependents)) await unblockOwners(node);
     const propagationPolicy = live.metadata.finalizers?.includes(orphanFinalizer)
       ? 'Orphan'
       : (waiting.length > 0 && hasDependents) || live.metadata.finalizers?.includes(foregroundFinalizer)
@@ -77,7 +80,7 @@ function setUpGarbageCollector(context: ControllerContext): ReturnType<Controlle
     owner: GraphNode['owners'][number],
   ): Promise<'solid' | 'waiting' | 'absent'> => {
     const known = graph.get(owner.uid);
-    if (known) return known.deleting && known.finalizers.includes(foregroundFinalizer) ? 'waiting' : 'solid';
+    if (known) return isDeletingDependents(known) ? 'waiting' : 'solid';
     const resource = byKind(owner.apiVersion, owner.kind);
     // A kind that nobody serves now: it may come back, so its dependents stay.
     if (!resource) throw new Error(`no resource serves ${owner.apiVersion} ${owner.kind}`);
@@ -101,6 +104,16 @@ function setUpGarbageCollector(context: ControllerContext): ReturnType<Controlle
       metadata: { resourceVersion, ownerReferences: ownerReferences.length > 0 ? ownerReferences : null },
     };
     await ignoreMissing(itemOf(node).patch(node.name, patch, { type: 'merge' }));
+  };
+
+  const unblockOwners = async (node: GraphNode): Promise<void> => {
+    const live = await ignoreMissing(itemOf(node).get(node.name));
+    if (!live || live.metadata.uid !== node.uid) return;
+    const ownerReferences = (live.metadata.ownerReferences ?? []).map(each => ({ ...each, blockOwnerDeletion: false }));
+    const { resourceVersion } = live.metadata;
+    await ignoreMissing(
+      itemOf(node).patch(node.name, { metadata: { resourceVersion, ownerReferences } }, { type: 'merge' }),
+    );
   };
 
   const removeFinalizer = async (node: GraphNode, finalizer: string): Promise<void> => {
@@ -197,6 +210,11 @@ function setUpGarbageCollector(context: ControllerContext): ReturnType<Controlle
       await controller[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Deleted in the foreground: waits until its dependents are gone. */
+function isDeletingDependents({ deleting, finalizers }: GraphNode): boolean {
+  return deleting && finalizers.includes(foregroundFinalizer);
 }
 
 /** What `work` answers; undefined when the object is gone or another took its place. */

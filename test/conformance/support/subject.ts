@@ -47,6 +47,11 @@ export interface RawRequest {
   readonly body?: unknown;
 }
 
+export interface SubjectOptions {
+  /** With all controllers and the scheduler, and no node. Default: only those that the API needs. */
+  readonly controllers?: boolean;
+}
+
 /** Each member may be used from within tests only. */
 export class Subject {
   #config: KubeConfig | undefined;
@@ -54,6 +59,11 @@ export class Subject {
   readonly #ending = new AsyncDisposableStack();
   #folder = '';
   #count = 0;
+  readonly #apiOnly: boolean;
+
+  constructor({ controllers = false }: SubjectOptions = {}) {
+    this.#apiOnly = !controllers;
+  }
 
   async start(): Promise<void> {
     this.#folder = mkdtempSync(join(tmpdir(), 'kobune-conformance-'));
@@ -62,7 +72,7 @@ export class Subject {
     let text: string;
     if (foreign) text = readFileSync(foreign, 'utf8');
     else {
-      const cluster = this.#ending.use(await startCluster({ apiOnly: true }));
+      const cluster = this.#ending.use(await startCluster({ apiOnly: this.#apiOnly }));
       text = (await cluster.listen()).kubeconfig;
     }
     writeFileSync(this.kubeconfig, text, { mode: 0o600 });
@@ -162,8 +172,8 @@ export class Subject {
 }
 
 /** A subject for the tests of this file. */
-export function useSubject(): Subject {
-  const subject = new Subject();
+export function useSubject(options: SubjectOptions = {}): Subject {
+  const subject = new Subject(options);
   before(() => subject.start());
   after(() => subject.stop());
   return subject;
