@@ -157,6 +157,23 @@ test('an informer resumes a watch, lists again when history is gone, and says wh
   stop.abort();
 });
 
+test('an informer whose watches end at once asks again after a pause, and ends when told to', async () => {
+  const { clock, activity } = world();
+  let watches = 0;
+  const resource = {
+    name: { resource: 'things' },
+    list: async () => ({ apiVersion: 'v1', kind: 'ThingList', metadata: { resourceVersion: '2' }, items: [] }),
+    watch: async () => {
+      watches++;
+      return (async function* () {})();
+    },
+  } as unknown as ResourceClient<Item>;
+  await using informer = createInformer({ clock, logger: silentLogger, random: seededRandom(1), activity }, resource);
+  await informer.start(new AbortController().signal);
+  await clock.advance(10_000);
+  assert.ok(watches >= 2 && watches <= 6, `${watches} watches in ten seconds`);
+});
+
 test('an answer without a Status becomes one', async () => {
   const { statusErrorOf } = await import('./https-transport.ts');
   const error = statusErrorOf(503, Buffer.from('upstream is away')).status as unknown as Json;
