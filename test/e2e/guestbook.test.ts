@@ -7,7 +7,15 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { eventually, type Kobune, kubectls, type Output, startKobune, whyNoContainers } from '../support/kobune.ts';
+import {
+  eventually,
+  type Kobune,
+  kubectls,
+  type Output,
+  promisedKubectls,
+  startKobune,
+  whyNoContainers,
+} from '../support/kobune.ts';
 
 const manifests = resolve(import.meta.dirname, '..', '..', 'examples', 'guestbook');
 const skip = whyNoContainers() ?? (kubectls().size === 0 ? 'there is no kubectl on this machine' : false);
@@ -70,7 +78,7 @@ describe('a guestbook on one machine', { skip }, () => {
     assert.equal(await response.text(), 'ok\n');
   });
 
-  for (const [version, path] of kubectls()) {
+  for (const [version, path] of promisedKubectls()) {
     test(`kubectl ${version}: reading, changing, streaming`, async () => {
       const k = (...args: string[]): Promise<string> => ok(kobune.kubectl(['-n', 'guestbook', ...args], { path }));
       const name = `v${version.replace('.', '-')}`;
@@ -185,15 +193,8 @@ describe('a guestbook on one machine', { skip }, () => {
       'echo once; exit 1',
     );
     await eventually('the flaky container was started again', async () => {
-      const text = await kubectl(
-        'get',
-        'pods',
-        '-l',
-        'app=flaky',
-        '-o',
-        'jsonpath={.items[0].status.containerStatuses[0].restartCount}',
-      );
-      return Number(text) >= 1 ? true : undefined;
+      const path = 'jsonpath={.items[*].status.containerStatuses[0].restartCount}';
+      return Number(await kubectl('get', 'pods', '-l', 'app=flaky', '-o', path)) >= 1 ? true : undefined;
     });
     assert.match(await kubectl('logs', 'deployment/flaky', '--previous'), /once/);
     await kubectl('delete', 'deployment/flaky', 'pod/tool', 'service/tool', '--grace-period=1');

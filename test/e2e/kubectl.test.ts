@@ -8,21 +8,23 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { eventually, type Kobune, kubectls, startKobune, whyNoContainers } from '../support/kobune.ts';
+import {
+  eventually,
+  type Kobune,
+  kubectls,
+  promisedKubectls,
+  startKobune,
+  whyNoContainers,
+} from '../support/kobune.ts';
 import type { Output } from '../support/program.ts';
 import { openTerminal, type Terminal, whyNoTerminal } from '../support/terminal.ts';
 
-const installed = kubectls();
-const skip = whyNoContainers() ?? (installed.size === 0 ? 'there is no kubectl on this machine' : false);
+const skip = whyNoContainers() ?? (kubectls().size === 0 ? 'there is no kubectl on this machine' : false);
 if (skip) console.log(`kubectl: skipped, ${skip}`);
 const noTerminal = whyNoTerminal();
 if (noTerminal) console.log(`kubectl with a terminal: skipped, ${noTerminal}`);
 
-/** Three of many will do: the oldest, the newest, one between. */
-const wanted = ['1.20', '1.27', '1.30', '1.33'];
-const found = [...installed].filter(([version]) => wanted.includes(version));
-const versions = found.length > 0 ? found : [...installed].slice(-1);
-
+const versions = promisedKubectls();
 const image = 'localhost/node:host';
 /** Says its terminal's size, at the start and whenever that changes; ends with code 7 when told so. */
 const program = `

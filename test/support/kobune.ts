@@ -42,6 +42,13 @@ export function kubectls(): Map<string, string> {
   return new Map([...found].sort(([a], [b]) => Number(a.split('.')[1]) - Number(b.split('.')[1])));
 }
 
+/** Those that every promise is held with, where the machine has them: the oldest, the newest, one between; else one. */
+export function promisedKubectls(): Array<[version: string, path: string]> {
+  const all = [...kubectls()];
+  const promised = all.filter(([version]) => ['1.20', '1.27', '1.30', '1.33'].includes(version));
+  return promised.length > 0 ? promised : all.slice(-1);
+}
+
 export interface KubectlOptions extends RunOptions {
   readonly path?: string;
 }
