@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  authorizerType,
+  authorizerValue,
+  type CelAuthorizationQuery,
   type DeclType,
   declTypeOf,
   dynType,
@@ -95,4 +98,42 @@ test('costs are bounded beforehand and counted', () => {
   const zeros = Array.from({ length: 1000 }, () => 1);
   const evaluation = program?.evaluate({ self: schemaValue({ l: zeros }, schema) }, { costLimit: 100 });
   assert.equal(evaluation?.error, 'operation cancelled: actual cost limit exceeded');
+});
+
+test('no expression outgrows its bounds', () => {
+  const doubled = `[[1, 2, 3]]${'.map(x, x + x)'.repeat(60)}`;
+  for (const text of [
+    `${doubled}.map(x, x.sum())`,
+    `${doubled}.exists(x, x == x)`,
+    `${doubled}.all(x, 9 in dyn(x))`,
+    `${doubled}.flatten().size() > 0`,
+  ]) {
+    assert.equal(evaluate(text).error, 'operation cancelled: actual cost limit exceeded', text.slice(-40));
+  }
+  const copied = `optional.of(1)${'.optMap(x, x)'.repeat(40)}`;
+  assert.match(String(environment.compile(copied).issues), /more than 500000 nodes/);
+});
+
+test('an authorizer may take its time', async () => {
+  const asked: CelAuthorizationQuery[] = [];
+  const authorizer = authorizerValue(async query => {
+    asked.push(query);
+    return { allowed: query.verb === 'get', reason: 'because' };
+  });
+  const declared: DeclType = { type: authorizerType, maxElements: 0, minSerializedSize: 0 };
+  const { program } = newBaseEnvironment()
+    .extend({ authorizer: declared })
+    .compile(
+      'authorizer.group("apps").resource("deployments").namespace("ns").check("get").allowed() && ' +
+        '!authorizer.serviceAccount("ns", "sa").path("/x").check("post").allowed()',
+    );
+  const evaluation = await program?.evaluateAsync({ authorizer });
+  assert.equal(evaluation?.value, true);
+  assert.deepEqual(
+    asked.map(({ verb, path, serviceAccount, resource }) => [verb, path, serviceAccount?.name, resource?.resource]),
+    [
+      ['get', undefined, undefined, 'deployments'],
+      ['post', '/x', 'sa', undefined],
+    ],
+  );
 });

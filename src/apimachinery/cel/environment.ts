@@ -8,12 +8,13 @@ import { anyList, anyMap, anyOptional, structType, type Type, types } from './ch
 import { validateLiterals } from './check/validators.ts';
 import { type CostRange, type EstimateSize, estimateCost } from './cost/estimate.ts';
 import type { Evaluate } from './interpreter/attributes.ts';
-import { Cancelled, Frame, type Lookup } from './interpreter/frame.ts';
+import { Frame, type Lookup } from './interpreter/frame.ts';
 import { PlanError, plan } from './interpreter/plan.ts';
 import { PendingDecision } from './library/authorizer.ts';
 import { type DeclType, structsIn } from './schema/decl-type.ts';
 import { reservedSymbols } from './schema/escaping.ts';
 import { parse } from './syntax/parser.ts';
+import { Cancelled } from './values/cancelled.ts';
 import { CelError, type Value } from './values/value.ts';
 
 /** The most that one evaluation may cost. */

@@ -2,13 +2,11 @@
  * One evaluation: the variables, what it has cost so far, and when it must end. Upstream: cel-go
  * interpreter/{activation,runtimecost}.go.
  */
+import { Cancelled, costExceeded } from '../values/cancelled.ts';
 import type { Value } from '../values/value.ts';
 
 /** Where variables come from; undefined for one that is not set. */
 export type Lookup = (name: string) => Value | undefined;
-
-/** Ends an evaluation from within; no expression can absorb it. */
-export class Cancelled extends Error {}
 
 /** How often folds look whether they are to stop: every so many steps. */
 const interruptCheckFrequency = 100;
@@ -39,7 +37,7 @@ export class Frame {
   /** Adds to the cost. Throws Cancelled beyond the limit. */
   charge(cost: number): void {
     this.cost += cost;
-    if (this.cost > this.costLimit) throw new Cancelled('operation cancelled: actual cost limit exceeded');
+    if (this.cost > this.costLimit) throw new Cancelled(costExceeded);
   }
 
   /** Counts a step of a fold; whether it is to stop. */

@@ -7,7 +7,7 @@ import { listOf, param, type Type, types } from '../check/types.ts';
 import { compare, equal } from '../values/equality.ts';
 import { Duration } from '../values/time.ts';
 import { Uint } from '../values/uint.ts';
-import { ArrayList, CelError, ListValue, typeOfValue, type Value } from '../values/value.ts';
+import { ArrayList, CelError, checkSize, ListValue, typeOfValue, type Value } from '../values/value.ts';
 import { add } from './arithmetic.ts';
 
 const { bool, bytes, double, duration, int, string, timestamp, uint } = types;
@@ -70,6 +70,7 @@ function indexOf(list: ListValue, wanted: Value): bigint {
 }
 
 function lastIndexOf(list: ListValue, wanted: Value): bigint {
+  checkSize(list);
   for (let index = list.size - 1; index >= 0; index--) {
     if (equal(list.at(index), wanted) === true) return BigInt(index);
   }
@@ -128,6 +129,7 @@ function collectFlat(list: ListValue, depth: bigint, items: Value[]): void {
   for (const item of list) {
     if (item instanceof ListValue && depth > 0n) collectFlat(item, depth - 1n, items);
     else items.push(item);
+    checkSize({ size: items.length });
   }
 }
 

@@ -4,6 +4,7 @@
  * Go. Upstream: Go regexp (FindAllString).
  */
 import type { RE2JS } from '@bufbuild/re2';
+import { Cancelled, costExceeded } from '../values/cancelled.ts';
 
 type Program = ReturnType<RE2JS['re2']>['prog'];
 type Instruction = ReturnType<Program['getInst']>;
@@ -48,12 +49,18 @@ interface Threads {
 
 const newThreads = (): Threads => ({ pcs: [], starts: [], known: new Set() });
 
+/** How many steps of threads one search may take: some patterns need a walk to the end of the text for every match. */
+const defaultMaxSteps = 50_000_000;
+
 class Search {
+  #steps = 0;
+  readonly #maxSteps: number;
   readonly #program: Program;
   readonly #kinds: Kinds;
   readonly #runes: readonly number[];
 
-  constructor(program: Program, runes: readonly number[]) {
+  constructor(program: Program, runes: readonly number[], maxSteps: number) {
+    this.#maxSteps = maxSteps;
     this.#program = program;
     this.#kinds = program.getInst(program.start).constructor as unknown as Kinds;
     this.#runes = runes;
@@ -67,6 +74,8 @@ class Search {
     for (let at = from; at <= this.#runes.length; at++) {
       if (found === undefined) this.#add(current, this.#program.start, at, at);
       else if (current.pcs.length === 0) break;
+      this.#steps += current.pcs.length;
+      if (this.#steps > this.#maxSteps) throw new Cancelled(costExceeded);
       for (const [index, pc] of current.pcs.entries()) {
         const instruction = this.#program.getInst(pc);
         const start = current.starts[index] as number;
@@ -104,11 +113,12 @@ class Search {
 }
 
 /** Matches in order as Go finds them, at most `limit`; below 0 all of them. Empty ones right behind one do not count. */
-export function findMatches(regex: RE2JS, text: string, limit: number): string[] {
+export function findMatches(regex: RE2JS, text: string, limit: number, maxSteps: number = defaultMaxSteps): string[] {
   const characters = Array.from(text);
   const search = new Search(
     regex.re2().prog,
     characters.map(character => character.codePointAt(0) as number),
+    maxSteps,
   );
   const found: string[] = [];
   let at = 0;

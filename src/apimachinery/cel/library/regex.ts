@@ -6,6 +6,7 @@ import type { RE2JS } from '@bufbuild/re2';
 import { compileRegex } from '../../schema/regex.ts';
 import { fn, type Library, method, overload, singleton } from '../check/declarations.ts';
 import { listOf, types } from '../check/types.ts';
+import { Cancelled } from '../values/cancelled.ts';
 import { ArrayList, CelError, noSuchOverload, type Value } from '../values/value.ts';
 import { findMatches } from './regex-search.ts';
 
@@ -28,6 +29,7 @@ const dynamic =
     try {
       return matching(compile(pattern), text, limit);
     } catch (error) {
+      if (error instanceof Cancelled) throw error;
       return new CelError(prefix + (error as Error).message);
     }
   };

@@ -17,6 +17,19 @@ export interface FoldParts {
   readonly accumulator?: string;
 }
 
+/**
+ * The most nodes of one tree. Deviation: upstream has no such limit, although macros that copy their receiver, as optMap
+ * does, double the tree with every one that is chained.
+ */
+const maxNodes = 500_000;
+
+/** An expression that macros make too large. */
+export class TreeTooLarge extends Error {
+  constructor() {
+    super(`expression has more than ${maxNodes} nodes`);
+  }
+}
+
 /** Builds a tree; ids count from 1. */
 export class ExprBuilder {
   readonly offsets: Map<number, number> = new Map();
@@ -24,6 +37,7 @@ export class ExprBuilder {
 
   /** A fresh id standing at an offset. */
   id(offset: number): number {
+    if (this.#nextId > maxNodes) throw new TreeTooLarge();
     this.offsets.set(this.#nextId, offset);
     return this.#nextId++;
   }

@@ -6,7 +6,7 @@
 import { Uint } from '../values/uint.ts';
 import type { Expr, MapEntryExpr, ParsedExpr, StructFieldExpr } from './ast.ts';
 import { operators, reservedIdentifiers } from './ast.ts';
-import { ExprBuilder } from './builder.ts';
+import { ExprBuilder, TreeTooLarge } from './builder.ts';
 import { T, type Token, tokenize } from './lexer.ts';
 import { findMacro, MacroContext, MacroError } from './macros.ts';
 import { reportSyntaxErrors } from './recovery.ts';
@@ -68,7 +68,7 @@ export function parse(text: string, options: ParseOptions = {}): { parsed: Parse
       reportSyntaxErrors(tokens, faults, found, options.bindings === true);
       return { parsed: { expr, offsets: builder.offsets }, issues: found };
     }
-    if (error instanceof DepthFailure) issues.add(noLocation, error.message);
+    if (error instanceof DepthFailure || error instanceof TreeTooLarge) issues.add(noLocation, error.message);
     else throw error;
   }
   return { parsed: { expr, offsets: builder.offsets }, issues };

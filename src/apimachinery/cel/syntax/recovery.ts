@@ -8,7 +8,7 @@
  * and the call ends well: one error.
  */
 import { type Expr, reservedIdentifiers } from './ast.ts';
-import { ExprBuilder } from './builder.ts';
+import { ExprBuilder, TreeTooLarge } from './builder.ts';
 import { type LexicalFault, T, type Token, tokenNames } from './lexer.ts';
 import { findMacro, MacroContext, MacroError } from './macros.ts';
 import { type IssueList, noLocation } from './source.ts';
@@ -48,7 +48,8 @@ export function reportSyntaxErrors(
   try {
     new Recovery(tokens, faults, issues, bindings).start();
   } catch (error) {
-    if (!(error instanceof Abandoned)) throw error;
+    if (error instanceof TreeTooLarge) issues.add(noLocation, error.message);
+    else if (!(error instanceof Abandoned)) throw error;
   }
 }
 

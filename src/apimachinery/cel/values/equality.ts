@@ -6,7 +6,16 @@
 import { Type } from '../check/types.ts';
 import { Duration, Timestamp } from './time.ts';
 import { Uint } from './uint.ts';
-import { CelError, ListValue, MapValue, noSuchOverload, ObjectValue, Optional, type Value } from './value.ts';
+import {
+  CelError,
+  checkSize,
+  ListValue,
+  MapValue,
+  noSuchOverload,
+  ObjectValue,
+  Optional,
+  type Value,
+} from './value.ts';
 
 /** `left == right`; an error where one of them is, deep inside too. */
 export function equal(left: Value, right: Value): boolean | CelError {
@@ -52,6 +61,7 @@ function listsEqual(left: ListValue, right: ListValue): boolean | CelError {
   const own = left.equals(right);
   if (own !== undefined) return own;
   if (left.size !== right.size) return false;
+  checkSize(left);
   for (let index = 0; index < left.size; index++) {
     const same = equal(left.at(index), right.at(index));
     if (same !== true) return same;
