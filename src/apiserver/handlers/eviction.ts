@@ -8,6 +8,7 @@ import { builtinTypes } from '#api/tables';
 import type { Eviction, Pod, PodDisruptionBudget } from '#api/types';
 import {
   badRequest,
+  conflict,
   type DeleteOptions,
   type Draft,
   formatTime,
@@ -24,6 +25,7 @@ import { deleteObject } from '../registry/delete.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { settleNamespace } from './create.ts';
 import { deleteContext } from './delete.ts';
 import { deleteOptionsFromQuery, isDryRun, writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
@@ -46,6 +48,8 @@ export function evictPod(lookup: Lookup): Handler {
       accepts: (version: string) => version === 'policy/v1beta1',
     };
     const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
+    const pods = scope.deps.scheme.find('', 'v1', 'pods')!;
+    settleNamespace(object, pods, namespace);
     const eviction = object as unknown as Draft<Eviction>;
     if (eviction.metadata.name !== name) throw badRequest('name in URL does not match name in Eviction object');
     const options = merged(eviction.deleteOptions as DeleteOptions | undefined, deleteOptionsFromQuery(request.query));
@@ -57,14 +61,52 @@ export function evictPod(lookup: Lookup): Handler {
     await scope.deps.admission.admit(attributes, object);
     (await scope.deps.admission.validate(attributes, object as KubeObject))?.release?.();
     if (!canIgnoreBudget(pod)) await takeFromBudget(scope, lookup, pod, options);
-    await deleteObject(
-      scope.deps.registry,
-      scope.deps.scheme.find('', 'v1', 'pods')!,
-      withoutAdmission(deleteContext(scope, name, options)),
-    );
+    const settled = dryRun ? options : await markEvicted(scope, options);
+    await deleteObject(scope.deps.registry, pods, withoutAdmission(deleteContext(scope, name, settled)));
     const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
     return respondValue(status, builtinTypes.struct(statusType), output, 201);
   };
+}
+
+const mark = {
+  type: 'DisruptionTarget',
+  status: 'True',
+  reason: 'EvictionByEvictionAPI',
+  message: 'Eviction API: evicting',
+};
+
+/**
+ * Says in the pod's status why it goes, so that its controller can tell. Answers the options with which it is then
+ * deleted: a precondition on the resourceVersion follows the write. Upstream: addConditionAndDeletePod.
+ */
+async function markEvicted(scope: Scope, options: DeleteOptions): Promise<DeleteOptions> {
+  const { deps, name } = scope;
+  const pods = deps.scheme.find('', 'v1', 'pods')!;
+  const { uid, resourceVersion } = options.preconditions ?? {};
+  const refuse = (field: string, wanted: string, have: string | undefined, what: string): StatusError => {
+    const text = `the ${field} in the precondition (${wanted}) does not match the ${field} in record (${have}). The object might have been ${what}`;
+    return conflict({ group: '', resource: 'Pod' }, name, text);
+  };
+  const stored = await deps.registry.modify(pods, withoutAdmission(deleteContext(scope, name, options)), draft => {
+    const { metadata } = draft;
+    if (uid && uid !== metadata.uid) throw refuse('UID', uid, metadata.uid, 'deleted and then recreated');
+    if (resourceVersion && resourceVersion !== metadata.resourceVersion) {
+      throw refuse('ResourceVersion', resourceVersion, metadata.resourceVersion, 'modified');
+    }
+    setMark(draft as unknown as Draft<Pod>, deps.clock.now());
+  });
+  if (!resourceVersion) return options;
+  const now = stored.decoded().metadata.resourceVersion!;
+  return { ...options, preconditions: { ...options.preconditions, resourceVersion: now } };
+}
+
+function setMark(pod: Draft<Pod>, nowMs: number): void {
+  const conditions = ((pod.status ??= {}).conditions ??= []);
+  const found = conditions.find(each => each.type === mark.type);
+  const since = found?.status === mark.status ? found.lastTransitionTime : formatTime(nowMs);
+  const next = { lastProbeTime: null as never, ...found, ...mark, lastTransitionTime: since! };
+  if (found) conditions[conditions.indexOf(found)] = next;
+  else conditions.push(next);
 }
 
 function merged(own: DeleteOptions | undefined, query: DeleteOptions): DeleteOptions {
@@ -128,12 +170,19 @@ function charge(draft: Draft<KubeObject>, pod: Pod, nowMs: number): void {
   }
   status.disruptionsAllowed--;
   if (status.disruptionsAllowed === 0) {
-    const condition = status.conditions?.find(each => each.type === 'DisruptionAllowed');
-    if (condition) {
-      condition.status = 'False';
-      condition.reason = 'InsufficientPods';
-      condition.lastTransitionTime = formatTime(nowMs);
-    }
+    const conditions = (status.conditions ??= []);
+    const found = conditions.find(each => each.type === 'DisruptionAllowed');
+    const since = found?.status === 'False' ? found.lastTransitionTime : formatTime(nowMs);
+    const next = {
+      type: 'DisruptionAllowed',
+      status: 'False',
+      ...(status.observedGeneration && { observedGeneration: status.observedGeneration }),
+      lastTransitionTime: since!,
+      reason: 'InsufficientPods',
+      message: '',
+    };
+    if (found) conditions[conditions.indexOf(found)] = next;
+    else conditions.push(next);
   }
   status.disruptedPods = { ...status.disruptedPods, [pod.metadata.name!]: formatTime(nowMs) };
 }

@@ -23,6 +23,7 @@ import type { ServiceAccountTokens, TokenBinding } from '../authentication/servi
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { settleNamespace } from './create.ts';
 import { writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
@@ -40,14 +41,11 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     const output = negotiateOutput(scope.request, { transforms: false });
     const request = await read(scope);
     const { metadata, spec } = request;
-    const must = (field: 'name' | 'namespace', own: string): void => {
-      if (!metadata[field] || metadata[field] === own) return;
-      const text = `must match the service account ${field} if specified`;
-      const path = FieldPath.of('metadata', field);
-      throw invalid(kind, name, [invalidValue(path, metadata[field], text)]);
-    };
-    must('name', name);
-    must('namespace', namespace);
+    settleNamespace(request as unknown as Draft<KubeObject>, scope.resource, namespace);
+    if (metadata.name && metadata.name !== name) {
+      const text = 'must match the service account name if specified';
+      throw invalid(kind, name, [invalidValue(FieldPath.of('metadata', 'name'), metadata.name, text)]);
+    }
     const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
     if (!account) throw notFound(scope.about, name);
     if (metadata.uid && metadata.uid !== account.metadata.uid) {
