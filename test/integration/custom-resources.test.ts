@@ -120,6 +120,17 @@ test('what the schema does not know is pruned, what it defaults is filled in, an
   await remove(`${definitions}/things.${group}`);
 });
 
+test('the generation rises with what is not metadata, and empty maps are kept', async () => {
+  const group = 'generation.example.com';
+  const map = { type: 'object', additionalProperties: { type: 'integer' } };
+  const base = await define(group, [version({ name: 'v1', schema: specOf({ m: map }) })]);
+  const path = `${base}/v1/namespaces/a/things`;
+  await post(path, thing(group, 'x', { m: {} }));
+  const labelled = await patch(`${path}/x`, { metadata: { labels: { a: 'b' } } });
+  assert.deepEqual([labelled['metadata'].generation, labelled['spec']], [1, { m: {} }]);
+  assert.equal((await patch(`${path}/x`, { spec: { m: { n: 1 } } }))['metadata'].generation, 2);
+});
+
 test('strict field validation refuses unknown and duplicate fields', async () => {
   const group = 'strict.example.com';
   const base = await define(group, [version({ name: 'v1', schema: specOf({ a: { type: 'string' } }) })]);

@@ -183,8 +183,9 @@ function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): voi
   else object[key] = structuredClone(old[key]);
 }
 
-function generationRises({ rules, struct }: ServedResource, sent: KubeObject, old: KubeObject): boolean {
-  const object = withoutEmptyContainers(sent, struct);
+function generationRises({ rules, struct, custom }: ServedResource, sent: KubeObject, old: KubeObject): boolean {
+  // Custom resources are stored as they are, empty maps and all.
+  const object = custom ? sent : withoutEmptyContainers(sent, struct);
   if (typeof rules.generation === 'object') return rules.generation.changed(object, old);
   const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
   const keys = new Set([...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key)));
