@@ -5,6 +5,8 @@ import { request as httpsRequest } from 'node:https';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
+import { builtinTypes } from '#api/tables';
+import { readProtobufObject } from '#apimachinery';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
 
 let server: TestApiServer;
@@ -138,4 +140,19 @@ test('a method that HTTP does not know is refused in words', async () => {
   });
   assert.match(answer, /^HTTP\/1\.1 405 /);
   assert.match(answer, /"reason":"MethodNotAllowed"/);
+});
+
+test('a list in protobuf holds what the list in JSON holds', async () => {
+  const path = '/api/v1/namespaces/default/configmaps';
+  const { bytes, headers } = await get(path, { accept: 'application/vnd.kubernetes.protobuf' });
+  assert.equal(headers['content-type'], 'application/vnd.kubernetes.protobuf');
+  const struct = builtinTypes.struct('io.k8s.api.core.v1.ConfigMapList');
+  const list = readProtobufObject(bytes, () => struct) as unknown as { metadata: object; items: { data?: object }[] };
+  const json = JSON.parse((await get(path)).bytes.toString()) as typeof list;
+  assert.equal(list.items.length, json.items.length);
+  assert.deepEqual(list.metadata, json.metadata);
+  assert.deepEqual(
+    list.items.map(item => item.data),
+    json.items.map(item => item.data),
+  );
 });

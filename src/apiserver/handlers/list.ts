@@ -2,7 +2,8 @@
  * GET of a list, whole or by pages, at the current or a given revision, sent in pieces. Upstream: apiserver
  * pkg/endpoints/handlers/get.go ListResource, pkg/storage/etcd3/store.go GetList, pkg/storage/cacher.
  */
-import { badRequest, expired, type KubeObject, type ListMeta } from '#apimachinery';
+import { builtinTypes } from '#api/tables';
+import { badRequest, expired, type KubeObject, type ListMeta, protobufListPieces, writeProtobuf } from '#apimachinery';
 import { StorageError } from '#storage';
 import type { ServerResponse } from '../http/message.ts';
 import { type ObjectItem, sentBytes } from '../registry/caches.ts';
@@ -183,8 +184,42 @@ export async function respondList(scope: Scope, page: Page, output: OutputType):
   const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
   const headers: Record<string, string> = { 'content-type': output.mediaType };
   if (raw) return { status: 200, headers, body: { kind: 'chunks', chunks: rawPieces(resource, page) } };
+  if (output.mediaType === 'application/vnd.kubernetes.protobuf' && !output.as && !resource.custom) {
+    return { status: 200, headers, body: { kind: 'chunks', chunks: protobufPieces(scope, page) } };
+  }
   const bytes = await listBytes(scope, page, output);
   return { status: 200, headers, body: { kind: 'bytes', bytes } };
+}
+
+/** Items that are encoded before others on this thread have their turn. */
+const itemsATurn = 50;
+
+/**
+ * A list as protobuf. Its length stands before it, so all items are encoded first, a few a turn; each is kept with its
+ * item of the cache.
+ */
+async function* protobufPieces({ resource }: Scope, { items, meta }: Page): AsyncGenerator<Uint8Array> {
+  const form = `message:${apiVersionText(resource)}`;
+  const strip = bare(resource);
+  const messages: Uint8Array[] = [];
+  for (const [at, item] of items.entries()) {
+    if (at % itemsATurn === itemsATurn - 1) await new Promise<void>(resolve => setImmediate(resolve));
+    const encode = () => writeProtobuf(strip(fromStorage(resource, item.object)), resource.struct);
+    messages.push(item.form(form, encode));
+  }
+  const listMeta = builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta');
+  const typeMeta = { apiVersion: apiVersionText(resource), kind: resource.listKind };
+  let parts: Uint8Array[] = [];
+  let size = 0;
+  for (const piece of protobufListPieces(typeMeta, writeProtobuf(meta, listMeta), messages)) {
+    parts.push(piece);
+    size += piece.length;
+    if (size < pieceBytes) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    size = 0;
+  }
+  if (parts.length > 0) yield Buffer.concat(parts);
 }
 
 /** Length of `"kind":"Pod","apiVersion":"v1",` in stored bytes: items of built-in lists are sent without. */
