@@ -18,8 +18,8 @@ export interface FoldParts {
 }
 
 /**
- * The most nodes of one tree. Deviation: upstream has no such limit, although macros that copy their receiver, as optMap
- * does, double the tree with every one that is chained.
+ * The most nodes of one tree: macros that copy their receiver, as optMap does, double it with every one in a chain.
+ * Deviation: upstream has no limit on the nodes of a CEL expression; here it is refused beyond 500,000.
  */
 const maxNodes = 500_000;
 
