@@ -42,7 +42,7 @@ export class StoredForm {
     if (shown === object) return stored;
     return new StoredObject(
       stored.key,
-      encodeObject(shown!, this.#deps.struct()),
+      encodeObject(shown!, this.#deps.struct(), stored.revision === 0),
       stored.revision,
       stored.createRevision,
     );

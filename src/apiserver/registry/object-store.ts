@@ -86,8 +86,9 @@ export class ObjectStore {
   ): Promise<StoredObject | null> {
     try {
       if (options.dryRun) {
-        const shown = encoded(resource, object as KubeObject, true);
-        return (await this.get(key)) ? null : new StoredObject(key, shown, 0, 0);
+        if (await this.get(key)) return null;
+        const bytes = await storedBytes(resource, object, true);
+        return await readForm(resource, new StoredObject(key, bytes, 0, 0));
       }
       const bytes = await storedBytes(resource, object);
       const companions = options.with ?? noCompanions;
@@ -176,9 +177,10 @@ async function readForm({ storedForm }: ServedResource, stored: StoredObject): P
   return storedForm ? storedForm.read(stored) : stored;
 }
 
-async function storedBytes(resource: ServedResource, object: Draft<KubeObject>): Promise<Buffer> {
+/** `versioned`: with the resourceVersion that a dry run shows. */
+async function storedBytes(resource: ServedResource, object: Draft<KubeObject>, versioned = false): Promise<Buffer> {
   const { storedForm } = resource;
-  return encoded(resource, storedForm ? await storedForm.write(object) : (object as KubeObject));
+  return encoded(resource, storedForm ? await storedForm.write(object) : (object as KubeObject), versioned);
 }
 
 function encoded({ custom, struct }: ServedResource, object: KubeObject, versioned = false): Buffer {
