@@ -4,7 +4,7 @@
  */
 import { amountsOf, equalAmounts } from '#api/quota/helpers';
 import type { Pod, RuntimeClass, Toleration } from '#api/types';
-import { type Draft, type KubeObject, semanticEqual } from '#apimachinery';
+import { type Draft, type KubeObject, StatusError, semanticEqual } from '#apimachinery';
 import type { AdmissionAttributes, AdmissionPlugin } from './chain.ts';
 import { admissionForbidden, isFor } from './errors.ts';
 import type { Lookup } from './lookup.ts';
@@ -13,6 +13,7 @@ export function runtimeClass(lookup: Lookup): AdmissionPlugin {
   const classOf = async (attributes: AdmissionAttributes, object: KubeObject): Promise<RuntimeClass | undefined> => {
     const name = (object as unknown as Pod).spec?.runtimeClassName;
     if (name === undefined) return undefined;
+    if (name === '') throw new StatusError({ code: 500, message: 'resource name may not be empty' });
     const found = await lookup.get('node.k8s.io', 'runtimeclasses', '', name);
     if (found) return found as unknown as RuntimeClass;
     throw admissionForbidden(attributes, object, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);

@@ -18,7 +18,7 @@ function faults(text: string): string[] {
 
 test('syntax errors have the words of the original', () => {
   const cases: readonly (readonly [text: string, ...faults: string[]])[] = [
-    ['', "1:1: Syntax error: mismatched input '<EOF>' expecting EXPR"],
+    ['', "1:0: Syntax error: mismatched input '<EOF>' expecting EXPR"],
     ['a b', "1:3: Syntax error: extraneous input 'b' expecting <EOF>"],
     ['a b c', "1:3: Syntax error: mismatched input 'b' expecting <EOF>"],
     ['(a', "1:3: Syntax error: missing ')' at '<EOF>'"],

@@ -38,6 +38,8 @@ export class Source {
     let line = this.#lineStarts.length;
     while (line > 1 && (this.#lineStarts[line - 1] as number) > offset) line--;
     const start = this.#lineStarts[line - 1] as number;
+    // An empty text ends before its first column, as antlr has it.
+    if (this.text === '') return { line, column: -1 };
     return { line, column: codePoints(this.text.slice(start, offset)) };
   }
 
