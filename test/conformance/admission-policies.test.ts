@@ -136,7 +136,6 @@ row(
     assert.equal(deployment['spec'].replicas, 1337);
     assert.equal(deployment['spec'].template.spec.containers[0].name, 'web');
   },
-  { pending: 'the admission plugin MutatingAdmissionPolicy' },
 );
 
 row(
@@ -148,7 +147,6 @@ row(
     );
     assert.equal(deployment.metadata!.annotations!['mutated-by'], 'admission-policy');
   },
-  { pending: 'the admission plugin MutatingAdmissionPolicy' },
 );
 
 /** Matches nothing that any test makes. */

@@ -8,5 +8,6 @@ export {
 } from './field-manager.ts';
 export { emptySet, type FieldSet, hasPath, setOfFields, subtractSet, subtractTree, unionSets } from './field-set.ts';
 export { managerOrUserAgent } from './managers.ts';
+export { mergeConfiguration } from './merge-configuration.ts';
 export { managersFromScale, managersOfScale, type ReplicasPaths } from './scale.ts';
 export { validateTyped } from './validate.ts';

@@ -17,6 +17,7 @@ import {
 } from './certificates.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import type { AdmissionControl } from './config/admission-control.ts';
+import { mutatingAdmissionPolicies } from './dynamic/policies/mutating.ts';
 import { validatingAdmissionPolicies } from './dynamic/policies/validating.ts';
 import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynamic/webhooks/webhooks.ts';
 import { limitRanger } from './limit-ranger.ts';
@@ -97,6 +98,7 @@ const entries: readonly Entry[] = [
   off('DenyServiceExternalIPs', () => denyServiceExternalIPs),
   on('PodTopologyLabels', ({ lookup }) => podTopologyLabels(lookup)),
   on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
+  on('MutatingAdmissionPolicy', deps => mutatingAdmissionPolicies(deps)),
   on('MutatingAdmissionWebhook', deps => mutatingWebhooks(deps)),
   on('ValidatingAdmissionPolicy', deps => validatingAdmissionPolicies(deps)),
   on('ValidatingAdmissionWebhook', deps => validatingWebhooks(deps)),

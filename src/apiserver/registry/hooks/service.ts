@@ -191,8 +191,10 @@ class Allocator {
       const fail = (why: string): void =>
         refuse(service, [invalidValue(path, service.spec.clusterIPs, `failed to allocate IP ${wanted}: ${why}`)]);
       if (!ranges.some(range => range.contains(wanted))) {
+        // Upstream's dry run asks the allocator of one range, a write looks for the one that has the address.
         const valid = ranges.map(range => range.cidr).join(',');
-        fail(`the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${valid}`);
+        const outside = `the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${valid}`;
+        fail(transaction.dryRun ? outside : 'the provided network does not match the current range');
       }
       if (transaction.dryRun) return wanted;
       if (await this.#exists(this.#addressKey(wanted))) fail('provided IP is already allocated');

@@ -33,6 +33,7 @@ import { RequestValues } from '../evaluation.ts';
 import { type FollowDeps, followed } from '../followed.ts';
 import { ConditionError, compileConditions, type MatchConditions } from '../match-conditions.ts';
 import { type Criteria, type Invocation, invocationOf, isExempt, selectorOf } from '../matching.ts';
+import { type Memory, memoryOf, requireAgain } from '../reinvocation.ts';
 import { objectJson, replaceDraft, structOf, VersionedObjects } from '../versioned.ts';
 import { CallError, type WebhookClient } from './client.ts';
 import { ReviewError, type ReviewResponse, readReview, reviewRequest, reviewVersionOf } from './review.ts';
@@ -205,28 +206,7 @@ function refusalOf({ logger }: WebhookDeps, hook: Hook, error: unknown): unknown
   return hook.ignoresFailure ? undefined : internalError(error.message);
 }
 
-/** What is remembered of the first round. Upstream: mutating/reinvocationcontext.go. */
-interface Memory {
-  output: KubeObject | null;
-  readonly invoked: Set<string>;
-  readonly again: Set<string>;
-}
-
 const pluginName = 'MutatingAdmissionWebhook';
-
-function memoryOf({ reinvocation }: AdmissionAttributes): Memory {
-  let memory = reinvocation.memory.get(pluginName) as Memory | undefined;
-  if (!memory) {
-    memory = { output: null, invoked: new Set(), again: new Set() };
-    reinvocation.memory.set(pluginName, memory);
-  }
-  return memory;
-}
-
-function requireAgain({ invoked, again }: Memory): void {
-  for (const id of invoked) again.add(id);
-  invoked.clear();
-}
 
 export function mutatingWebhooks(deps: WebhookDeps): AdmissionPlugin {
   const hooks = followed(deps, 'mutatingwebhookconfigurations', hooksOf);
@@ -234,7 +214,7 @@ export function mutatingWebhooks(deps: WebhookDeps): AdmissionPlugin {
     name: pluginName,
     handles: attributes => hooks().length > 0 && !isExempt(attributes),
     async admit(attributes, draft) {
-      const memory = memoryOf(attributes);
+      const memory = memoryOf(attributes, pluginName);
       const { reinvocation } = attributes;
       if (reinvocation.again && !semanticEqual(memory.output, draft)) requireAgain(memory);
       for (const [at, hook] of hooks().entries()) {
