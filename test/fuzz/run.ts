@@ -5,6 +5,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { load } from 'js-yaml';
 import { type ApiServer, createApiServer, staticTokens, user } from '#apiserver';
 import {
   createActivity,
@@ -37,6 +38,8 @@ export interface FuzzReport {
 export interface FuzzOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Ends it too, so that a run of one seed is the same on any machine; default none. */
+  readonly maxRequests?: number;
   /** Stops early after so many problems. Default 20. */
   readonly maxProblems?: number;
 }
@@ -136,8 +139,15 @@ function messageOf(text: string): string {
   try {
     return String((JSON.parse(text) as { message?: unknown }).message);
   } catch {
-    const yaml = /^message: ['"]?(.*)$/m.exec(text)?.[1];
-    return yaml ?? text;
+    return messageOfYaml(text);
+  }
+}
+
+function messageOfYaml(text: string): string {
+  try {
+    return String((load(text) as { message?: unknown }).message);
+  } catch {
+    return text;
   }
 }
 
@@ -152,7 +162,12 @@ function complaint(answer: { status: number; text: string }): string | undefined
   return allowed ? undefined : `500: ${message.slice(0, 300)}`;
 }
 
-export async function fuzz({ seed, seconds, maxProblems = 20 }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzz({
+  seed,
+  seconds,
+  maxRequests = Infinity,
+  maxProblems = 20,
+}: FuzzOptions): Promise<FuzzReport> {
   const dice = new Dice(seed);
   const all = subjects();
   const codes = new Map<number, number>();
@@ -166,7 +181,7 @@ export async function fuzz({ seed, seconds, maxProblems = 20 }: FuzzOptions): Pr
   const note = (what: string, request: FuzzRequest): void => {
     problems.push(`${what}\n    ${told(request)}`);
   };
-  while (systemClock.monotonicMs() < until && problems.length < maxProblems) {
+  while (systemClock.monotonicMs() < until && requests < maxRequests && problems.length < maxProblems) {
     const request = requestOf(dice.pick(all), dice);
     const begun = systemClock.monotonicMs();
     let waited = false;
