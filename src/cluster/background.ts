@@ -6,8 +6,9 @@ import { existsSync, openSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { keepProcessAlive, systemClock, UserError } from '#base';
-import { type ApiServerFlags, apiServerArguments } from './api-server-flags.ts';
 import { type ClusterConfig, defaultConfig, freeIndex, readConfig, writeConfig } from './config.ts';
+import type { GivenFlags } from './flags/flag.ts';
+import { serverArguments } from './flags/flags.ts';
 import type { Access } from './kubeconfig.ts';
 import { checkMachine, thisMachine } from './requirements.ts';
 import {
@@ -63,8 +64,8 @@ const pollMs = 10;
 /** Starts `launcher server` detached and resolves when it is ready. Rejects with its last words when it ends instead. */
 export async function startInBackground(
   dir: StateDir,
-  flags: GivenSettings &
-    ApiServerFlags & { readonly apiOnly?: boolean; readonly node: boolean; readonly logLevel: string },
+  flags: GivenSettings & { readonly apiOnly?: boolean; readonly node: boolean; readonly logLevel: string },
+  given: GivenFlags,
   launcher: string,
 ): Promise<{ config: ClusterConfig; alreadyRunning: boolean }> {
   const running = runningServer(dir) !== undefined;
@@ -77,7 +78,7 @@ export async function startInBackground(
   const args = ['server', '--name', dir.name, '--root', dir.root, '--log-level', flags.logLevel];
   if (flags.apiOnly) args.push('--api-only');
   if (!flags.node) args.push('--no-node');
-  args.push(...apiServerArguments(flags));
+  args.push(...serverArguments(given));
   const program = process.env['KOBUNE_LAUNCHER'] ?? launcher;
   const child = spawn(process.execPath, [...process.execArgv, program, ...args], {
     detached: true,

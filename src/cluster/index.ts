@@ -1,6 +1,5 @@
 /** The cluster layer's face: the composition root and everything that the command line does with a cluster. */
 export { type AdminImage, adminClient, type ImageAdmin } from './admin-socket.ts';
-export { type ApiServerFlags, apiServerSettings } from './api-server-flags.ts';
 export {
   adminAccess,
   type ClusterStatus,
@@ -12,6 +11,9 @@ export {
 } from './background.ts';
 export { type ClusterDeps, type ControlPlane, type ControlPlaneOptions, startControlPlane } from './cluster.ts';
 export { type ClusterConfig, defaultConfig, readConfig } from './config.ts';
+export { type Flag, type FlagGroup, GivenFlags } from './flags/flag.ts';
+export { flagGroups, serverSettings } from './flags/flags.ts';
+export type { ServerSettings } from './flags/settings.ts';
 export {
   type Access,
   checkKubeconfig,

@@ -7,9 +7,9 @@ import { user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
 import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#storage';
 import { startAdminSocket } from './admin-socket.ts';
-import type { ApiServerSettings } from './api-server-flags.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
+import type { ServerSettings } from './flags/settings.ts';
 import { hostAddress } from './host-address.ts';
 import { ensurePki } from './pki-files.ts';
 import { checkPortFree, explainPortInUse } from './ports.ts';
@@ -30,8 +30,8 @@ export interface ServerOptions {
   readonly apiOnly: boolean;
   /** False: a control plane without a node. */
   readonly node: boolean;
-  /** Further settings of the API server. */
-  readonly apiServer?: ApiServerSettings;
+  /** What flags of kube-apiserver say. */
+  readonly settings: ServerSettings;
 }
 
 const loopbackNames = ['localhost', '127.0.0.1', '::1'];
@@ -134,7 +134,7 @@ async function start(
     {
       serviceCidr: config.serviceCidr,
       apiOnly,
-      ...(options.apiServer && { apiServer: options.apiServer }),
+      apiServer: options.settings.apiServer,
       ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
     },
     signal,

@@ -1,19 +1,12 @@
 /** `kobune server`: the server in the foreground; `up` runs this in the background. */
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger, type LogLevel, systemClock } from '#base';
-import {
-  type ApiServerFlags,
-  apiServerSettings,
-  checkMachine,
-  ensureConfig,
-  runServer,
-  stateDir,
-  thisMachine,
-} from '#cluster';
+import { checkMachine, ensureConfig, runServer, serverSettings, stateDir, thisMachine } from '#cluster';
+import { addFlags, givenFlags } from '../flags.ts';
 import { type ClusterOptions, nameOption, rootOption } from '../options.ts';
 
 /** Options that `up` passes on. */
-export interface ServerFlags extends ClusterOptions, ApiServerFlags {
+export interface ServerFlags extends ClusterOptions {
   readonly apiOnly?: boolean;
   /** False with `--no-node`. */
   readonly node: boolean;
@@ -26,7 +19,7 @@ export interface ServerFlags extends ClusterOptions, ApiServerFlags {
 
 /** The options of `server`, for `up` too. */
 export function addServerOptions(command: Command): Command {
-  return command
+  const own = command
     .addOption(nameOption())
     .addOption(rootOption())
     .option('--port <port>', 'port of the API (kept for later starts)', parsePort)
@@ -35,30 +28,25 @@ export function addServerOptions(command: Command): Command {
     .option('--node-name <name>', 'name of the node (kept for later starts)')
     .option('--api-only', 'only the API with the namespace, service account and root CA controllers')
     .option('--no-node', 'control plane without a node on this machine')
-    .option(
-      '--enable-admission-plugins <names>',
-      'admission plugins that are off by default (default: NodeRestriction)',
-    )
-    .option('--disable-admission-plugins <names>', 'admission plugins that are on by default')
-    .option('--admission-control-config-file <path>', 'an AdmissionConfiguration')
     .option('--log-level <level>', 'debug, info, warn or error', 'info');
+  return addFlags(own);
 }
 
 export function serverCommand(): Command {
   return addServerOptions(new Command('server'))
     .description('run the server in the foreground until it is interrupted')
     .addHelpText('after', '\nExamples:\n  kobune server\n  kobune server --api-only --store memory --port 7443')
-    .action(async (flags: ServerFlags) => {
+    .action(async (flags: ServerFlags, command: Command) => {
       const dir = stateDir(flags.root, flags.name);
       if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
-      const apiServer = apiServerSettings(flags);
+      const settings = serverSettings(givenFlags(command));
       const config = ensureConfig(dir, flags);
       const logger = createLogger({
         clock: systemClock,
         level: flags.logLevel,
         write: line => process.stderr.write(`${line}\n`),
       });
-      await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, apiServer });
+      await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, settings });
     });
 }
 

@@ -8,6 +8,7 @@ import {
   stateDir,
   userKubeconfigPath,
 } from '#cluster';
+import { givenFlags } from '../flags.ts';
 import { addServerOptions, type ServerFlags } from './server.ts';
 
 export function upCommand(): Command {
@@ -15,11 +16,11 @@ export function upCommand(): Command {
     .description('start a cluster in the background and add its context to your kubeconfig')
     .option('--no-kubeconfig', "leave the user's kubeconfig alone")
     .addHelpText('after', '\nExamples:\n  kobune up\n  kobune up --name two\n  kobune up --api-only --store memory')
-    .action(async (flags: ServerFlags & { kubeconfig: boolean }) => {
+    .action(async (flags: ServerFlags & { kubeconfig: boolean }, command: Command) => {
       const dir = stateDir(flags.root, flags.name);
       if (flags.kubeconfig) checkKubeconfig(userKubeconfigPath());
       const begin = performance.now();
-      const { config, alreadyRunning } = await startInBackground(dir, flags, process.argv[1]!);
+      const { config, alreadyRunning } = await startInBackground(dir, flags, givenFlags(command), process.argv[1]!);
       const access = adminAccess(dir, config);
       const took = ((performance.now() - begin) / 1000).toFixed(2);
       console.log(

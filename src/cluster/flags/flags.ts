@@ -1,0 +1,26 @@
+/**
+ * The flags of kube-apiserver that `kobune server` and `kobune up` take under upstream's names: one table for the
+ * command line, for the settings they stand for, and for handing them on to a server in the background.
+ */
+import { resolve } from 'node:path';
+import { admissionFlags } from './admission.ts';
+import type { FlagGroup, GivenFlags } from './flag.ts';
+import type { ServerSettings } from './settings.ts';
+
+/** All of them, in the order of the help. */
+export const flagGroups: readonly FlagGroup[] = [admissionFlags];
+
+/** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */
+export function serverSettings(given: GivenFlags): ServerSettings {
+  const parts = flagGroups.map(group => group.settings(given));
+  return { apiServer: Object.assign({}, ...parts.map(each => each.apiServer)) };
+}
+
+/** The same flags for another process, which may stand in another directory. */
+export function serverArguments(given: GivenFlags): string[] {
+  const flags = flagGroups.flatMap(group => group.flags);
+  return flags.flatMap(({ name, isPath }) => {
+    const absolute = (text: string): string => (isPath && text !== '-' && text !== '' ? resolve(text) : text);
+    return given.all(name).map(text => `--${name}=${absolute(text)}`);
+  });
+}
