@@ -1,5 +1,6 @@
 /** Settings of an API server, with upstream's defaults. Upstream: cmd/kube-apiserver/app/options. */
 import type { AdmissionControl } from './admission/config/admission-control.ts';
+import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 
 export interface ApiServerConfig {
   /** `--service-cluster-ip-range`. */
@@ -8,8 +9,8 @@ export interface ApiServerConfig {
   readonly nodePortRange: readonly [number, number];
   /** Before every key in the store; several clusters may share one. */
   readonly keyPrefix: string;
-  /** `--authorization-mode`. */
-  readonly authorizationModes: readonly ('RBAC' | 'Node' | 'AlwaysAllow')[];
+  /** `--authorization-mode`, `--authorization-config` and the like. */
+  readonly authorization: AuthorizationSettings;
   /** `--enable-admission-plugins`: besides those that are on by default. */
   readonly enableAdmissionPlugins: readonly string[];
   /** `--disable-admission-plugins`. */
@@ -34,7 +35,7 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   serviceCidrs: ['10.96.0.0/16'],
   nodePortRange: [30000, 32767],
   keyPrefix: '/registry',
-  authorizationModes: ['Node', 'RBAC'],
+  authorization: modesAsConfiguration(['Node', 'RBAC']),
   enableAdmissionPlugins: ['NodeRestriction'],
   disableAdmissionPlugins: [],
   admissionControl: {},

@@ -3,6 +3,13 @@ export { type AdmissionControl, readAdmissionControl } from './admission/config/
 export { enabledPlugins } from './admission/plugins.ts';
 export { staticTokens, type TokenAuthenticator } from './authentication/authenticator.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
+export { loadConfiguration as loadAuthorizationConfiguration } from './authorization/chain.ts';
+export {
+  type AuthorizationMode,
+  type AuthorizationSettings,
+  authorizationModes,
+  modesAsConfiguration,
+} from './authorization/config/configuration.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';

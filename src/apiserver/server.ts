@@ -16,13 +16,13 @@ import { authenticator, type TokenAuthenticator } from './authentication/authent
 import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
 import { forAudiences, ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
-import { type Authorizer, allowAll, privilegedGroup, unionAuthorizer } from './authorization/authorizer.ts';
+import { AuthorizerChain } from './authorization/chain.ts';
 import { nodeAuthorizer } from './authorization/node.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap, ensureObject } from './bootstrap/bootstrap.ts';
 import { publishEndpoints } from './bootstrap/endpoints.ts';
-import { holdIdentityLease } from './bootstrap/identity-lease.ts';
+import { holdIdentityLease, leaseName } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
 import { webhookClient } from './custom/webhook-client.ts';
@@ -93,14 +93,16 @@ export async function createApiServer(
   const objects = new ObjectStore(deps.store, new StoreMetrics(deps.metrics, deps.clock));
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
   const lookup = cacheLookup(scheme, caches);
-  const authorizer = authorizerOf(config, rbac, nodeAuthorizer(rbac, lookup, podsOnNode(scheme, caches)));
+  const node = nodeAuthorizer(lookup, podsOnNode(scheme, caches));
+  const serverId = leaseName(config.keyPrefix);
+  const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, stopping.signal);
   const hooks = registryHooks({ ...deps, lookup, authorizer }, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const tokens = tokensOf(deps, config, lookup);
   const subresourceDeps = {
     lookup,
     authorizer,
-    rbac,
+    rules: authorizer,
     tokens: tokens.any,
     serviceAccountTokens: tokens.serviceAccounts,
     apiAudiences: config.apiAudiences,
@@ -232,10 +234,4 @@ function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup):
     any: [...plain, serviceAccounts],
     serviceAccounts,
   };
-}
-
-function authorizerOf(config: ApiServerConfig, rbac: Rbac, node: Authorizer): Authorizer {
-  if (config.authorizationModes.includes('AlwaysAllow')) return allowAll;
-  const nodes = config.authorizationModes.includes('Node') ? [node] : [];
-  return unionAuthorizer([privilegedGroup, ...nodes, rbac]);
 }

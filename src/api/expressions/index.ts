@@ -7,5 +7,7 @@ export {
   requestDecl,
   resultTypes,
 } from './admission.ts';
+export { baseEnvironment } from './base.ts';
+export { listDecl, mapDecl, stringDecl, structDecl, typeText } from './declare.ts';
 export { type CompiledSelector, compileDeviceSelector, deviceDecl } from './device-selector.ts';
 export { MadeStruct } from './patch-types.ts';

@@ -3,6 +3,15 @@ import { forbidden, type StatusError } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 
+/** A right, as roles have it. */
+export interface PolicyRule {
+  readonly verbs: readonly string[];
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+}
+
 /** A question. A request asks one; reviews and admission ask others. */
 export interface AuthorizationAttributes {
   readonly user: UserInfo;
@@ -22,33 +31,89 @@ export interface AuthorizationAttributes {
 export interface Decision {
   readonly decision: 'allow' | 'deny' | 'noOpinion';
   readonly reason: string;
+  /** What went wrong on the way to the decision, which holds nevertheless. */
+  readonly error?: string | undefined;
 }
 
 export interface Authorizer {
   authorize(attributes: AuthorizationAttributes): Promise<Decision> | Decision;
 }
 
+/** Everything somebody may do, as far as it can be enumerated. */
+export interface UserRules {
+  readonly rules: readonly PolicyRule[];
+  /** There may be more than the rules tell. */
+  readonly incomplete: boolean;
+  readonly errors: readonly string[];
+}
+
+/** Tells what `user` may do in `namespace`. Upstream: authorizer.RuleResolver. */
+export interface RuleResolver {
+  rulesFor(user: UserInfo, namespace: string): UserRules;
+}
+
 export function attributesOf(user: UserInfo, info: RequestInfo): AuthorizationAttributes {
   return { ...info, user };
 }
 
-/** Asks one after another until one has an opinion; reasons of those without are joined. Upstream: authorizer/union. */
+/**
+ * Asks one after another until one has an opinion; reasons and errors of those without are joined. Upstream:
+ * pkg/authorization/union.
+ */
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
   return {
     async authorize(attributes) {
       const reasons: string[] = [];
+      const errors: string[] = [];
       for (const each of authorizers) {
         const answer = each.authorize(attributes);
-        const { decision, reason } = answer instanceof Promise ? await answer : answer;
-        if (decision !== 'noOpinion') return { decision, reason };
-        if (reason !== '') reasons.push(reason);
+        const decided = answer instanceof Promise ? await answer : answer;
+        if (decided.decision !== 'noOpinion') return decided;
+        if (decided.reason !== '') reasons.push(decided.reason);
+        if (decided.error !== undefined) errors.push(decided.error);
       }
-      return { decision: 'noOpinion', reason: reasons.join('\n') };
+      return { decision: 'noOpinion', reason: reasons.join('\n'), error: aggregated(errors) };
     },
   };
 }
 
-export const allowAll: Authorizer = { authorize: () => ({ decision: 'allow', reason: '' }) };
+/** Several resolvers as one. */
+export function unionRules(resolvers: readonly RuleResolver[]): RuleResolver {
+  return {
+    rulesFor(user, namespace) {
+      const all = resolvers.map(each => each.rulesFor(user, namespace));
+      const error = aggregated(all.flatMap(({ errors }) => aggregated(errors) ?? []));
+      return {
+        rules: all.flatMap(({ rules }) => rules),
+        incomplete: all.some(({ incomplete }) => incomplete),
+        errors: error === undefined ? [] : [error],
+      };
+    },
+  };
+}
+
+/** Several errors as Go prints an aggregate of them; undefined without any. */
+export function aggregated(errors: readonly string[]): string | undefined {
+  const different = [...new Set(errors)];
+  return different.length <= 1 ? different[0] : `[${different.join(', ')}]`;
+}
+
+const everything: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+];
+
+/** `AlwaysAllow`. */
+export const alwaysAllow: Authorizer & RuleResolver = {
+  authorize: () => ({ decision: 'allow', reason: '' }),
+  rulesFor: () => ({ rules: everything, incomplete: false, errors: [] }),
+};
+
+/** `AlwaysDeny`, which leaves the last word to those after it. */
+export const alwaysDeny: Authorizer & RuleResolver = {
+  authorize: () => ({ decision: 'noOpinion', reason: 'Everything is forbidden.' }),
+  rulesFor: () => ({ rules: [], incomplete: false, errors: [] }),
+};
 
 /** Members of system:masters may do everything, whatever else is configured. */
 export const privilegedGroup: Authorizer = {
@@ -57,7 +122,7 @@ export const privilegedGroup: Authorizer = {
 };
 
 /** What cannot stand in an HTML page is escaped, as upstream does for browsers that guess. */
-function sanitize(text: string): string {
+export function sanitized(text: string): string {
   return text.replace(/[&<>]/g, c => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;'));
 }
 
@@ -71,7 +136,7 @@ export function forbiddenError(attributes: AuthorizationAttributes, reason: stri
     const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
     what = `resource ${JSON.stringify(full)} in API group ${JSON.stringify(group)} ${where}`;
   }
-  const message = sanitize(`${who} ${what}`);
+  const message = sanitized(`${who} ${what}`);
   const error = forbidden({ group, resource }, name, reason === '' ? message : `${message}: ${reason}`);
   const { kind, ...details } = error.status.details ?? {};
   (error.status as { details: object }).details = kind ? { ...details, kind } : details;

@@ -5,7 +5,7 @@
 import { forbidden, type KubeObject, notFound, semanticEqual } from '#apimachinery';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/chain.ts';
 import type { UserInfo } from '../authentication/user.ts';
-import type { Authorizer } from './authorizer.ts';
+import { type Authorizer, aggregated } from './authorizer.ts';
 import type { PolicyRule, Rbac, RoleRef } from './rbac.ts';
 
 const group = 'rbac.authorization.k8s.io';
@@ -100,12 +100,15 @@ export function escalation(
   namespace: string,
   rules: readonly PolicyRule[],
 ): string | undefined {
-  const { rules: owned } = rbac.rulesFor(user, namespace);
+  const { rules: owned, errors } = rbac.rulesFor(user, namespace);
+  const unresolved = aggregated(errors);
   const missing = rules.flatMap(rule => [...breakdown(rule)]).filter(right => !owned.some(rule => covers(rule, right)));
   if (missing.length === 0) return undefined;
   const texts = [...new Set(compact(missing).map(ruleText))].sort();
   const who = `user ${JSON.stringify(user.name)} (groups=${quoted(user.groups)})`;
-  return `${who} is attempting to grant RBAC permissions not currently held:\n${texts.join('\n')}`;
+  return `${who} is attempting to grant RBAC permissions not currently held:\n${texts.join('\n')}${
+    unresolved === undefined ? '' : `; resolution errors: [${unresolved}]`
+  }`;
 }
 
 /** Only what the garbage collector needs to change: owners and finalizers. */

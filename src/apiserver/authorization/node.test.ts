@@ -6,17 +6,6 @@ import type { Lookup } from '../admission/lookup.ts';
 import { user } from '../authentication/user.ts';
 import type { AuthorizationAttributes, Decision } from './authorizer.ts';
 import { nodeAuthorizer } from './node.ts';
-import { Rbac } from './rbac.ts';
-
-const nodeRole = {
-  apiVersion: 'rbac.authorization.k8s.io/v1',
-  kind: 'ClusterRole',
-  metadata: { name: 'system:node' },
-  rules: [
-    { verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['services'] },
-    { verbs: ['get'], apiGroups: [''], resources: ['secrets', 'nodes', 'pods'] },
-  ],
-} as unknown as KubeObject;
 
 const webPod = {
   metadata: { name: 'web', namespace: 'default' },
@@ -54,17 +43,7 @@ const lookup: Lookup = {
   list: () => Promise.resolve([volume as unknown as KubeObject]),
 };
 
-const authorizer = nodeAuthorizer(
-  new Rbac({
-    generation: 1,
-    roles: () => [],
-    clusterRoles: () => [nodeRole],
-    roleBindings: () => [],
-    clusterRoleBindings: () => [],
-  }),
-  lookup,
-  node => Promise.resolve(node === 'a' ? [webPod, mirrorPod] : []),
-);
+const authorizer = nodeAuthorizer(lookup, node => Promise.resolve(node === 'a' ? [webPod, mirrorPod] : []));
 
 type Question = Partial<AuthorizationAttributes> & { readonly verb: string; readonly resource: string };
 

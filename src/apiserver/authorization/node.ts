@@ -1,6 +1,7 @@
 /**
  * What kubelets may do, for users named `system:node:<name>` in the group `system:nodes`: read what the pods of their
- * own node refer to, their own Node, lease and CSINode, and for the rest the rules of the ClusterRole `system:node`.
+ * own node refer to, their own Node, lease and CSINode, and for the rest the rules that the ClusterRole `system:node`
+ * has by default, whatever became of it.
  * Upstream: plugin/pkg/auth/authorizer/node/node_authorizer.go. Upstream keeps a graph of who refers to what; here the
  * question is answered from the pods of the one node, which the watch cache has an index of.
  */
@@ -8,10 +9,11 @@ import { podClaimNames, podConfigMapNames, podSecretNames, volumeSecretsForNode 
 import type { PersistentVolume, Pod } from '#api/types';
 import { parseFieldSelector } from '#apimachinery';
 import type { Lookup, PodsOnNode } from '../admission/lookup.ts';
-import type { AuthorizationAttributes, Authorizer, Decision } from './authorizer.ts';
-import { type Rbac, ruleAllows } from './rbac.ts';
+import type { UserInfo } from '../authentication/user.ts';
+import { defaultRulesOf } from '../bootstrap/rbac.ts';
+import type { AuthorizationAttributes, Authorizer, Decision, RuleResolver, UserRules } from './authorizer.ts';
+import { ruleAllows } from './rbac.ts';
 
-const nodeRole = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:node' };
 const namePrefix = 'system:node:';
 const leaseNamespace = 'kube-node-lease';
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
@@ -23,12 +25,13 @@ type Answer = Decision | Promise<Decision>;
 type Rule = (node: string, attributes: AuthorizationAttributes) => Answer;
 
 /** Has an opinion on nodes only; what it does not allow is left to the next authorizer. */
-export function nodeAuthorizer(rbac: Rbac, lookup: Lookup, podsOnNode: PodsOnNode): Authorizer {
+export function nodeAuthorizer(lookup: Lookup, podsOnNode: PodsOnNode): Authorizer & RuleResolver {
   const rules = resourceRules(new Relations(lookup, podsOnNode));
+  const granted = defaultRulesOf('system:node');
   return {
     authorize(attributes) {
-      const { name, groups } = attributes.user;
-      if (!name.startsWith(namePrefix) || !groups.includes('system:nodes')) return noOpinion();
+      if (!isNode(attributes.user)) return noOpinion();
+      const { name } = attributes.user;
       const node = name.slice(namePrefix.length);
       if (node === '') return noOpinion(`unknown node for user ${JSON.stringify(name)}`);
       const { group, resource } = attributes;
@@ -36,11 +39,20 @@ export function nodeAuthorizer(rbac: Rbac, lookup: Lookup, podsOnNode: PodsOnNod
         ? rules.get(group === '' ? resource : `${resource}.${group}`)
         : undefined;
       if (rule) return rule(node, attributes);
-      const granted = rbac.rulesOf(nodeRole, '') ?? [];
       return granted.some(each => ruleAllows(each, attributes)) ? allow : noOpinion();
     },
+    rulesFor: user => (isNode(user) ? unknownRules : noRules),
   };
 }
+
+const isNode = ({ name, groups }: UserInfo): boolean => name.startsWith(namePrefix) && groups.includes('system:nodes');
+
+const noRules: UserRules = { rules: [], incomplete: false, errors: [] };
+const unknownRules: UserRules = {
+  rules: [],
+  incomplete: true,
+  errors: ['node authorizer does not support user rule resolution'],
+};
 
 /** Whether anything on a node has to do with an object, by kind of object. */
 class Relations {

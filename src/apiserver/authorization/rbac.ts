@@ -4,15 +4,16 @@
  */
 import type { KubeObject } from '#apimachinery';
 import { splitServiceAccountName, type UserInfo } from '../authentication/user.ts';
-import type { AuthorizationAttributes, Authorizer } from './authorizer.ts';
+import {
+  type AuthorizationAttributes,
+  type Authorizer,
+  aggregated,
+  type PolicyRule,
+  type RuleResolver,
+  type UserRules,
+} from './authorizer.ts';
 
-export interface PolicyRule {
-  readonly verbs: readonly string[];
-  readonly apiGroups?: readonly string[];
-  readonly resources?: readonly string[];
-  readonly resourceNames?: readonly string[];
-  readonly nonResourceURLs?: readonly string[];
-}
+export type { PolicyRule } from './authorizer.ts';
 
 export interface RoleRef {
   readonly apiGroup: string;
@@ -37,17 +38,11 @@ export interface RbacObjects {
   clusterRoleBindings(): readonly KubeObject[];
 }
 
-/** A binding that holds for someone, with its rules. */
-export interface Grant {
-  readonly rules: readonly PolicyRule[];
-  /** Set when the role does not exist. */
-  readonly missing?: string;
-  /** How upstream tells why: `RBAC: allowed by …`. */
-  reason(user: UserInfo): string;
-}
-
+/** One subject of a binding. */
 interface Binding {
   readonly subject: Subject;
+  /** Which of the binding's subjects it is. */
+  readonly position: number;
   readonly roleRef: RoleRef;
   readonly name: string;
   /** Empty for cluster role bindings. */
@@ -63,7 +58,7 @@ interface Index {
 
 const serviceAccountKey = (namespace: string, name: string): string => `system:serviceaccount:${namespace}:${name}`;
 
-export class Rbac implements Authorizer {
+export class Rbac implements Authorizer, RuleResolver {
   readonly #objects: RbacObjects;
   #index: Index | undefined;
 
@@ -73,29 +68,25 @@ export class Rbac implements Authorizer {
 
   authorize(attributes: AuthorizationAttributes): { decision: 'allow' | 'noOpinion'; reason: string } {
     const problems: string[] = [];
-    for (const { binding, group } of this.#bindings(attributes.user, attributes.namespace)) {
-      if (!binding.rules) {
-        problems.push(missingRole(binding));
-        continue;
-      }
-      if (binding.rules.some(rule => ruleAllows(rule, attributes))) {
-        return { decision: 'allow', reason: allowedBy(binding, group) };
+    for (const binding of this.#bindings(attributes.user, attributes.namespace)) {
+      if (!binding.rules) problems.push(missingRole(binding));
+      else if (binding.rules.some(rule => ruleAllows(rule, attributes))) {
+        return { decision: 'allow', reason: allowedBy(binding) };
       }
     }
-    const reason =
-      problems.length === 0 ? '' : `RBAC: ${problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`}`;
-    return { decision: 'noOpinion', reason };
+    const problem = aggregated(problems);
+    return { decision: 'noOpinion', reason: problem === undefined ? '' : `RBAC: ${problem}` };
   }
 
   /** All rules that `user` has in `namespace` (empty: at the cluster scope), and what was wrong with some. */
-  rulesFor(user: UserInfo, namespace: string): { rules: PolicyRule[]; problems: string[] } {
+  rulesFor(user: UserInfo, namespace: string): UserRules {
     const rules: PolicyRule[] = [];
-    const problems: string[] = [];
-    for (const { binding } of this.#bindings(user, namespace)) {
+    const errors: string[] = [];
+    for (const binding of this.#bindings(user, namespace)) {
       if (binding.rules) rules.push(...binding.rules);
-      else problems.push(missingRole(binding));
+      else errors.push(missingRole(binding));
     }
-    return { rules, problems };
+    return { rules, incomplete: false, errors };
   }
 
   /** The rules of a role; undefined when there is none of that name. */
@@ -108,17 +99,22 @@ export class Rbac implements Authorizer {
     return found && ((found['rules'] ?? []) as PolicyRule[]);
   }
 
-  /** Cluster role bindings first, then those of the namespace; each at most once, with the group that matched. */
-  *#bindings(user: UserInfo, namespace: string): Generator<{ binding: Binding; group: string | undefined }> {
+  /** Cluster role bindings first, then those of the namespace; each once, with the first subject that matches. */
+  *#bindings(user: UserInfo, namespace: string): Generator<Binding> {
     const index = this.#current();
-    const found: Array<{ binding: Binding; group: string | undefined }> = [];
-    for (const binding of index.byUser.get(user.name) ?? []) found.push({ binding, group: undefined });
-    for (const group of user.groups) {
-      for (const binding of index.byGroup.get(group) ?? []) found.push({ binding, group });
-    }
-    for (const each of found) if (each.binding.namespace === '') yield each;
-    if (namespace === '') return;
-    for (const each of found) if (each.binding.namespace === namespace) yield each;
+    const found = new Map<string, Binding>();
+    const add = (bindings: readonly Binding[] | undefined): void => {
+      for (const binding of bindings ?? []) {
+        if (binding.namespace !== '' && binding.namespace !== namespace) continue;
+        const key = `${binding.namespace}/${binding.name}`;
+        const other = found.get(key);
+        if (!other || binding.position < other.position) found.set(key, binding);
+      }
+    };
+    add(index.byUser.get(user.name));
+    for (const group of user.groups) add(index.byGroup.get(group));
+    for (const binding of found.values()) if (binding.namespace === '') yield binding;
+    for (const binding of found.values()) if (binding.namespace !== '') yield binding;
   }
 
   #current(): Index {
@@ -135,12 +131,13 @@ export class Rbac implements Authorizer {
       const roleRef = (object['roleRef'] ?? { apiGroup: '', kind: '', name: '' }) as RoleRef;
       const own =
         roleRef.kind === 'ClusterRole' ? clusterRules.get(roleRef.name) : rules.get(`${namespace}/${roleRef.name}`);
-      for (const subject of (object['subjects'] ?? []) as Subject[]) {
-        const binding: Binding = { subject, roleRef, name, namespace, rules: own };
+      for (const [position, subject] of ((object['subjects'] ?? []) as Subject[]).entries()) {
+        const binding: Binding = { subject, position, roleRef, name, namespace, rules: own };
         if (subject.kind === 'Group') push(byGroup, subject.name, binding);
         else if (subject.kind === 'User') push(byUser, subject.name, binding);
         else if (subject.kind === 'ServiceAccount') {
-          push(byUser, serviceAccountKey(subject.namespace || namespace, subject.name), binding);
+          const of = subject.namespace || namespace;
+          if (of !== '') push(byUser, serviceAccountKey(of, subject.name), binding);
         }
       }
     }
@@ -169,7 +166,7 @@ function subjectText({ kind, name, namespace }: Subject, inNamespace: string): s
   return `${kind} ${JSON.stringify(name)}`;
 }
 
-function allowedBy({ subject, roleRef, name, namespace }: Binding, _group: string | undefined): string {
+function allowedBy({ subject, roleRef, name, namespace }: Binding): string {
   const what = namespace === '' ? 'ClusterRoleBinding' : 'RoleBinding';
   const binding = namespace === '' ? name : `${name}/${namespace}`;
   const to = subjectText(subject, namespace);

@@ -1,5 +1,6 @@
 /** Reads the roles and bindings of {@link rbacPolicy} into objects. */
 import type { Draft, KubeObject } from '#apimachinery';
+import type { PolicyRule } from '../authorization/authorizer.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 
 const metadata = (name: string, labels: Record<string, string> = {}) => {
@@ -76,4 +77,10 @@ export function rbacObjects(): Draft<KubeObject>[] {
     objects.push(kind.endsWith('Binding') ? binding(kind, name, rest) : role(kind, name, rest));
   }
   return objects;
+}
+
+/** The rules of one of the ClusterRoles, as it is made. */
+export function defaultRulesOf(name: string): readonly PolicyRule[] {
+  const role = rbacObjects().find(object => object.kind === 'ClusterRole' && object.metadata.name === name);
+  return (role?.['rules'] ?? []) as PolicyRule[];
 }

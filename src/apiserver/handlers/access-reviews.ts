@@ -26,8 +26,7 @@ import {
 } from '#apimachinery';
 import { byToken, type TokenAuthenticator } from '../authentication/authenticator.ts';
 import { type UserInfo, user, withAuthenticatedGroup } from '../authentication/user.ts';
-import type { AuthorizationAttributes, Authorizer } from '../authorization/authorizer.ts';
-import type { Rbac } from '../authorization/rbac.ts';
+import type { AuthorizationAttributes, Authorizer, RuleResolver } from '../authorization/authorizer.ts';
 import { review, userInfoOf } from './reviews.ts';
 import type { Handler, Scope } from './scope.ts';
 
@@ -198,12 +197,13 @@ function validateSpec(spec: Spec, self: boolean): FieldError[] {
 }
 
 async function decide(authorizer: Authorizer, attributes: AuthorizationAttributes, problem: string): Promise<object> {
-  const { decision, reason } = await authorizer.authorize(attributes);
+  const { decision, reason, error } = await authorizer.authorize(attributes);
+  const problems = [error ?? '', problem].filter(each => each !== '').join('; ');
   return {
     allowed: decision === 'allow',
     ...(decision === 'deny' && { denied: true }),
     ...(reason !== '' && { reason }),
-    ...(problem !== '' && { evaluationError: problem }),
+    ...(problems !== '' && { evaluationError: problems }),
   };
 }
 
@@ -275,13 +275,13 @@ function subjectOf(spec: Spec): UserInfo {
   return user(spec.user ?? '', spec.groups ?? [], { uid: spec.uid ?? '', extra });
 }
 
-export function selfSubjectRulesReview(rbac: Rbac): Handler {
+export function selfSubjectRulesReview(resolver: RuleResolver): Handler {
   return scope =>
     review(scope, object => {
       const asked = object as unknown as Draft<SelfSubjectRulesReview>;
       const namespace = asked.spec?.namespace ?? '';
       if (namespace === '') throw badRequest('no namespace on request');
-      const { rules, problems } = rbac.rulesFor(scope.user, namespace);
+      const { rules, incomplete, errors } = resolver.rulesFor(scope.user, namespace);
       // Upstream answers with the status alone.
       asked.spec = {};
       const resourceRules = rules.filter(rule => rule.resources?.length);
@@ -294,8 +294,8 @@ export function selfSubjectRulesReview(rbac: Rbac): Handler {
           ...(resourceNames?.length && { resourceNames }),
         })),
         nonResourceRules: nonResourceRules.map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
-        incomplete: problems.length > 0,
-        ...(problems.length > 0 && { evaluationError: problems.join(', ') }),
+        incomplete,
+        ...(errors.length > 0 && { evaluationError: errors.join(', ') }),
       } as never;
     });
 }

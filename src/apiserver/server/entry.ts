@@ -10,8 +10,9 @@ import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Authenticate } from '../authentication/authenticator.ts';
 import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
-import { type Authorizer, attributesOf, forbiddenError } from '../authorization/authorizer.ts';
+import { type Authorizer, attributesOf } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
 import { compressed } from '../filters/compression.ts';
 import { deadlineMs, withDeadline } from '../filters/deadline.ts';
 import { impersonate } from '../filters/impersonation.ts';
@@ -97,6 +98,7 @@ export function createEntry(deps: EntryDeps): Entry {
 /** The Status of an error in the encoding that the client accepts. */
 function failure(deps: EntryDeps, request: ServerRequest, error: unknown): ServerResponse {
   if (error instanceof PageNotFound) return textResponse(404, '404 page not found\n');
+  if (error instanceof AuthorizationFailure) return textResponse(500, `${error.message}\n`);
   const status = statusFor(deps, request, error);
   const plain = statusResponse(status);
   try {
@@ -136,9 +138,7 @@ async function answer(
 ): Promise<ServerResponse> {
   const requester = await deps.authenticate(request);
   const user = await impersonate(request, requester, deps.authorizer);
-  const attributes = attributesOf(user, info);
-  const { decision, reason } = await deps.authorizer.authorize(attributes);
-  if (decision !== 'allow') throw forbiddenError(attributes, reason);
+  await authorize(deps.authorizer, attributesOf(user, info), request);
   const warn = (text: string): void => warnings.add(text);
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
   return nonResource(deps, request, info);

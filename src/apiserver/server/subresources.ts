@@ -2,8 +2,7 @@
 import type { Lookup } from '../admission/lookup.ts';
 import type { TokenAuthenticator } from '../authentication/authenticator.ts';
 import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
-import type { Authorizer } from '../authorization/authorizer.ts';
-import type { Rbac } from '../authorization/rbac.ts';
+import type { Authorizer, RuleResolver } from '../authorization/authorizer.ts';
 import {
   localSubjectAccessReview,
   selfSubjectAccessReview,
@@ -26,7 +25,7 @@ import type { SubresourceHandlers } from './dispatch.ts';
 export interface SubresourceDeps {
   readonly lookup: Lookup;
   readonly authorizer: Authorizer;
-  readonly rbac: Rbac;
+  readonly rules: RuleResolver;
   /** All that recognise a token, whatever its audience. */
   readonly tokens: readonly TokenAuthenticator[];
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
@@ -86,6 +85,6 @@ export function virtualHandlers(deps: SubresourceDeps): ReadonlyMap<string, Hand
     ['authorization.k8s.io/subjectaccessreviews', subjectAccessReview(authorizer)],
     ['authorization.k8s.io/localsubjectaccessreviews', localSubjectAccessReview(authorizer)],
     ['authorization.k8s.io/selfsubjectaccessreviews', selfSubjectAccessReview(authorizer)],
-    ['authorization.k8s.io/selfsubjectrulesreviews', selfSubjectRulesReview(deps.rbac)],
+    ['authorization.k8s.io/selfsubjectrulesreviews', selfSubjectRulesReview(deps.rules)],
   ]);
 }

@@ -1,0 +1,272 @@
+/**
+ * A webhook that a kubeconfig names: objects are posted to its server's very path, with the identity of its user.
+ * Upstream: apiserver pkg/util/webhook/webhook.go, client-go rest/{request,with_retry}.go.
+ *
+ * Redirects are followed as Go does: ten at most, 301 to 303 with GET; credentials go to the named host alone.
+ * Deviation: an answer may have 16 MiB; upstream has no bound. HTTP/1.1 only.
+ */
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { formatGoDuration, InputError, readTypeMeta } from '#apimachinery';
+import type { Clock, Random } from '#base';
+import { type HttpsTransportConfig, loadKubeconfig } from '#client';
+import { goNetworkError } from '../admission/dynamic/webhooks/go-errors.ts';
+
+const maxAnswerBytes = 16 * 1024 * 1024;
+const maxRedirects = 10;
+
+export type FailureKind =
+  /** It may succeed when it is tried again. */
+  'transient' | 'timeout' | 'other';
+
+/** Why a call came to nothing, in upstream's words. */
+export class WebhookCallError extends Error {
+  override readonly name = 'WebhookCallError';
+  readonly kind: FailureKind;
+
+  constructor(message: string, kind: FailureKind = 'other') {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export interface KubeconfigWebhook extends Disposable {
+  /** The answer to an object, as JSON. Throws a WebhookCallError. */
+  post(body: object, signal?: AbortSignal): Promise<unknown>;
+}
+
+export interface KubeconfigWebhookOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  /** Of one call, its answer included. */
+  readonly timeoutMs: number;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly location: string | undefined;
+  readonly body: Buffer;
+  readonly retryAfter: string | undefined;
+}
+
+/** Reads the kubeconfig now. Throws a UserError for what is wrong with it. */
+export function kubeconfigWebhook({ path, clock, timeoutMs }: KubeconfigWebhookOptions): KubeconfigWebhook {
+  const { transport } = loadKubeconfig(path);
+  const base = new URL(transport.server.includes('://') ? transport.server : `http://${transport.server}`);
+  const timeout = formatGoDuration(BigInt(timeoutMs) * 1_000_000n);
+  const target = new URL(`${base.pathname.replace(/\/+$/, '') || '/'}?timeout=${encodeURIComponent(timeout)}`, base);
+  const agent = agentOf(base, transport);
+  return {
+    async post(body, signal) {
+      const stop = new AbortController();
+      const deadline = clock.setTimer(() => stop.abort('deadline'), timeoutMs);
+      const gone = (): void => stop.abort('gone');
+      signal?.addEventListener('abort', gone, { once: true });
+      if (signal?.aborted) gone();
+      try {
+        return parsed(await follow(target, { transport, agent, body: JSON.stringify(body), signal: stop.signal }));
+      } catch (error) {
+        throw asCallError(error, target, stop.signal, clock);
+      } finally {
+        deadline.cancel();
+        signal?.removeEventListener('abort', gone);
+      }
+    },
+    [Symbol.dispose]: () => agent.destroy(),
+  };
+}
+
+function agentOf(base: URL, transport: HttpsTransportConfig): HttpAgent | HttpsAgent {
+  if (base.protocol === 'http:') return new HttpAgent({ keepAlive: true });
+  const { caPem, certPem, keyPem, serverName, insecureSkipTlsVerify } = transport;
+  return new HttpsAgent({
+    keepAlive: true,
+    maxCachedSessions: 0,
+    ...(caPem !== undefined && { ca: caPem }),
+    ...(certPem !== undefined && { cert: certPem }),
+    ...(keyPem !== undefined && { key: keyPem }),
+    ...(serverName !== undefined && { servername: serverName }),
+    ...(insecureSkipTlsVerify && { rejectUnauthorized: false }),
+  });
+}
+
+interface Exchange {
+  readonly transport: HttpsTransportConfig;
+  readonly agent: HttpAgent | HttpsAgent;
+  readonly body: string;
+  readonly signal: AbortSignal;
+}
+
+async function follow(target: URL, exchange: Exchange): Promise<Answer> {
+  let at = target;
+  let body: string | undefined = exchange.body;
+  for (let hop = 0; ; hop++) {
+    const answer = await send(at, at.host === target.host, body, exchange);
+    const { status, location } = answer;
+    if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return answer;
+    if (hop >= maxRedirects) throw new WebhookCallError(`Post ${JSON.stringify(at.href)}: stopped after 10 redirects`);
+    at = new URL(location, at);
+    if (at.protocol !== target.protocol) {
+      throw new WebhookCallError(`Post ${JSON.stringify(at.href)}: unsupported protocol scheme of a redirect`);
+    }
+    if (status < 307) body = undefined;
+  }
+}
+
+async function send(url: URL, ownHost: boolean, body: string | undefined, exchange: Exchange): Promise<Answer> {
+  const { transport, agent, signal } = exchange;
+  const tokenFile = transport.tokenFile;
+  const token = tokenFile === undefined ? transport.token : readFileSync(tokenFile, 'utf8').trim();
+  const options: RequestOptions = {
+    method: body === undefined ? 'GET' : 'POST',
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port || (url.protocol === 'http:' ? 80 : 443),
+    path: `${url.pathname}${url.search}`,
+    agent: ownHost ? agent : undefined,
+    signal,
+    headers: {
+      accept: 'application/json, */*',
+      'user-agent': 'kube-apiserver',
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      ...(ownHost && token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+  };
+  const exchanged = (): Promise<Answer> => answerTo(url, options, body);
+  try {
+    return await exchanged();
+  } catch (error) {
+    // A kept connection that the other side had closed meanwhile: nothing was read of the request.
+    if (!(error as { stale?: boolean }).stale) throw error;
+    return exchanged();
+  }
+}
+
+function answerTo(url: URL, options: RequestOptions, body: string | undefined): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const make = url.protocol === 'http:' ? httpRequest : httpsRequest;
+    const request = make(options, (response: IncomingMessage) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size <= maxAnswerBytes) chunks.push(chunk);
+        else {
+          reject(new WebhookCallError(`the answer has more than ${maxAnswerBytes} bytes`));
+          response.destroy();
+        }
+      });
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          contentType: response.headers['content-type'] ?? '',
+          location: response.headers.location,
+          retryAfter: response.headers['retry-after'],
+          body: Buffer.concat(chunks),
+        }),
+      );
+      response.on('error', reject);
+    });
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      reject(Object.assign(error, { stale }));
+    });
+    request.end(body);
+  });
+}
+
+function asCallError(error: unknown, target: URL, stop: AbortSignal, clock: Clock): WebhookCallError {
+  if (error instanceof WebhookCallError) return error;
+  const prefix = `Post ${JSON.stringify(target.href)}: `;
+  if (stop.aborted && stop.reason === 'deadline') {
+    const why = 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)';
+    return new WebhookCallError(`${prefix}${why}`, 'timeout');
+  }
+  if (stop.aborted) return new WebhookCallError(`${prefix}context canceled`);
+  const text = goNetworkError(error, new Date(clock.now()));
+  const reset = text === 'EOF' || text === 'read: connection reset by peer';
+  return new WebhookCallError(`${prefix}${text}`, reset ? 'transient' : 'other');
+}
+
+const messages: Readonly<Record<number, string>> = {
+  400: 'the server rejected our request for an unknown reason',
+  401: 'the server has asked for the client to provide credentials',
+  404: 'the server could not find the requested resource',
+  405: 'the server does not allow this method on the requested resource',
+  406: 'the server was unable to respond with a content type that the client supports',
+  409: 'the server reported a conflict',
+  422: 'the server rejected our request due to an error in our request',
+  429: 'the server has received too many requests and has asked us to try again later',
+  503: 'the server is currently unable to handle the request',
+  504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
+};
+
+/** Upstream: NewGenericServerResponse. */
+function refusal(status: number, said: string): string {
+  if (status === 403 || status === 415 || (status === 406 && said !== 'unknown')) return said;
+  const known = messages[status];
+  if (known !== undefined) return known;
+  if (status >= 500)
+    return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
+  return `the server responded with the status code ${status} but did not return more information`;
+}
+
+function parsed({ status, contentType, retryAfter, body }: Answer): unknown {
+  if (status < 200 || status > 206) {
+    const isText = contentType === '' || contentType.startsWith('text/');
+    const message = refusal(status, isText ? body.toString().trim() || 'unknown' : 'unknown');
+    const again = status === 500 || status === 504 || status === 429 || retryAfter !== undefined;
+    throw new WebhookCallError(statusMessage(body) ?? message, again ? 'transient' : 'other');
+  }
+  if (body.length === 0) {
+    throw new WebhookCallError(`0-length response with status code: ${status} and content type: ${contentType}`);
+  }
+  return readAnswer(body);
+}
+
+/** What a webhook says that answers with a Status of its own. */
+function statusMessage(body: Buffer): string | undefined {
+  try {
+    const { kind, message } = JSON.parse(body.toString()) as { kind?: string; message?: string };
+    return kind === 'Status' && message ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readAnswer(body: Buffer): unknown {
+  try {
+    readTypeMeta(body);
+    return JSON.parse(body.toString());
+  } catch (error) {
+    const why = error instanceof InputError ? error.message : `json parse error: ${(error as Error).message}`;
+    throw new WebhookCallError(why);
+  }
+}
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const attempts = 5;
+const firstPauseMs = 500;
+const factor = 1.5;
+const jitter = 0.2;
+
+/** Calls until it succeeds or fails for good, five times at most. Upstream: DefaultAuthWebhookRetryBackoff. */
+export async function withRetries<T>({ clock, random, signal }: RetryOptions, call: () => Promise<T>): Promise<T> {
+  let pauseMs = firstPauseMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      const again = error instanceof WebhookCallError && error.kind === 'transient' && attempt < attempts;
+      if (!again || signal?.aborted) throw error;
+      await clock.sleep(pauseMs * (1 + random.float() * jitter), signal);
+      pauseMs *= factor;
+    }
+  }
+}
