@@ -1,5 +1,6 @@
 /** Settings of an API server, with upstream's defaults. Upstream: cmd/kube-apiserver/app/options. */
 import type { AdmissionControl } from './admission/config/admission-control.ts';
+import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 
 export interface ApiServerConfig {
@@ -19,6 +20,8 @@ export interface ApiServerConfig {
   readonly admissionControl: AdmissionControl;
   /** `--allow-privileged`. */
   readonly allowPrivileged: boolean;
+  /** How callers are recognised, beyond what follows here. */
+  readonly authentication: AuthenticationOptions;
   /** `--anonymous-auth`. */
   readonly anonymousAuth: boolean;
   /** `--service-account-issuer`: in tokens and the OIDC documents. */
@@ -40,6 +43,7 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   disableAdmissionPlugins: [],
   admissionControl: {},
   allowPrivileged: true,
+  authentication: {},
   anonymousAuth: true,
   serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
   apiAudiences: ['https://kubernetes.default.svc.cluster.local'],

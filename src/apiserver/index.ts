@@ -2,6 +2,7 @@
 export { type AdmissionControl, readAdmissionControl } from './admission/config/admission-control.ts';
 export { enabledPlugins } from './admission/plugins.ts';
 export { staticTokens, type TokenAuthenticator } from './authentication/authenticator.ts';
+export type { AuthenticationOptions, OidcOptions, TokenWebhookOptions } from './authentication/options.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';
 export { loadConfiguration as loadAuthorizationConfiguration } from './authorization/chain.ts';
 export {

@@ -10,11 +10,11 @@ import type { TokenKeys } from '#pki';
 import { type Store, startCompactor, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
 import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
-import { cacheLookup, type Lookup, podsOnNode } from './admission/lookup.ts';
+import { cacheLookup, podsOnNode } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
-import { authenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
-import { bootstrapTokens } from './authentication/bootstrap-tokens.ts';
-import { forAudiences, ServiceAccountTokens } from './authentication/service-account-tokens.ts';
+import { createAuthentication } from './authentication/authentication.ts';
+import type { TokenAuthenticator } from './authentication/authenticator.ts';
+import { secretLabeller } from './authentication/service-accounts/label-secret.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
 import { AuthorizerChain } from './authorization/chain.ts';
 import { nodeAuthorizer } from './authorization/node.ts';
@@ -98,13 +98,23 @@ export async function createApiServer(
   const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, stopping.signal);
   const hooks = registryHooks({ ...deps, lookup, authorizer }, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
-  const tokens = tokensOf(deps, config, lookup);
+  const authentication = createAuthentication(
+    {
+      ...deps,
+      lookup,
+      signal: stopping.signal,
+      tokenAuthenticators: deps.tokenAuthenticators ?? [],
+      tokenKeys: deps.tokenKeys,
+      labelSecret: secretLabeller(() => loopback),
+    },
+    { ...config, options: config.authentication },
+  );
   const subresourceDeps = {
     lookup,
     authorizer,
     rules: authorizer,
-    tokens: tokens.any,
-    serviceAccountTokens: tokens.serviceAccounts,
+    authentication,
+    serviceAccountTokens: authentication.serviceAccountTokens,
     apiAudiences: config.apiAudiences,
     kubeletClient: deps.kubeletClient,
   };
@@ -165,17 +175,28 @@ export async function createApiServer(
   });
   const entry = createEntry({
     ...deps,
-    authenticate: authenticator({ tokens: tokens.bearer, anonymous: config.anonymousAuth }),
+    authenticate: authentication.authenticate,
     authorizer,
     dispatch: dispatchDeps,
     discovery,
     openapi: deps.openapi ?? new OpenapiDocuments(),
     customOpenapi: new CustomDocuments(definitions),
-    serviceAccountTokens: tokens.serviceAccounts,
+    serviceAccountTokens: authentication.serviceAccountTokens,
     checks,
   });
   const listeners: Listener[] = [];
   const transports = new Set<Transport>();
+  const transportOf = (who: UserInfo, userAgent = 'kobune'): Transport => {
+    const transport = inProcessTransport(entry, withAuthenticatedGroup(who), userAgent);
+    transports.add(transport);
+    return transport;
+  };
+  const loopback = transportOf(user('system:apiserver', ['system:masters']));
+  const { clientAuthorities, proxyAuthorities } = authentication;
+  const trusted = (): string => clientAuthorities.pem + proxyAuthorities.pem;
+  for (const authorities of [clientAuthorities, proxyAuthorities]) {
+    authorities.onChange(() => listeners.forEach(listener => void listener.trust(trusted())));
+  }
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     stopping.abort(new Error('the API server stops'));
@@ -189,13 +210,11 @@ export async function createApiServer(
     handle: entry,
     config,
     ready: Promise.resolve(),
-    transport(who, userAgent = 'kobune') {
-      const transport = inProcessTransport(entry, withAuthenticatedGroup(who), userAgent);
-      transports.add(transport);
-      return transport;
-    },
+    transport: transportOf,
     async listen(options) {
-      const listener = await listen(options, entry);
+      clientAuthorities.set('listener', options.tls.clientCaPem);
+      const tls = { ...options.tls, clientCaPem: trusted() };
+      const listener = await listen({ ...options, tls }, entry);
       listeners.push(listener);
       return listener;
     },
@@ -210,28 +229,4 @@ async function storeProblem(store: Store): Promise<string | undefined> {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-}
-
-interface Tokens {
-  /** Those that let a bearer in. */
-  readonly bearer: readonly TokenAuthenticator[];
-  /** Those that recognise a token, for whatever audience it is. */
-  readonly any: readonly TokenAuthenticator[];
-  readonly serviceAccounts: ServiceAccountTokens | undefined;
-}
-
-function tokensOf(deps: ApiServerDeps, config: ApiServerConfig, lookup: Lookup): Tokens {
-  const { clock, random, tokenKeys: keys } = deps;
-  const plain = [
-    ...(deps.tokenAuthenticators ?? []),
-    ...(config.bootstrapTokenAuth ? [bootstrapTokens(lookup, clock)] : []),
-  ];
-  if (!keys) return { bearer: plain, any: plain, serviceAccounts: undefined };
-  const { serviceAccountIssuer: issuer, apiAudiences: audiences } = config;
-  const serviceAccounts = new ServiceAccountTokens({ keys, clock, random, lookup, issuer, audiences });
-  return {
-    bearer: [...plain, forAudiences(serviceAccounts, audiences)],
-    any: [...plain, serviceAccounts],
-    serviceAccounts,
-  };
 }

@@ -10,3 +10,4 @@ export { createLogger, type LogFields, type Logger, type LogLevel, silentLogger 
 export { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry } from './metrics.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { SteppedClock } from './stepped-clock.ts';
+export { type WatchedFileOptions, watchFile } from './watched-file.ts';

@@ -173,18 +173,6 @@ async function certify(issuerPair: KeyPair, what: Certification): Promise<string
   return `${certificate.toString('pem').trim()}\n`;
 }
 
-/** What a client certificate says: CN is the user, O the groups. Upstream: authentication/request/x509. */
-export function certificateIdentity(certificate: X509Certificate): { name: string; groups: string[] } {
-  const parts = certificate.subject.split('\n').map(line => {
-    const at = line.indexOf('=');
-    return { key: line.slice(0, at), value: line.slice(at + 1).replace(/\\(.)/g, '$1') };
-  });
-  return {
-    name: parts.find(part => part.key === 'CN')?.value ?? '',
-    groups: parts.filter(part => part.key === 'O').map(part => part.value),
-  };
-}
-
 /** True when `certPem` speaks for all of `names` (DNS names and addresses) and ends more than `marginMs` from `nowMs`. */
 export function certificateCovers(certPem: string, names: readonly string[], nowMs: number, marginMs: number): boolean {
   const certificate = new X509Certificate(certPem);

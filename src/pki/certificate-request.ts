@@ -3,6 +3,7 @@
  * key that they bring. RFC 2986; upstream: pkg/apis/certificates/helpers.go ParseCSR, Go's crypto/x509.
  */
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { children, type Element, element, SEQUENCE, text } from './der.ts';
 
 export interface RequestSubject {
   readonly commonName: string;
@@ -17,50 +18,8 @@ export interface RequestedNames {
   readonly uri: number;
 }
 
-interface Element {
-  readonly tag: number;
-  readonly content: Uint8Array;
-  /** With tag and length. */
-  readonly whole: Uint8Array;
-  /** Where the next one begins. */
-  readonly end: number;
-}
-
 const commonNameId = '550403';
 const organizationId = '55040a';
-
-function element(bytes: Uint8Array, at: number): Element {
-  const tag = bytes[at];
-  let length = bytes[at + 1];
-  let start = at + 2;
-  if (tag === undefined || length === undefined) throw new Error('the request is cut off');
-  if (length >= 0x80) {
-    const count = length & 0x7f;
-    length = 0;
-    for (let i = 0; i < count; i++) length = length * 256 + (bytes[start++] ?? 0);
-  }
-  if (start + length > bytes.length) throw new Error('the request is cut off');
-  const end = start + length;
-  return { tag, content: bytes.subarray(start, end), whole: bytes.subarray(at, end), end };
-}
-
-function children({ content }: Element): Element[] {
-  const all: Element[] = [];
-  for (let at = 0; at < content.length; ) {
-    const next = element(content, at);
-    all.push(next);
-    at = next.end;
-  }
-  return all;
-}
-
-const BMP_STRING = 0x1e;
-const SEQUENCE = 0x30;
-
-function text({ tag, content }: Element): string {
-  const buffer = Buffer.from(content);
-  return tag === BMP_STRING ? Buffer.from(buffer).swap16().toString('utf16le') : buffer.toString('utf8');
-}
 
 interface Request {
   readonly info: Element;

@@ -3,7 +3,6 @@ export {
   type Authority,
   type CertificateRequest,
   certificateCovers,
-  certificateIdentity,
   createAuthority,
   createTokenKey,
   type ExtendedUsage,
@@ -20,4 +19,21 @@ export {
   requestProblem,
   requestSubject,
 } from './certificate-request.ts';
-export { type JsonWebKey, loadTokenKeys, type TokenClaims, type TokenKeys } from './token.ts';
+export {
+  type CertificateBundle,
+  type CertificateSubject,
+  certificateSubject,
+  clientCertificateProblem,
+  parseBundle,
+} from './client-certificate.ts';
+export {
+  type CompactJws,
+  compactSigner,
+  jsonObject,
+  MalformedToken,
+  parseCompactJws,
+  signatureAlgorithms,
+  signatureProblem,
+  type TokenClaims,
+} from './jws.ts';
+export { type JsonWebKey, loadTokenKeys, type TokenKeys, type TokenVerdict } from './token.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { connect, createServer } from 'node:tls';
-import { certificateCovers, certificateIdentity, createAuthority, createTokenKey, loadTokenKeys } from './index.ts';
+import { certificateCovers, certificateSubject, createAuthority, createTokenKey, loadTokenKeys } from './index.ts';
 
 test('a server and a client certificate meet over TLS, and the server learns user and groups', async () => {
   const nowMs = Date.now();
@@ -36,8 +36,8 @@ test('a server and a client certificate meet over TLS, and the server learns use
     cert: client.certPem,
     key: client.keyPem,
   }).resume();
-  const identity = certificateIdentity(await seen.promise);
-  assert.deepEqual(identity, { name: 'system:admin', groups: ['system:masters', 'a, b'] });
+  const subject = certificateSubject(await seen.promise);
+  assert.deepEqual(subject, { commonName: 'system:admin', organizations: ['system:masters', 'a, b'], uids: [] });
   await new Promise(resolve => listener.close(resolve));
   assert.equal(certificateCovers(server.certPem, ['localhost', '127.0.0.1', '::1'], nowMs, 1000), true);
   assert.equal(certificateCovers(server.certPem, ['elsewhere'], nowMs, 1000), false);

@@ -1,67 +1,109 @@
 /**
- * JSON Web Tokens of ServiceAccounts: RS256, signed and checked with node:crypto.
- * Claims and key ids as upstream's pkg/serviceaccount/jwt.go, so that the OIDC documents verify them elsewhere.
+ * The keys of ServiceAccounts' tokens: one signs, several are believed. Claims and key ids as upstream's
+ * pkg/serviceaccount/jwt.go, so that the OIDC documents verify them elsewhere.
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import {
+  compactSigner,
+  jsonObject,
+  MalformedToken,
+  parseCompactJws,
+  signatureProblem,
+  signingAlgorithm,
+  type TokenClaims,
+} from './jws.ts';
 
-export type TokenClaims = Readonly<Record<string, unknown>>;
-
-/** One JSON Web Key of the discovery document (RFC 7517). */
+/** One JSON Web Key of the discovery document (RFC 7517), in the order of members in which upstream writes them. */
 export interface JsonWebKey {
   readonly use: 'sig';
   readonly kty: string;
   readonly kid: string;
-  readonly alg: 'RS256';
-  readonly n: string;
-  readonly e: string;
+  readonly crv?: string;
+  readonly alg: string;
+  readonly x?: string;
+  readonly y?: string;
+  readonly n?: string;
+  readonly e?: string;
 }
+
+/** What checking a signature came to. */
+export type TokenVerdict =
+  | { readonly claims: TokenClaims; readonly problems?: undefined }
+  /** Empty: it is no signed token at all. */
+  | { readonly claims?: undefined; readonly problems: readonly string[] };
 
 /** Signs with one key, accepts the signatures of several: rotation adds a key before it removes one. */
 export interface TokenKeys {
   /** A compact JWS. Time claims are the caller's. */
   sign(claims: TokenClaims): string;
-  /** The claims when the signature is good, else undefined. Says nothing about expiry, audience or issuer. */
+  /** The claims when the signature is good, else why it is not. Says nothing about expiry, audience or issuer. */
+  check(token: string): TokenVerdict;
+  /** The claims when the signature is good, else undefined. */
   verify(token: string): TokenClaims | undefined;
   /** Public keys, the signing one first. */
   readonly jwks: readonly JsonWebKey[];
 }
 
-const segment = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-/** `signingKeyPem`: RSA private key; `acceptedPems`: further public or private keys whose tokens are accepted. */
+/**
+ * `signingKeyPem`: RSA or ECDSA private key. `acceptedPems`: texts with public or private keys whose tokens are
+ * accepted as well; each may hold several. Throws for what is no key.
+ */
 export function loadTokenKeys(signingKeyPem: string, acceptedPems: readonly string[] = []): TokenKeys {
   const privateKey = createPrivateKey(signingKeyPem);
   const accepted = new Map<string, KeyObject>();
-  for (const pem of [signingKeyPem, ...acceptedPems]) {
-    const key = createPublicKey(pem);
-    accepted.set(keyId(key), key);
-  }
-  const [signingId] = accepted.keys();
-  const header = segment({ alg: 'RS256', kid: signingId });
+  for (const key of [createPublicKey(privateKey), ...acceptedPems.flatMap(publicKeysOf)]) accepted.set(keyId(key), key);
+  const [signingId = ''] = accepted.keys();
+  const check = (token: string): TokenVerdict => verdict(accepted, token);
   return {
-    sign(claims) {
-      const content = `${header}.${segment(claims)}`;
-      return `${content}.${sign('RSA-SHA256', Buffer.from(content), privateKey).toString('base64url')}`;
-    },
-    verify(token) {
-      const [head = '', body = '', tail = '', ...rest] = token.split('.');
-      const headerClaims = parse(head);
-      if (rest.length > 0 || headerClaims?.['alg'] !== 'RS256') return undefined;
-      const signature = Buffer.from(tail, 'base64url');
-      // A decoder ignores stray characters and spare bits; a signature has one spelling, so compare the re-encoding.
-      if (signature.toString('base64url') !== tail) return undefined;
-      const named = accepted.get(String(headerClaims['kid']));
-      const content = Buffer.from(`${head}.${body}`);
-      const good = (named ? [named] : [...accepted.values()]).some(key =>
-        verify('RSA-SHA256', content, key, signature),
-      );
-      return good ? parse(body) : undefined;
-    },
-    jwks: [...accepted].map(([kid, key]) => {
-      const { n, e } = key.export({ format: 'jwk' }) as { n: string; e: string };
-      return { use: 'sig', kty: 'RSA', kid, alg: 'RS256', n, e };
-    }),
+    sign: compactSigner(privateKey, signingId),
+    check,
+    verify: token => check(token).claims,
+    jwks: [...accepted].map(([kid, key]) => webKey(kid, key)),
   };
+}
+
+function verdict(accepted: ReadonlyMap<string, KeyObject>, token: string): TokenVerdict {
+  let jws: ReturnType<typeof parseCompactJws>;
+  try {
+    jws = parseCompactJws(token);
+  } catch (error) {
+    if (error instanceof MalformedToken) return { problems: [] };
+    throw error;
+  }
+  const named = accepted.get(jws.keyId);
+  const keys = jws.keyId === '' ? [...accepted.values()] : named ? [named] : [];
+  if (keys.length === 0) return { problems: ['invalid signature, no keys found'] };
+  const problems: string[] = [];
+  for (const key of keys) {
+    const problem = signatureProblem(jws, key);
+    if (problem === undefined) {
+      const claims = jsonObject(jws.payload);
+      return claims ? { claims } : { problems: ['the claims are no JSON object'] };
+    }
+    problems.push(problem);
+  }
+  return { problems };
+}
+
+const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+
+/** Upstream: client-go util/keyutil ParsePublicKeysPEM. */
+function publicKeysOf(pem: string): KeyObject[] {
+  const keys: KeyObject[] = [];
+  for (const [block, label = ''] of pem.matchAll(pemBlock)) {
+    // Certificates and both halves of keys; what else stands there (EC PARAMETERS) is not for us.
+    if (/(PRIVATE|PUBLIC) KEY$|^CERTIFICATE$/.test(label)) keys.push(createPublicKey(block));
+  }
+  if (keys.length === 0) throw new Error('data does not contain any valid RSA or ECDSA public keys');
+  return keys;
+}
+
+function webKey(kid: string, key: KeyObject): JsonWebKey {
+  const { kty = '', crv, x, y, n, e } = key.export({ format: 'jwk' });
+  const alg = signingAlgorithm(key);
+  return kty === 'EC'
+    ? { use: 'sig', kty, kid, crv: crv!, alg, x: x!, y: y! }
+    : { use: 'sig', kty, kid, alg, n: n!, e: e! };
 }
 
 /** Upstream's keyIDFromPublicKey: base64url of the SHA-256 of the SPKI. */
@@ -69,13 +111,4 @@ function keyId(key: KeyObject): string {
   return createHash('sha256')
     .update(key.export({ format: 'der', type: 'spki' }))
     .digest('base64url');
-}
-
-function parse(text: string): TokenClaims | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as TokenClaims) : undefined;
-  } catch {
-    return undefined;
-  }
 }

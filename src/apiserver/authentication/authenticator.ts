@@ -1,84 +1,111 @@
 /**
- * Who makes a request: a client certificate, a bearer token, or nobody in particular. Upstream: apiserver
- * pkg/authentication/request/{x509,bearertoken,anonymous,union}, pkg/kubeapiserver/authenticator/config.go.
+ * Who makes a request: the contracts of what recognises a request or a token, and how several are asked. Each answers
+ * whom it recognised, nothing where it has no opinion, or throws a {@link Refused}; in a union a refusal does not keep
+ * the next one from being asked, but is what the caller is told when nobody recognised anything.
+ * Upstream: apiserver pkg/authentication/{authenticator,request/union,token/union}, apimachinery pkg/util/errors.
  */
-import { unauthorized } from '#apimachinery';
-import { header, type ServerRequest } from '../http/message.ts';
-import { anonymousUser, type UserInfo, user, withAuthenticatedGroup } from './user.ts';
+import type { ServerRequest } from '../http/message.ts';
+import type { UserInfo } from './user.ts';
 
-/** What is wrong with a token that its authenticator knows. */
-export class TokenRefused extends Error {
-  override readonly name = 'TokenRefused';
+/** A credential that is understood and not good. The message is for logs and TokenReviews, never for the caller. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly problems: readonly string[];
+
+  constructor(problems: string | readonly string[]) {
+    const all = typeof problems === 'string' ? [problems] : [...new Set(problems)];
+    super(all.length === 1 ? all[0] : `[${all.join(', ')}]`);
+    this.problems = all;
+  }
 }
 
-/** Understands one sort of token. Undefined: not mine; throws {@link TokenRefused}. */
+export interface Authenticated {
+  readonly user: UserInfo;
+  /** Those of the wanted audiences that the credential is for; absent where audiences mean nothing. */
+  readonly audiences?: readonly string[];
+}
+
+/** What is asked besides the credential, and where remarks go. */
+export interface AuthenticationContext {
+  /** The audiences that the credential is to be for, any of them; absent: whatever it is for. */
+  readonly audiences?: readonly string[];
+  /** A text for the client's Warning header. */
+  warn?(text: string): void;
+  /** An annotation of the audit event. */
+  annotate?(key: string, value: string): void;
+}
+
 export interface TokenAuthenticator {
-  authenticate(token: string): Promise<{ user: UserInfo; audiences?: readonly string[] } | undefined>;
+  authenticate(token: string, context: AuthenticationContext): Promise<Authenticated | undefined>;
 }
 
-export interface AuthenticatorOptions {
-  readonly tokens: readonly TokenAuthenticator[];
-  readonly anonymous: boolean;
+/** May take what it used off the request's headers. */
+export interface RequestAuthenticator {
+  authenticate(request: ServerRequest, context: AuthenticationContext): Promise<Authenticated | undefined>;
 }
 
-export type Authenticate = (request: ServerRequest) => Promise<UserInfo>;
+interface Asked<T> {
+  authenticate(credential: T, context: AuthenticationContext): Promise<Authenticated | undefined>;
+}
 
-/** Throws 401. */
-export function authenticator(options: AuthenticatorOptions): Authenticate {
-  return async request => {
-    if (request.user) return request.user;
-    const { clientCertificate } = request;
-    if (clientCertificate && clientCertificate.name !== '') {
-      const extra = { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${clientCertificate.fingerprint}`] };
-      return withAuthenticatedGroup(user(clientCertificate.name, clientCertificate.groups, { extra }));
-    }
-    const token = bearerToken(request);
-    if (token !== undefined) {
-      const found = await byToken(options.tokens, token);
-      if (!found) throw unauthorized();
-      return withAuthenticatedGroup(found.user);
-    }
-    if (!options.anonymous) throw unauthorized();
-    return anonymousUser;
+/** The first that recognises it. When nobody does: all refusals as one, if there were any. */
+export function union<T>(all: ReadonlyArray<Asked<T>>): Asked<T> {
+  const [only] = all;
+  if (all.length === 1 && only) return only;
+  return {
+    async authenticate(credential, context) {
+      const problems: string[] = [];
+      for (const each of all) {
+        try {
+          const found = await each.authenticate(credential, context);
+          if (found) return found;
+        } catch (error) {
+          if (!(error instanceof Refused)) throw error;
+          problems.push(...error.problems);
+        }
+      }
+      if (problems.length > 0) throw new Refused(problems);
+      return undefined;
+    },
   };
 }
 
-/** The first authenticator that knows the token; why others refused it goes to `problems`. */
-export async function byToken(
-  tokens: readonly TokenAuthenticator[],
-  token: string,
-  problems: string[] = [],
-): Promise<{ user: UserInfo; audiences?: readonly string[] } | undefined> {
-  for (const each of tokens) {
-    try {
-      const found = await each.authenticate(token);
-      if (found) return found;
-    } catch (error) {
-      if (!(error instanceof TokenRefused)) throw error;
-      problems.push(error.message);
-    }
-  }
-  return undefined;
+/** The same, but the first refusal is the answer. */
+export function unionFailingOnError<T>(all: ReadonlyArray<Asked<T>>): Asked<T> {
+  return {
+    async authenticate(credential, context) {
+      for (const each of all) {
+        const found = await each.authenticate(credential, context);
+        if (found) return found;
+      }
+      return undefined;
+    },
+  };
 }
 
-const webSocketPrefix = 'base64url.bearer.authorization.k8s.io.';
-
-/** From the Authorization header, or a WebSocket's subprotocols, where browsers put it. */
-function bearerToken(request: ServerRequest): string | undefined {
-  const text = header(request, 'authorization')?.trim();
-  if (text) {
-    const [scheme = '', token = ''] = text.split(/\s+/, 2);
-    if (scheme.toLowerCase() === 'bearer' && token !== '') return token;
-  }
-  for (const protocol of (header(request, 'sec-websocket-protocol') ?? '').split(',')) {
-    const name = protocol.trim();
-    if (name.startsWith(webSocketPrefix))
-      return Buffer.from(name.slice(webSocketPrefix.length), 'base64url').toString();
-  }
-  return undefined;
+/** Those of `wanted` that are among `known`, in the order of `wanted`. Upstream: Audiences.Intersect. */
+export function commonAudiences(known: readonly string[], wanted: readonly string[]): string[] {
+  return wanted.filter(audience => known.includes(audience));
 }
 
-/** Tokens from a fixed list. Upstream: --token-auth-file. */
+/**
+ * For what knows no audiences: its credentials are for `implicit`, which are the API's own. Upstream:
+ * WrapAudienceAgnosticToken.
+ */
+export function audienceAgnostic<T>(implicit: readonly string[], delegate: Asked<T>): Asked<T> {
+  return {
+    async authenticate(credential, context) {
+      const { audiences: wanted } = context;
+      if (!wanted) return delegate.authenticate(credential, context);
+      const audiences = commonAudiences(implicit, wanted);
+      if (audiences.length === 0) return undefined;
+      const found = await delegate.authenticate(credential, context);
+      return found && { user: found.user, audiences };
+    },
+  };
+}
+
+/** Tokens from a fixed list. */
 export function staticTokens(entries: ReadonlyMap<string, UserInfo>): TokenAuthenticator {
   return {
     async authenticate(token) {

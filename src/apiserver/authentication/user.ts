@@ -1,4 +1,5 @@
 /** Who makes a request. Upstream: apiserver pkg/authentication/user/user.go. */
+import { isDNS1123Label, isDNS1123Subdomain } from '#apimachinery';
 
 export interface UserInfo {
   readonly name: string;
@@ -39,7 +40,8 @@ export function splitServiceAccountName(name: string): { namespace: string; name
   if (!name.startsWith('system:serviceaccount:')) return undefined;
   const parts = name.slice('system:serviceaccount:'.length).split(':');
   const [namespace = '', account = ''] = parts;
-  return parts.length === 2 && namespace !== '' && account !== '' ? { namespace, name: account } : undefined;
+  if (parts.length !== 2 || isDNS1123Label(namespace).length > 0) return undefined;
+  return isDNS1123Subdomain(account).length > 0 ? undefined : { namespace, name: account };
 }
 
 export function serviceAccountGroups(namespace: string): string[] {

@@ -16,6 +16,7 @@ import {
   type FieldError,
   FieldPath,
   forbiddenField,
+  internalError,
   invalid,
   invalidValue,
   type LabelSelectorRequirement,
@@ -24,8 +25,9 @@ import {
   required,
   validateLabelSelectorRequirement,
 } from '#apimachinery';
-import { byToken, type TokenAuthenticator } from '../authentication/authenticator.ts';
-import { type UserInfo, user, withAuthenticatedGroup } from '../authentication/user.ts';
+import type { Authentication } from '../authentication/authentication.ts';
+import { commonAudiences } from '../authentication/authenticator.ts';
+import { type UserInfo, user } from '../authentication/user.ts';
 import type { AuthorizationAttributes, Authorizer, RuleResolver } from '../authorization/authorizer.ts';
 import { review, userInfoOf } from './reviews.ts';
 import type { Handler, Scope } from './scope.ts';
@@ -300,33 +302,21 @@ export function selfSubjectRulesReview(resolver: RuleResolver): Handler {
     });
 }
 
-/** Upstream's aggregate of what every authenticator said. */
-function errorText(problems: readonly string[]): string {
-  const all = ['invalid bearer token', ...problems];
-  return all.length === 1 ? all[0]! : `[${all.join(', ')}]`;
-}
-
-export function tokenReview(tokens: readonly TokenAuthenticator[], apiAudiences: readonly string[]): Handler {
+export function tokenReview({ review: ask }: Authentication, apiAudiences: readonly string[]): Handler {
   return scope =>
     review(scope, async object => {
       const asked = object as unknown as Draft<TokenReview>;
       const spec = (asked.spec ??= { token: '' });
       if (!spec.token) throw badRequest('token is required for TokenReview in authentication');
       const wanted = spec.audiences?.length ? spec.audiences : apiAudiences;
-      const problems: string[] = [];
-      const found = await byToken(tokens, spec.token, problems);
-      const audiences = found?.audiences ? wanted.filter(each => found.audiences!.includes(each)) : [...wanted];
-      if (!found) asked.status = { error: errorText(problems) } as never;
-      else if (audiences.length === 0) {
-        const list = (all: readonly string[]) => `[${all.map(each => JSON.stringify(each)).join(' ')}]`;
-        const error = `token audiences ${list(found.audiences ?? [])} is invalid for the target audiences ${list(wanted)}`;
-        asked.status = { error: `[invalid bearer token, ${error}]` } as never;
-      } else {
-        asked.status = {
-          authenticated: true,
-          user: userInfoOf(withAuthenticatedGroup(found.user)),
-          audiences,
-        } as never;
+      const { found, error } = await ask(spec.token, wanted);
+      if (wanted.length > 0 && found && commonAudiences(wanted, found.audiences ?? []).length === 0) {
+        throw internalError('error validating audiences');
       }
+      asked.status = {
+        ...(found && { authenticated: true, user: userInfoOf(found.user) }),
+        ...(found?.audiences?.length && { audiences: found.audiences }),
+        ...(error !== undefined && { error }),
+      } as never;
     });
 }

@@ -19,7 +19,7 @@ import {
 } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
-import type { ServiceAccountTokens, TokenBinding } from '../authentication/service-account-tokens.ts';
+import type { ServiceAccountTokens, TokenBinding } from '../authentication/service-accounts/tokens.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
@@ -68,8 +68,14 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     (await scope.deps.admission.validate(attributes, request as unknown as KubeObject))?.release?.();
     const binding = await bindingOf(scope, spec.boundObjectRef, lookup);
     const forServer = spec.audiences.every(audience => tokens.audiences.includes(audience));
-    const extended = binding.pod !== undefined && spec.expirationSeconds === injectedSeconds && forServer;
-    const token = tokens.issue({
+    const { maxExpirationSeconds: max } = tokens;
+    if (max > 0 && spec.expirationSeconds > max) {
+      scope.warn(`requested expiration of ${spec.expirationSeconds} seconds shortened to ${max} seconds`);
+      spec.expirationSeconds = max;
+    }
+    const extended =
+      tokens.extendsExpiration && binding.pod !== undefined && spec.expirationSeconds === injectedSeconds && forServer;
+    const { token } = tokens.issue({
       account,
       ...binding,
       audiences: spec.audiences,

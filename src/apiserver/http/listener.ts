@@ -2,7 +2,7 @@
  * One TLS port for HTTP/2 and HTTP/1.1, by what the client's ALPN chooses. Turns both into neutral requests and writes
  * neutral responses with regard for slow readers. Upstream: apiserver pkg/server/secure_serving.go.
  */
-import { createHash } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import {
   createServer as createHttp1,
   type ServerResponse as Http1Response,
@@ -17,10 +17,14 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, Readable } from 'node:stream';
-import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import {
+  createServer as createTls,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import { requestEntityTooLarge } from '#apimachinery';
-import { certificateIdentity } from '#pki';
-import { type ClientCertificate, discard, Query, type ServerRequest, type ServerResponse } from './message.ts';
+import { discard, type PresentedCertificates, Query, type ServerRequest, type ServerResponse } from './message.ts';
 
 export interface TlsConfig {
   readonly certPem: string;
@@ -42,6 +46,8 @@ export interface Listener extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly url: string;
+  /** From now on other authorities (PEM) are the ones whose client certificates are accepted. */
+  trust(clientCaPem: string): void;
 }
 
 /** HTTP/2: enough for informers of a whole cluster on one connection. */
@@ -53,7 +59,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const h2 = createHttp2({ settings: http2Settings, maxSessionMemory: maxSessionMemoryMb });
-  h2.on('stream', (stream, headers) => serveHttp2(stream as ServerHttp2Stream, headers, entry));
+  h2.on('stream', (stream, headers, _flags, raw) => serveHttp2(stream as ServerHttp2Stream, headers, raw, entry));
   h2.on('session', session => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
@@ -72,15 +78,16 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     if (code === 'HPE_INVALID_METHOD' && rawPacket && socket.writable) return serveStrange(rawPacket, socket, entry);
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
   });
-  const tls = createTls({
+  const context = (clientCaPem: string): SecureContextOptions => ({
     cert: options.tls.certPem,
     key: options.tls.keyPem,
-    ca: options.tls.clientCaPem,
-    requestCert: true,
-    rejectUnauthorized: false,
+    ca: clientCaPem,
+    allowPartialTrustChain: true,
     minVersion: 'TLSv1.2',
-    ALPNProtocols: ['h2', 'http/1.1'],
   });
+  // Whom a certificate makes of its holder, and whether it is good, is for authentication to say.
+  const handshake = { requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] };
+  const tls = createTls({ ...context(options.tls.clientCaPem), ...handshake });
   tls.on('connection', socket => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -100,6 +107,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     host,
     port,
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    trust: clientCaPem => tls.setSecureContext(context(clientCaPem)),
     [Symbol.asyncDispose]: () => close(tls, h1, h2, sockets, sessions),
   };
 }
@@ -130,19 +138,24 @@ async function close(
 }
 
 /** By connection: reading a certificate is dear, and a connection has one for ever. */
-const certificates = new WeakMap<object, { readonly certificate: ClientCertificate | undefined }>();
+const certificates = new WeakMap<object, { readonly presented: PresentedCertificates | undefined }>();
 
-function clientCertificate(socket: TLSSocket): ClientCertificate | undefined {
+/** Longest chain that is looked at. */
+const maxChain = 10;
+
+function presentedCertificates(socket: TLSSocket): PresentedCertificates | undefined {
   const known = certificates.get(socket);
-  if (known) return known.certificate;
-  let certificate: ClientCertificate | undefined;
-  const peer = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  if (peer) {
-    const fingerprint = createHash('sha256').update(peer.raw).digest('hex');
-    certificate = { ...certificateIdentity(peer), fingerprint };
+  if (known) return known.presented;
+  const leaf = socket.getPeerX509Certificate();
+  const intermediates: X509Certificate[] = [];
+  for (let next = leaf?.issuerCertificate; next && intermediates.length < maxChain; next = next.issuerCertificate) {
+    intermediates.push(next);
   }
-  certificates.set(socket, { certificate });
-  return certificate;
+  // A message or a code, whatever the types say.
+  const problem = socket.authorized ? undefined : String(socket.authorizationError ?? 'not verified');
+  const presented = leaf && { leaf, intermediates, ...(problem !== undefined && { problem }) };
+  certificates.set(socket, { presented });
+  return presented;
 }
 
 /** The path decoded; a malformed escape stays as it is. */
@@ -159,6 +172,7 @@ interface Raw {
   readonly method: string;
   readonly url: string;
   readonly headers: ServerRequest['headers'];
+  readonly rawHeaders?: readonly string[];
   readonly host: string | undefined;
   readonly socket: TLSSocket;
   readonly signal: AbortSignal;
@@ -168,7 +182,7 @@ interface Raw {
 function neutral(raw: Raw): ServerRequest {
   const at = raw.url.indexOf('?');
   const path = at < 0 ? raw.url : raw.url.slice(0, at);
-  const certificate = clientCertificate(raw.socket);
+  const presented = presentedCertificates(raw.socket);
   let body: Promise<Uint8Array> | undefined;
   return {
     method: raw.method,
@@ -176,10 +190,11 @@ function neutral(raw: Raw): ServerRequest {
     url: raw.url,
     query: at < 0 ? Query.empty : Query.parse(raw.url.slice(at + 1)),
     headers: raw.headers,
+    ...(raw.rawHeaders && { rawHeaders: raw.rawHeaders }),
     body: maxBytes => (body ??= readAll(raw.source, maxBytes)),
     bodyStream: () => raw.source,
     signal: raw.signal,
-    ...(certificate && { clientCertificate: certificate }),
+    ...(presented && { certificates: presented }),
     ...(raw.socket.remoteAddress && { remoteAddress: raw.socket.remoteAddress }),
     ...(raw.host && { host: raw.host }),
   };
@@ -210,7 +225,7 @@ const clientGone: Error = Object.freeze(new Error('the client went away'));
 
 type Http2Headers = Record<string, string | string[] | undefined>;
 
-function serveHttp2(stream: ServerHttp2Stream, incoming: object, entry: Entry): void {
+function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: readonly string[], entry: Entry): void {
   const headers = incoming as Http2Headers;
   const gone = new AbortController();
   stream.on('close', () => gone.abort(clientGone));
@@ -219,6 +234,7 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, entry: Entry): 
     method: String(headers[':method']),
     url: String(headers[':path']),
     headers,
+    rawHeaders,
     host: headers[':authority'] as string | undefined,
     socket: stream.session!.socket as TLSSocket,
     signal: gone.signal,
@@ -246,7 +262,8 @@ function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: E
   const request = neutral({
     method: incoming.method ?? 'GET',
     url: incoming.url ?? '/',
-    headers: withRepeated(incoming),
+    headers: incoming.headers,
+    rawHeaders: incoming.rawHeaders,
     host: incoming.headers.host,
     socket: incoming.socket as TLSSocket,
     signal: gone.signal,
@@ -275,7 +292,8 @@ function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, e
     ...neutral({
       method: incoming.method ?? 'GET',
       url: incoming.url ?? '/',
-      headers: withRepeated(incoming),
+      headers: incoming.headers,
+      rawHeaders: incoming.rawHeaders,
       host: incoming.headers.host,
       socket: incoming.socket as TLSSocket,
       signal: gone.signal,
@@ -324,16 +342,6 @@ function statusText(status: number): string {
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
-
-/** Node joins repeated headers with commas; impersonation needs them apart. */
-function withRepeated(incoming: IncomingMessage): ServerRequest['headers'] {
-  const headers: Record<string, string | readonly string[] | undefined> = { ...incoming.headers };
-  for (const name in incoming.headersDistinct) {
-    const values = incoming.headersDistinct[name];
-    if (values && values.length > 1) headers[name] = values;
-  }
-  return headers;
-}
 
 interface Sink {
   write(chunk: Uint8Array): boolean;

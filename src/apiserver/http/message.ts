@@ -2,6 +2,7 @@
  * The neutral request and response that every entry (HTTP/2, HTTP/1.1, in-process) is turned into and that filters and
  * handlers speak. A response's body is bytes, a stream of bytes, or a watch, whose events stay objects in-process.
  */
+import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type Json, type Status, StatusError } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
@@ -39,12 +40,13 @@ export class Query {
   }
 }
 
-/** What the TLS connection proved of the caller. */
-export interface ClientCertificate {
-  readonly name: string;
-  readonly groups: readonly string[];
-  /** SHA-256 of the certificate, hex, as upstream's credential id. */
-  readonly fingerprint: string;
+/** What a client showed in the TLS handshake. Whether it is believed is for authentication to say. */
+export interface PresentedCertificates {
+  readonly leaf: X509Certificate;
+  /** What came along with it. */
+  readonly intermediates: readonly X509Certificate[];
+  /** Why OpenSSL, with all authorities of this port, did not verify it. */
+  readonly problem?: string;
 }
 
 export interface ServerRequest {
@@ -56,6 +58,8 @@ export interface ServerRequest {
   readonly query: Query;
   /** Lower-case names; several values only where a header came several times. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Names and values by turns as they came, from which {@link headerValues} tells repeated headers apart. */
+  readonly rawHeaders?: readonly string[];
   /** The whole body. Rejects with 413 beyond `maxBytes`. */
   body(maxBytes: number): Promise<Uint8Array>;
   /** The body as it arrives, for proxied requests. */
@@ -64,7 +68,7 @@ export interface ServerRequest {
   readonly signal: AbortSignal;
   /** Who asks; set by in-process transports, which are bound to an identity. */
   readonly user?: UserInfo;
-  readonly clientCertificate?: ClientCertificate;
+  readonly certificates?: PresentedCertificates;
   readonly remoteAddress?: string;
   /** The server's own address on this connection, as the client named it. */
   readonly host?: string;
@@ -113,10 +117,26 @@ export function header(request: Pick<ServerRequest, 'headers'>, name: string): s
   return typeof value === 'string' ? value : value?.[0];
 }
 
-/** All values of a header that may come several times. */
-export function headerValues(request: Pick<ServerRequest, 'headers'>, name: string): readonly string[] {
+/**
+ * All values of a header that may come several times, each as it was sent: Node joins them with commas, which cannot be
+ * undone. Headers that were taken off (see {@link removeHeaders}) have none.
+ */
+export function headerValues(request: Pick<ServerRequest, 'headers' | 'rawHeaders'>, name: string): readonly string[] {
   const value = request.headers[name];
-  return value === undefined ? [] : typeof value === 'string' ? [value] : value;
+  if (value === undefined) return [];
+  const { rawHeaders } = request;
+  if (!rawHeaders) return typeof value === 'string' ? [value] : value;
+  const values: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]!.toLowerCase() === name) values.push(rawHeaders[at + 1]!);
+  }
+  return values;
+}
+
+/** Takes headers off a request, so that nothing behind sees or forwards them. */
+export function removeHeaders(request: Pick<ServerRequest, 'headers'>, isOne: (name: string) => boolean): void {
+  const headers = request.headers as Record<string, unknown>;
+  for (const name of Object.keys(headers)) if (isOne(name)) delete headers[name];
 }
 
 const encoder = new TextEncoder();

@@ -8,8 +8,8 @@ import { builtinTypes } from '#api/tables';
 import { isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
-import type { Authenticate } from '../authentication/authenticator.ts';
-import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
+import type { Authenticate } from '../authentication/authentication.ts';
+import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import { type Authorizer, attributesOf } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
@@ -136,10 +136,10 @@ async function answer(
   info: RequestInfo,
   warnings: Warnings,
 ): Promise<ServerResponse> {
-  const requester = await deps.authenticate(request);
+  const warn = (text: string): void => warnings.add(text);
+  const requester = await deps.authenticate(request, { warn });
   const user = await impersonate(request, requester, deps.authorizer);
   await authorize(deps.authorizer, attributesOf(user, info), request);
-  const warn = (text: string): void => warnings.add(text);
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
   return nonResource(deps, request, info);
 }

@@ -2,7 +2,7 @@
  * How others verify ServiceAccount tokens: the discovery document and the public keys. Upstream: apiserver
  * pkg/server/routes/openidmetadata.go.
  */
-import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
+import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 
 /** The answer, or undefined when the path is neither of the two. */
@@ -14,10 +14,10 @@ export function openidMetadata(
   if (request.path === '/.well-known/openid-configuration') {
     return document('application/json', {
       issuer: tokens.issuer,
-      jwks_uri: `https://${request.host ?? 'localhost'}/openid/v1/jwks`,
+      jwks_uri: tokens.jwksUri ?? `https://${request.host ?? 'localhost'}/openid/v1/jwks`,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: ['RS256'],
+      id_token_signing_alg_values_supported: [...new Set(tokens.keys.jwks.map(({ alg }) => alg))].sort(),
     });
   }
   if (request.path === '/openid/v1/jwks') return document('application/jwk-set+json', { keys: tokens.keys.jwks });

@@ -1,7 +1,7 @@
 /** The handlers of subresources and of kinds that are answered rather than stored, in one list. */
 import type { Lookup } from '../admission/lookup.ts';
-import type { TokenAuthenticator } from '../authentication/authenticator.ts';
-import type { ServiceAccountTokens } from '../authentication/service-account-tokens.ts';
+import type { Authentication } from '../authentication/authentication.ts';
+import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import type { Authorizer, RuleResolver } from '../authorization/authorizer.ts';
 import {
   localSubjectAccessReview,
@@ -26,8 +26,7 @@ export interface SubresourceDeps {
   readonly lookup: Lookup;
   readonly authorizer: Authorizer;
   readonly rules: RuleResolver;
-  /** All that recognise a token, whatever its audience. */
-  readonly tokens: readonly TokenAuthenticator[];
+  readonly authentication: Authentication;
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly apiAudiences: readonly string[];
   readonly kubeletClient: KubeletClient | undefined;
@@ -81,7 +80,7 @@ export function virtualHandlers(deps: SubresourceDeps): ReadonlyMap<string, Hand
   return new Map<string, Handler>([
     ['/bindings', bindPod],
     ['authentication.k8s.io/selfsubjectreviews', selfSubjectReview],
-    ['authentication.k8s.io/tokenreviews', tokenReview(deps.tokens, deps.apiAudiences)],
+    ['authentication.k8s.io/tokenreviews', tokenReview(deps.authentication, deps.apiAudiences)],
     ['authorization.k8s.io/subjectaccessreviews', subjectAccessReview(authorizer)],
     ['authorization.k8s.io/localsubjectaccessreviews', localSubjectAccessReview(authorizer)],
     ['authorization.k8s.io/selfsubjectaccessreviews', selfSubjectAccessReview(authorizer)],
