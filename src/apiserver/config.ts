@@ -1,7 +1,9 @@
 /** Settings of an API server, with upstream's defaults. Upstream: cmd/kube-apiserver/app/options. */
+
 import type { AdmissionControl } from './admission/config/admission-control.ts';
 import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
+import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 
 export interface ApiServerConfig {
   /** `--service-cluster-ip-range`. */
@@ -30,6 +32,10 @@ export interface ApiServerConfig {
   readonly apiAudiences: readonly string[];
   /** `--enable-bootstrap-token-auth`. */
   readonly bootstrapTokenAuth: boolean;
+  /** How much is done at once. */
+  readonly flowControl: FlowControlSettings;
+  /** `--request-timeout`: of all but long-running requests. */
+  readonly requestTimeoutMs: number;
   /** Host and port that clients reach this server by: discovery and the kubernetes Service. */
   readonly externalAddress: { readonly host: string; readonly port: number } | undefined;
 }
@@ -48,5 +54,7 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
   apiAudiences: ['https://kubernetes.default.svc.cluster.local'],
   bootstrapTokenAuth: true,
+  flowControl: defaultFlowControl,
+  requestTimeoutMs: 60_000,
   externalAddress: undefined,
 } satisfies ApiServerConfig);

@@ -27,6 +27,7 @@ import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
 import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { concurrency } from './flow-control/start.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
@@ -173,8 +174,13 @@ export async function createApiServer(
     started: () => undefined,
     stopping: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
   });
+  const limits = concurrency(
+    { ...deps, scheme, caches, requestTimeoutMs: config.requestTimeoutMs },
+    config.flowControl,
+  );
   const entry = createEntry({
     ...deps,
+    concurrency: limits,
     authenticate: authentication.authenticate,
     authorizer,
     dispatch: dispatchDeps,
@@ -192,6 +198,7 @@ export async function createApiServer(
     return transport;
   };
   const loopback = transportOf(user('system:apiserver', ['system:masters']));
+  await limits.start(loopback, stopping.signal);
   const { clientAuthorities, proxyAuthorities } = authentication;
   const trusted = (): string => clientAuthorities.pem + proxyAuthorities.pem;
   for (const authorities of [clientAuthorities, proxyAuthorities]) {

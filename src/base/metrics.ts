@@ -18,6 +18,9 @@ export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
 
+/** Gives one line of a family: its value, its labels, and what follows the family's name (`_bucket`, `_sum`). */
+export type Sample = (value: number, labels?: Labels, suffix?: string) => void;
+
 interface Family {
   readonly name: string;
   readonly help: string;
@@ -61,6 +64,16 @@ export class MetricsRegistry {
     const render = (): string[] => {
       const value = read();
       return value === undefined ? [] : [`${name} ${value}`];
+    };
+    this.#register({ name, help, type, render });
+  }
+
+  /** A family whose lines are given when they are asked for: for values that are kept where they change. */
+  collected(type: Family['type'], name: string, help: string, collect: (sample: Sample) => void): void {
+    const render = (): string[] => {
+      const lines: string[] = [];
+      collect((value, labels, suffix = '') => lines.push(`${name}${suffix}${this.#text(labels)} ${value}`));
+      return lines;
     };
     this.#register({ name, help, type, render });
   }

@@ -1,5 +1,5 @@
 /**
- * What a fresh server has: system namespaces, priority classes, roles and bindings, flow control, the Service range,
+ * What a fresh server has: system namespaces, priority classes, roles and bindings, the Service range,
  * the local APIServices. Only what is absent is made, so that a restart changes nothing. Upstream: the post-start hooks
  * of pkg/controlplane and kube-aggregator's autoregister.
  */
@@ -11,7 +11,6 @@ import type { WriteContext } from '../registry/context.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { flowSchemas, priorityLevels } from './flow-control.ts';
 import { rbacObjects } from './rbac.ts';
 
 export interface BootstrapDeps {
@@ -38,8 +37,7 @@ export function firstServiceAddress(cidr: string): string {
 export async function bootstrap(deps: BootstrapDeps): Promise<void> {
   for (const name of systemNamespaces) await ensure(deps, namespaceObject(name));
   await ensureServiceCidr(deps);
-  for (const object of [...priorityClasses(), ...rbacObjects(), ...flowControl()]) await ensure(deps, object);
-  await ensureFlowSchemas(deps);
+  for (const object of [...priorityClasses(), ...rbacObjects()]) await ensure(deps, object);
   for (const object of apiServices(deps.scheme)) await ensureWithStatus(deps, object);
   await ensure(deps, kubernetesService(deps.config));
   await ensure(deps, tokenTracking(deps.clock.now()));
@@ -79,32 +77,6 @@ function priorityClasses(): Draft<KubeObject>[] {
       'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
     ),
   ];
-}
-
-const flowControlVersion = 'flowcontrol.apiserver.k8s.io/v1';
-const autoUpdate = { annotations: { 'apf.kubernetes.io/autoupdate-spec': 'true' } };
-
-function flowControl(): Draft<KubeObject>[] {
-  return priorityLevels.map(({ name, spec }) => ({
-    apiVersion: flowControlVersion,
-    kind: 'PriorityLevelConfiguration',
-    metadata: { name, ...autoUpdate },
-    spec: structuredClone(spec),
-  }));
-}
-
-async function ensureFlowSchemas(deps: BootstrapDeps): Promise<void> {
-  for (const { name, spec } of flowSchemas) {
-    const level = (spec as { priorityLevelConfiguration: { name: string } }).priorityLevelConfiguration.name;
-    const message = `This FlowSchema references the PriorityLevelConfiguration object named "${level}" and it exists`;
-    await ensureWithStatus(deps, {
-      apiVersion: flowControlVersion,
-      kind: 'FlowSchema',
-      metadata: { name, ...autoUpdate },
-      spec: structuredClone(spec),
-      status: { conditions: [condition(deps, 'Dangling', 'False', 'Found', message)] },
-    });
-  }
 }
 
 function condition(deps: BootstrapDeps, type: string, status: string, reason: string, message: string): object {

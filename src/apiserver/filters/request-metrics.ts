@@ -40,7 +40,6 @@ export class RequestMetrics {
   readonly #duration;
   readonly #sli;
   readonly #sizes;
-  readonly #inflight;
   readonly #longRunning;
   readonly #watchEvents;
   readonly #watchSizes;
@@ -69,11 +68,6 @@ export class RequestMetrics {
       '[STABLE] Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.',
       sizeBuckets,
     );
-    this.#inflight = registry.gauge(
-      'apiserver_current_inflight_requests',
-      '[STABLE] Number of requests that are being answered, per request kind.',
-    );
-    for (const kind of ['mutating', 'readOnly']) this.#inflight.set(0, { request_kind: kind });
     this.#longRunning = registry.gauge(
       'apiserver_longrunning_requests',
       '[STABLE] Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope and component. Not all requests are tracked this way.',
@@ -103,15 +97,12 @@ export class RequestMetrics {
     const begun = this.#clock.monotonicMs();
     const lasting = isLongRunning(info);
     const series = this.#seriesOf(request, info);
-    const kind = readOnly.has(info.verb) ? inflightReads : inflightWrites;
     if (lasting) this.#longRunning.inc(series.base);
-    else this.#inflight.inc(kind);
     return {
       answered: response => {
         const seconds = (this.#clock.monotonicMs() - begun) / 1000;
         this.#total.inc(codeLabels(series, response.status));
         if (!lasting) {
-          this.#inflight.inc(kind, -1);
           this.#duration.observe(seconds, series.timed);
           if (info.isResourceRequest) this.#sli.observe(seconds, series.base);
           this.#size(response.body, series);
@@ -188,9 +179,6 @@ export class RequestMetrics {
 }
 
 const noResource = { group: '', version: '', resource: '' };
-const readOnly = new Set(['get', 'list', 'watch']);
-const inflightReads = Object.freeze({ request_kind: 'readOnly' });
-const inflightWrites = Object.freeze({ request_kind: 'mutating' });
 
 function codeLabels({ timed, byCode }: Series, code: number): Labels {
   let labels = byCode.get(code);

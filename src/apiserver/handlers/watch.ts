@@ -35,11 +35,12 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   await cache.fresh(request.signal);
   const end = new AbortController();
   const stop = AbortSignal.any([request.signal, end.signal]);
-  const events = stream(scope, options, cache, encoder, stop, end);
+  const initialized = Promise.withResolvers<void>();
+  const events = stream(scope, options, cache, encoder, stop, { end, initialized: initialized.resolve });
   return {
     status: 200,
     headers: { 'content-type': watchContentType(output), 'transfer-encoding': 'chunked' },
-    body: { kind: 'watch', events, done: end.signal },
+    body: { kind: 'watch', events, done: end.signal, initialized: initialized.promise },
   };
 }
 
@@ -65,7 +66,7 @@ async function* stream(
   cache: ObjectCache,
   encoder: EventEncoder,
   signal: AbortSignal,
-  end: AbortController,
+  { end, initialized }: { readonly end: AbortController; initialized(): void },
 ): AsyncGenerator<readonly EncodedWatchEvent[]> {
   const { clock } = scope.deps;
   const lifeMs = timeoutMs(options, scope);
@@ -86,6 +87,7 @@ async function* stream(
       for (let at = 0; at < items.length; at += 100) yield items.slice(at, at + 100).map(item => encoder.added(item));
     }
     if (options.sendInitialEvents === true && options.allowWatchBookmarks) yield [encoder.bookmark(after, true)];
+    initialized();
     if (options.allowWatchBookmarks) timers.push(...bookmarkTimers(scope, watch, lifeMs));
     yield* changes(watch, { filter, storedForm, bookmarks: options.allowWatchBookmarks }, encoder);
   } catch (error) {
@@ -94,6 +96,7 @@ async function* stream(
   } finally {
     for (const timer of timers) timer.cancel();
     end.abort(new Error('ended'));
+    initialized();
   }
 }
 

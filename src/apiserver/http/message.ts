@@ -98,6 +98,8 @@ export type ResponseBody =
       readonly events: AsyncIterable<readonly EncodedWatchEvent[]>;
       /** Aborted when the watch has ended, if it ever began. */
       readonly done?: AbortSignal;
+      /** Resolves when what was there at the begin is on its way, or the watch has ended. */
+      readonly initialized?: Promise<void>;
       /** Told what went out, where there is a wire. */
       sent?(events: number, sizeBytes: number): void;
     }

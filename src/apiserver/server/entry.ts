@@ -1,6 +1,6 @@
 /**
  * The chain that every request goes through, in upstream's order: request info, authentication, impersonation,
- * authorization, then what the path asks for; any failure becomes a Status. Upstream: apiserver pkg/server/config.go
+ * a turn among others, authorization, then what the path asks for; any failure becomes a Status. Upstream: apiserver pkg/server/config.go
  * DefaultBuildHandlerChain.
  */
 
@@ -10,6 +10,7 @@ import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Authenticate } from '../authentication/authentication.ts';
 import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
+import type { UserInfo } from '../authentication/user.ts';
 import { type Authorizer, attributesOf } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
@@ -19,6 +20,7 @@ import { impersonate } from '../filters/impersonation.ts';
 import { isLongRunning } from '../filters/long-running.ts';
 import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
 import { type Measured, RequestMetrics } from '../filters/request-metrics.ts';
+import type { Concurrency } from '../flow-control/start.ts';
 import type { Entry } from '../http/listener.ts';
 import {
   discard,
@@ -45,6 +47,7 @@ export interface EntryDeps {
   readonly activity: Activity;
   readonly authenticate: Authenticate;
   readonly authorizer: Authorizer;
+  readonly concurrency: Concurrency;
   readonly dispatch: DispatchDeps;
   readonly discovery: Discovery;
   readonly openapi: OpenapiDocuments;
@@ -139,6 +142,18 @@ async function answer(
   const warn = (text: string): void => warnings.add(text);
   const requester = await deps.authenticate(request, { warn });
   const user = await impersonate(request, requester, deps.authorizer);
+  const run = (): Promise<ServerResponse> => authorized(deps, request, info, user, warn);
+  const failed = (error: unknown): ServerResponse => failure(deps, request, error);
+  return deps.concurrency.filter.handle(request, { info, user }, { run, failed });
+}
+
+async function authorized(
+  deps: EntryDeps,
+  request: ServerRequest,
+  info: RequestInfo,
+  user: UserInfo,
+  warn: (text: string) => void,
+): Promise<ServerResponse> {
   await authorize(deps.authorizer, attributesOf(user, info), request);
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
   return nonResource(deps, request, info);
@@ -174,7 +189,8 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   if (path === '/') return jsonText({ paths: rootPaths(deps) });
   if (path === '/metrics')
     return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
-  const debugged = path.startsWith('/debug/') && (await debug(request, deps.dispatch.clock));
+  const debugged =
+    path.startsWith('/debug/') && (deps.concurrency.dump(request) ?? (await debug(request, deps.dispatch.clock)));
   if (debugged) return debugged;
   const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock);
   if (described) return described;

@@ -77,6 +77,7 @@ export class ResourceCache<T> {
   /** Moves on with every reset, so that a fill that was under way knows that it read too early. */
   #generation = 0;
   #closed = false;
+  #sizeBytes = 0;
 
   constructor(deps: ResourceDeps, options: ResourceCacheOptions<T>) {
     this.#deps = deps;
@@ -104,6 +105,11 @@ export class ResourceCache<T> {
   /** Objects at present. */
   get size(): number {
     return this.#items.size;
+  }
+
+  /** Bytes of all objects at present, as stored. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   /** Open watches. */
@@ -214,6 +220,7 @@ export class ResourceCache<T> {
     this.#ring = undefined;
     for (const item of this.#items.values()) item.release();
     this.#items.clear();
+    this.#sizeBytes = 0;
     for (const values of this.#indexes.values()) values.clear();
   }
 
@@ -277,6 +284,7 @@ export class ResourceCache<T> {
       const prev = this.#items.delete(key);
       if (!prev) return;
       this.#unindex(prev);
+      this.#sizeBytes -= prev.sizeBytes;
       event = new CacheEvent('deleted', revision, prev.at(revision), prev);
     }
     this.#ring!.push(event);
@@ -302,6 +310,7 @@ export class ResourceCache<T> {
 
   #place(item: CacheItem<T>): CacheItem<T> | undefined {
     const prev = this.#items.set(item);
+    this.#sizeBytes += item.sizeBytes - (prev?.sizeBytes ?? 0);
     for (const [name, values] of this.#indexes) {
       const value = item.fields[name] ?? '';
       const was = prev && (prev.fields[name] ?? '');

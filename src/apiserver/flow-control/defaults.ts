@@ -1,12 +1,17 @@
 /**
  * The priority levels and flow schemas that a fresh server has. Upstream: apiserver pkg/apis/flowcontrol/bootstrap.
  */
-export interface FlowControlObject {
+import type { FlowSchemaSpec, PriorityLevelConfigurationSpec } from '#api/types';
+
+export interface DefaultObject<Spec> {
   readonly name: string;
-  readonly spec: object;
+  readonly spec: Spec;
 }
 
-export const priorityLevels: readonly FlowControlObject[] = [
+/** Those without which no request would find a place: whatever is done to them is undone. */
+export const mandatoryNames: ReadonlySet<string> = new Set(['exempt', 'catch-all']);
+
+export const priorityLevels: ReadonlyArray<DefaultObject<PriorityLevelConfigurationSpec>> = [
   {
     name: 'catch-all',
     spec: {
@@ -83,7 +88,7 @@ export const priorityLevels: readonly FlowControlObject[] = [
   },
 ];
 
-export const flowSchemas: readonly FlowControlObject[] = [
+export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
   {
     name: 'catch-all',
     spec: {
