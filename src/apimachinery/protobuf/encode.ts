@@ -14,9 +14,12 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const noFields: Fields = Object.freeze({});
 
-/** Encodes a message. `value` has been validated against the type; a wrong time or number throws InputError `protobuf`. */
-export function writeProtobuf(value: object, node: StructNode): Uint8Array {
-  const writer = new WireWriter();
+/**
+ * Encodes a message. `value` has been validated against the type; a wrong time or number throws InputError `protobuf`.
+ * `sizeHint`: bytes to begin with; more are taken when needed.
+ */
+export function writeProtobuf(value: object, node: StructNode, sizeHint?: number): Uint8Array {
+  const writer = new WireWriter(sizeHint);
   writeMessage(writer, value as Fields, planOf(node));
   return writer.finish();
 }

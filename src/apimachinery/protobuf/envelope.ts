@@ -109,35 +109,42 @@ export function wrapProtobuf(meta: TypeMeta, raw: Uint8Array): Uint8Array {
 }
 
 /**
- * An enveloped list of items that are already messages, in pieces that may be sent one after another: the items are not
- * copied. `metadata` is the message of the ListMeta. Every list kind has metadata as field 1 and items as field 2.
+ * Objects as items of a list, each with the tag and length before it: every list kind has its items as field 2.
+ * `sizeHint`: bytes to begin with.
+ */
+export function writeProtobufItems(objects: readonly object[], node: StructNode, sizeHint?: number): Uint8Array {
+  const writer = new WireWriter(sizeHint);
+  const plan = planOf(node);
+  for (const object of objects.toReversed()) {
+    const before = writer.length;
+    writeMessage(writer, object as Readonly<Record<string, unknown>>, plan);
+    writer.varint(writer.length - before);
+    writer.byte(0x12);
+  }
+  return writer.finish();
+}
+
+/**
+ * An enveloped list in pieces that may be sent one after another; `items` are such as {@link writeProtobufItems} makes
+ * and are not copied. `metadata` is the message of the ListMeta, field 1 of every list kind.
  */
 export function* protobufListPieces(
   meta: TypeMeta,
   metadata: Uint8Array,
   items: readonly Uint8Array[],
 ): Generator<Uint8Array, void> {
-  const heads = items.map(item => lengthDelimited(0x12, item.length));
-  const first = lengthDelimited(0x0a, metadata.length);
-  let length = first.length + metadata.length;
-  for (let i = 0; i < items.length; i++) length += heads[i]!.length + items[i]!.length;
+  const first = new WireWriter(metadata.length + 8);
+  first.bytes(metadata);
+  first.varint(metadata.length);
+  first.byte(0x0a);
+  let { length } = first;
+  for (const each of items) length += each.length;
   const head = new WireWriter(256);
   writeHead(head, meta, length);
   yield head.finish();
-  yield first;
-  yield metadata;
-  for (let i = 0; i < items.length; i++) {
-    yield heads[i]!;
-    yield items[i]!;
-  }
+  yield first.finish();
+  yield* items;
   yield tail;
-}
-
-function lengthDelimited(tag: number, length: number): Uint8Array {
-  const writer = new WireWriter(8);
-  writer.varint(length);
-  writer.byte(tag);
-  return writer.finish();
 }
 
 /** A watch event as a frame of `application/vnd.kubernetes.protobuf;stream=watch`; `object` is enveloped. */

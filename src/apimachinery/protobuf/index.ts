@@ -10,6 +10,7 @@ export {
   readProtobufObject,
   WatchFrameReader,
   wrapProtobuf,
+  writeProtobufItems,
   writeProtobufObject,
   writeWatchFrame,
 } from './envelope.ts';

@@ -10,6 +10,7 @@ import {
   readProtobufObject,
   WatchFrameReader,
   writeProtobuf,
+  writeProtobufItems,
   writeProtobufObject,
   writeWatchFrame,
 } from './index.ts';
@@ -181,12 +182,17 @@ test('a list in pieces is the list', () => {
   const items = [pod, { ...pod, metadata: { name: 'b' } }];
   const metadata = { resourceVersion: '7' };
   const whole = writeProtobufObject({ apiVersion: 'v1', kind: 'PodList', metadata, items }, core('PodList'));
-  const pieces = protobufListPieces(
+  const pieces = protobufListPieces({ apiVersion: 'v1', kind: 'PodList' }, writeProtobuf(metadata, meta('ListMeta')), [
+    writeProtobufItems(items.slice(0, 1), core('Pod')),
+    writeProtobufItems(items.slice(1), core('Pod')),
+  ]);
+  assert.deepEqual(Buffer.concat([...pieces]), Buffer.from(whole));
+  const [, , ...rest] = protobufListPieces(
     { apiVersion: 'v1', kind: 'PodList' },
     writeProtobuf(metadata, meta('ListMeta')),
-    items.map(item => writeProtobuf(item, core('Pod'))),
+    [writeProtobufItems(items, core('Pod'))],
   );
-  assert.deepEqual(Buffer.concat([...pieces]), Buffer.from(whole));
+  assert.ok(Buffer.from(whole).subarray(-Buffer.concat(rest).length).equals(Buffer.concat(rest)));
 });
 
 test('watch frames are cut however they arrive', () => {

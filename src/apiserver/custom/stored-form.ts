@@ -136,6 +136,10 @@ class ShownItem implements ObjectItem {
     return (this.#fields ??= { ...this.#item.fields, ...this.#deps.selectable?.(this.object) });
   }
 
+  get passing(): KubeObject {
+    return this.object;
+  }
+
   get bytes(): Uint8Array {
     if (this.object === this.#item.object) return this.#item.bytes;
     return (this.#bytes ??= encodeObject(this.object, this.#deps.struct()));

@@ -3,6 +3,7 @@ import { type ObjectItem, sentBytes } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import { mediaTypes } from '../serialization/negotiation.ts';
 import type { ObjectSource } from '../serialization/respond.ts';
+import { Turns } from '../serialization/turns.ts';
 
 /** Custom resources have no protobuf form. */
 export function inputTypes(resource: ServedResource): readonly string[] {
@@ -16,17 +17,24 @@ export async function shownItems(
 ): Promise<readonly ObjectItem[]> {
   if (!storedForm) return items;
   await storedForm.prepare(items);
-  return items.map(item => storedForm.show(item));
+  const turns = new Turns();
+  const shown: ObjectItem[] = [];
+  for (const item of items) {
+    shown.push(storedForm.show(item));
+    if (turns.over(item.bytes.length)) await turns.next();
+  }
+  return shown;
 }
 
 /** A filter of cached states by what the version asked for shows of them; those of `among` may be asked. */
 export async function shownFilter(
-  { storedForm }: ServedResource,
+  resource: ServedResource,
   filter: ((item: ObjectItem) => boolean) | undefined,
   among: () => readonly ObjectItem[],
 ): Promise<((item: ObjectItem) => boolean) | undefined> {
+  const { storedForm } = resource;
   if (!filter || !storedForm?.changesSelection) return filter;
-  await storedForm.prepare(among());
+  await shownItems(resource, among());
   return item => filter(storedForm.show(item));
 }
 

@@ -2,17 +2,14 @@
  * GET of a list, whole or by pages, at the current or a given revision, sent in pieces. Upstream: apiserver
  * pkg/endpoints/handlers/get.go ListResource, pkg/storage/etcd3/store.go GetList, pkg/storage/cacher.
  */
-import { builtinTypes } from '#api/tables';
-import { badRequest, expired, type KubeObject, type ListMeta, protobufListPieces, writeProtobuf } from '#apimachinery';
+import { badRequest, expired, type ListMeta } from '#apimachinery';
 import { StorageError } from '#storage';
 import type { ServerResponse } from '../http/message.ts';
-import { type ObjectItem, sentBytes } from '../registry/caches.ts';
-import { apiVersionText, fromStorage, type ServedResource, storageKey, storageRange } from '../scheme/resource.ts';
-import { listStruct, metadataListStruct } from '../serialization/list-structs.ts';
+import type { ObjectItem } from '../registry/caches.ts';
+import { type ServedResource, storageKey, storageRange } from '../scheme/resource.ts';
+import { listForm } from '../serialization/list-form.ts';
+import { emptyList, formedPieces, storedPieces } from '../serialization/list-pieces.ts';
 import { negotiateOutput, type OutputType } from '../serialization/negotiation.ts';
-import { asMetadata } from '../serialization/partial-metadata.ts';
-import { encodeAs, notAList } from '../serialization/respond.ts';
-import { checkTableOptions, tableFor, tableOf } from '../serialization/table.ts';
 import { shownFilter, shownItems } from './common.ts';
 import {
   decodeContinue,
@@ -30,9 +27,6 @@ interface Page {
   readonly items: readonly ObjectItem[];
   readonly meta: ListMeta;
 }
-
-/** Items are sent in pieces of about this size, so that no answer stands in the way of others on its connection. */
-const pieceBytes = 256 * 1024;
 
 export async function listObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource } = scope;
@@ -70,7 +64,7 @@ async function storedPage(scope: Scope, options: ListOptions): Promise<Page> {
     return { items, meta: { resourceVersion: String(cache.revision) } };
   }
   const index = nodeIndex(options, resource);
-  const list = cache.list({
+  const list = await cache.filtered({
     prefix,
     ...(limit > 0 && version !== '0' && { limit }),
     ...(index && { index }),
@@ -105,7 +99,7 @@ async function continued(scope: Scope, options: ListOptions, prefix: string): Pr
   await cache.fresh(scope.request.signal);
   if (token.revision > 0) return historic(scope, options, prefix, token.revision, prefix + token.start);
   const filter = await shownFilter(scope.resource, selects(options), () => cache.list({ prefix }).items);
-  const list = cache.list({
+  const list = await cache.filtered({
     prefix,
     after: prefix + token.start,
     ...(options.limit > 0 && { limit: options.limit }),
@@ -179,116 +173,13 @@ export function nodeIndex(
   return value === undefined ? undefined : { name: 'spec.nodeName', value };
 }
 
-export async function respondList(scope: Scope, page: Page, output: OutputType): Promise<ServerResponse> {
-  const { resource } = scope;
-  const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
-  const headers: Record<string, string> = { 'content-type': output.mediaType };
-  if (raw) return { status: 200, headers, body: { kind: 'chunks', chunks: rawPieces(resource, page) } };
-  if (output.mediaType === 'application/vnd.kubernetes.protobuf' && !output.as && !resource.custom) {
-    return { status: 200, headers, body: { kind: 'chunks', chunks: protobufPieces(scope, page) } };
-  }
-  const bytes = await listBytes(scope, page, output);
-  return { status: 200, headers, body: { kind: 'bytes', bytes } };
-}
-
-/** Items that are encoded before others on this thread have their turn. */
-const itemsATurn = 50;
-
-/**
- * A list as protobuf. Its length stands before it, so all items are encoded first, a few a turn; each is kept with its
- * item of the cache.
- */
-async function* protobufPieces({ resource }: Scope, { items, meta }: Page): AsyncGenerator<Uint8Array> {
-  const form = `message:${apiVersionText(resource)}`;
-  const strip = bare(resource);
-  const messages: Uint8Array[] = [];
-  for (const [at, item] of items.entries()) {
-    if (at % itemsATurn === itemsATurn - 1) await new Promise<void>(resolve => setImmediate(resolve));
-    const encode = () => writeProtobuf(strip(fromStorage(resource, item.object)), resource.struct);
-    messages.push(item.form(form, encode));
-  }
-  const listMeta = builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta');
-  const typeMeta = { apiVersion: apiVersionText(resource), kind: resource.listKind };
-  let parts: Uint8Array[] = [];
-  let size = 0;
-  for (const piece of protobufListPieces(typeMeta, writeProtobuf(meta, listMeta), messages)) {
-    parts.push(piece);
-    size += piece.length;
-    if (size < pieceBytes) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-    size = 0;
-  }
-  if (parts.length > 0) yield Buffer.concat(parts);
-}
-
-/** Length of `"kind":"Pod","apiVersion":"v1",` in stored bytes: items of built-in lists are sent without. */
-export function headLength(resource: ServedResource): number {
-  if (resource.custom) return 0;
-  return `"kind":"${resource.kind}","apiVersion":"${apiVersionText(resource)}",`.length;
-}
-
-/** Lists of custom kinds have no type that would leave out an empty token. */
-function listMetaOf({ custom }: ServedResource, meta: ListMeta): ListMeta {
-  return custom ? { continue: '', ...meta } : meta;
-}
-
-async function* rawPieces(resource: ServedResource, { items, meta }: Page): AsyncGenerator<Uint8Array> {
-  const head = { kind: resource.listKind, apiVersion: apiVersionText(resource), metadata: listMetaOf(resource, meta) };
-  let parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)];
-  let size = 0;
-  const skip = headLength(resource);
-  const comma = Buffer.from(',');
-  for (const [at, item] of items.entries()) {
-    if (at > 0) parts.push(comma);
-    const bytes = sentBytes(item, skip);
-    parts.push(bytes);
-    size += bytes.length;
-    if (size < pieceBytes) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-    size = 0;
-  }
-  parts.push(Buffer.from(']}\n'));
-  yield Buffer.concat(parts);
-}
-
-async function listBytes(scope: Scope, page: Page, output: OutputType): Promise<Uint8Array> {
+export async function respondList(scope: Scope, { items, meta }: Page, output: OutputType): Promise<ServerResponse> {
   const { resource, request, deps } = scope;
-  if (output.as === 'Table') {
-    const includeObject = request.query.get('includeObject');
-    checkTableOptions(includeObject ?? '');
-    const options = { resource, output, nowMs: deps.clock.now(), includeObject, listMeta: page.meta };
-    const stored = page.items.map(item => item.object);
-    return encodeAs(tableOf(await tableFor(resource), stored, options), undefined, output);
-  }
-  const objects = page.items.map(item => fromStorage(resource, item.object));
-  if (output.as === 'PartialObjectMetadataList') {
-    const list = {
-      kind: 'PartialObjectMetadataList',
-      apiVersion: `meta.k8s.io/${output.version}`,
-      metadata: page.meta,
-      items: objects.map(object => asMetadata(object, output.version)),
-    };
-    return encodeAs(list, metadataListStruct(), output);
-  }
-  if (output.as === 'PartialObjectMetadata') {
-    throw notAList(`you requested PartialObjectMetadata, but the requested object is a list (${resource.listKind})`);
-  }
-  return encodeAs(
-    {
-      kind: resource.listKind,
-      apiVersion: apiVersionText(resource),
-      metadata: listMetaOf(resource, page.meta),
-      items: objects.map(bare(resource)),
-    },
-    listStruct(resource),
-    output,
-  );
-}
-
-/** Items of built-in lists carry neither kind nor apiVersion. */
-function bare(resource: ServedResource): (object: KubeObject) => object {
-  if (resource.custom) return object => object;
-  return ({ kind: _kind, apiVersion: _version, ...rest }) => rest;
+  const includeObject = request.query.get('includeObject');
+  const form = await listForm({ resource, output, meta, nowMs: deps.clock.now(), includeObject });
+  const headers: Record<string, string> = { 'content-type': output.mediaType };
+  if (items.length === 0) return { status: 200, headers, body: { kind: 'bytes', bytes: emptyList(form, output) } };
+  const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
+  const chunks = raw ? storedPieces(resource, form, items) : formedPieces(form, output, items);
+  return { status: 200, headers, body: { kind: 'chunks', chunks } };
 }

@@ -22,6 +22,8 @@ import type { Scope } from './scope.ts';
 const minRequestTimeoutMs = 1800_000;
 const bookmarkPeriodMs = 60_000;
 const lastBookmarkMs = 2000;
+/** Objects of the present that are looked at and sent before others on this thread have their turns. */
+const initialATurn = 100;
 
 export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
@@ -82,9 +84,13 @@ async function* stream(
     const watch = cache.watch({ ...place.watch, afterRevision: after, signal });
     if (initial) {
       // No await between the watch's begin and this: both are of the same revision.
-      const { items: found } = present(cache, place, storedForm ? () => true : filter);
-      const items = storedForm ? (await shownItems(scope.resource, found)).filter(filter) : found;
-      for (let at = 0; at < items.length; at += 100) yield items.slice(at, at + 100).map(item => encoder.added(item));
+      const found = present(cache, place);
+      const items = storedForm ? await shownItems(scope.resource, found) : found;
+      for (let at = 0; at < items.length; at += initialATurn) {
+        const chosen = items.slice(at, at + initialATurn).filter(filter);
+        if (chosen.length > 0) yield chosen.map(item => encoder.added(item));
+        await new Promise<void>(resolve => setImmediate(resolve));
+      }
     }
     if (options.sendInitialEvents === true && options.allowWatchBookmarks) yield [encoder.bookmark(after, true)];
     initialized();
@@ -162,16 +168,12 @@ function placeOf(scope: Scope, options: ListOptions): Place {
   return { watch: index ? { prefix, index } : { prefix }, prefix, key: undefined, index };
 }
 
-function present(
-  cache: ObjectCache,
-  place: Place,
-  filter: (item: ObjectItem) => boolean,
-): { items: readonly ObjectItem[] } {
+function present(cache: ObjectCache, place: Place): readonly ObjectItem[] {
   if (place.key !== undefined) {
     const item = cache.get(place.key);
-    return { items: item && filter(item) ? [item] : [] };
+    return item ? [item] : [];
   }
-  return cache.list({ prefix: place.prefix, filter, ...(place.index && { index: place.index }) });
+  return cache.list({ prefix: place.prefix, ...(place.index && { index: place.index }) }).items;
 }
 
 function statusOf(error: unknown): Status {

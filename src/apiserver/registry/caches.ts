@@ -2,13 +2,13 @@
 import type { KubeObject } from '#apimachinery';
 import type { CacheCodec, CacheItem, ResourceCache, WatchCache } from '#storage';
 import type { ServedResource } from '../scheme/resource.ts';
-import { StoredObject, spliced, spliceOffset } from './stored-object.ts';
+import { StoredObject, spliced, spliceOffset, versionText } from './stored-object.ts';
 
 export type ObjectCache = ResourceCache<KubeObject>;
 /** A state of an object: as cached, or as a version of a custom kind shows it. */
 export type ObjectItem = Pick<
   CacheItem<KubeObject>,
-  'key' | 'createRevision' | 'modRevision' | 'labels' | 'fields' | 'owners' | 'bytes' | 'object'
+  'key' | 'createRevision' | 'modRevision' | 'labels' | 'fields' | 'owners' | 'bytes' | 'object' | 'passing'
 > & { form<F>(name: string, make: () => F): F };
 
 /** Fields with an index of their own: the kubelets' lists and watches of their pods. */
@@ -65,6 +65,20 @@ function codec(resource: ServedResource): CacheCodec<KubeObject> {
       const owners = metadata.ownerReferences?.map(owner => owner.uid);
       return { labels: metadata.labels ?? {}, fields, ...(owners && { owners }) };
     },
+  };
+}
+
+/** What {@link sentBytes} puts together, without a copy and without the opening brace. */
+export function storedParts(
+  item: ObjectItem,
+  skip: number,
+): { readonly before: Uint8Array; readonly version: string; readonly after: Uint8Array } {
+  const { bytes } = item;
+  const at = spliceOffset(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return {
+    before: bytes.subarray(1 + skip, at),
+    version: versionText(item.modRevision),
+    after: bytes.subarray(at),
   };
 }
 

@@ -61,9 +61,14 @@ export class StoredObject {
   }
 }
 
+/** What stands behind the uid of an object as sent. */
+export function versionText(revision: number): string {
+  return `,"resourceVersion":"${revision}"`;
+}
+
 /** `bytes` with the resourceVersion put in at `offset`, less the first `skip` bytes after the opening brace. */
 export function spliced(bytes: Buffer, offset: number, revision: number, skip = 0): Buffer {
-  const version = `,"resourceVersion":"${revision}"`;
+  const version = versionText(revision);
   const out = Buffer.allocUnsafe(bytes.length + version.length - skip);
   let at = 0;
   if (skip > 0) {

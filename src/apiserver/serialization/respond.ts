@@ -27,8 +27,8 @@ export interface ObjectSource {
 
 const newline = Buffer.from('\n');
 
-/** Custom kinds and what has no type are written as they are. */
-function textOf(value: object, struct: StructNode | undefined): string {
+/** As JSON. Custom kinds and what has no type are written as they are. */
+export function textOf(value: object, struct: StructNode | undefined): string {
   return struct && struct.name !== '' ? writeJson(value, struct) : JSON.stringify(value);
 }
 

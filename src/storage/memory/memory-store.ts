@@ -127,6 +127,7 @@ class Memory implements MemoryStore {
     this.#assertOpen();
     const { keys, revision: now } = this.#state;
     const { start, end, limit = 0, keysOnly = false, countOnly = false } = options;
+    const counts = countOnly || (options.count ?? true);
     const revision = options.revision ?? now;
     this.#assertReadable(revision);
     const kvs: KeyValue[] = [];
@@ -136,6 +137,7 @@ class Memory implements MemoryStore {
       if (!version?.stored) continue;
       count++;
       if (!countOnly && (limit === 0 || kvs.length < limit)) kvs.push(keyValue(history.key, version, keysOnly));
+      else if (!counts) break;
     }
     return { kvs, more: !countOnly && count > kvs.length, count, revision };
   }

@@ -81,6 +81,14 @@ export class CacheItem<T> implements Keeper {
   }
 
   /**
+   * The decoded object for one who passes by many items and will not come back: what had to be decoded for it is not
+   * kept, and only what was kept is frozen. Not to be changed.
+   */
+  get passing(): T {
+    return this.#decoded ?? this.#home.codec.decode(this.bytes, this.modRevision, this.key);
+  }
+
+  /**
    * Something made from this state (another version, another encoding), kept under `name` until dropped.
    * `sizeOf` tells what it costs in bytes; bytes tell it themselves.
    */

@@ -43,6 +43,14 @@ export interface CacheList<T> {
   readonly revision: number;
 }
 
+/** A part of the cache as it was. */
+interface Slice<T> {
+  readonly items: Array<CacheItem<T>>;
+  /** Keys of the range behind the items. */
+  readonly behind: number;
+  readonly revision: number;
+}
+
 /** What the watch cache lends to each of its resources. */
 export interface ResourceDeps {
   readonly store: Store;
@@ -57,6 +65,8 @@ export interface ResourceDeps {
 }
 
 const fillPage = 500;
+/** Items that a filter looks at in a turn: some 1 ms. */
+const filteredATurn = 4000;
 const noIndex: IndexRecord = Object.freeze({ labels: Object.freeze({}), fields: Object.freeze({}) });
 
 /** See the file header. */
@@ -152,33 +162,55 @@ export class ResourceCache<T> {
 
   /** What is there at the cache's revision; no await between this and a `watch` from its revision is needed. */
   list(options: CacheListOptions<T> = {}): CacheList<T> {
+    const { filter, limit = 0 } = options;
+    const all = this.#slice(options, filter ? 0 : limit);
+    if (!filter) return this.#page(options, all, all.items, all.items.length);
+    const items: Array<CacheItem<T>> = [];
+    let at = 0;
+    for (; at < all.items.length && !(limit > 0 && items.length > limit); at++) {
+      if (filter(all.items[at]!)) items.push(all.items[at]!);
+    }
+    return this.#page(options, all, items, at);
+  }
+
+  /** The same, as of the moment of the call; others on this thread have their turns while the filter looks at many. */
+  async filtered(options: CacheListOptions<T>): Promise<CacheList<T>> {
+    const { filter, limit = 0 } = options;
+    if (!filter) return this.list(options);
+    const all = this.#slice(options, 0);
+    const items: Array<CacheItem<T>> = [];
+    let at = 0;
+    for (; at < all.items.length && !(limit > 0 && items.length > limit); at++) {
+      if (at % filteredATurn === filteredATurn - 1) await new Promise<void>(resolve => setImmediate(resolve));
+      if (filter(all.items[at]!)) items.push(all.items[at]!);
+    }
+    return this.#page(options, all, items, at);
+  }
+
+  #slice(options: CacheListOptions<T>, limit: number): Slice<T> {
     this.#assertReady();
-    const { prefix = this.prefix, after, limit = 0, filter } = options;
+    const { prefix = this.prefix, after } = options;
     const start = after === undefined || after < prefix ? prefix : `${after}\0`;
     const end = prefixEnd(prefix);
     const from = options.index ? this.#index(options.index) : this.#items;
-    const { revision } = this;
-    if (!from) return { items: [], more: false, remaining: 0, revision };
-    const items: Array<CacheItem<T>> = filter ? [] : from.slice(start, end, limit);
-    let fetched = items.length;
-    let more = false;
-    if (filter && limit === 0) {
-      const all = from.slice(start, end);
-      fetched = all.length;
-      for (const item of all) if (filter(item)) items.push(item);
-    } else if (filter) {
-      for (const item of from.range(start, end)) {
-        fetched++;
-        if (!filter(item)) continue;
-        more = items.length === limit;
-        if (more) break;
-        items.push(item);
-      }
-    }
-    this.#deps.metrics.listed(fetched, items.length, options.index?.name ?? '');
-    const last = items.at(-1);
-    const remaining = limit > 0 && last && (more || !filter) ? from.count(`${last.key}\0`, end) : 0;
-    return { items, more: filter ? more : remaining > 0, remaining, revision };
+    const items = from?.slice(start, end, limit) ?? [];
+    const behind = limit > 0 && items.length > 0 ? from!.count(`${items.at(-1)!.key}\0`, end) : 0;
+    return { items, behind, revision: this.revision };
+  }
+
+  /** `items`: those of the slice that pass, one more than the limit if there are. */
+  #page(
+    { limit = 0, filter, index }: CacheListOptions<T>,
+    { items: all, behind, revision }: Slice<T>,
+    items: Array<CacheItem<T>>,
+    fetched: number,
+  ): CacheList<T> {
+    const cut = filter !== undefined && limit > 0 && items.length > limit;
+    if (cut) items.pop();
+    this.#deps.metrics.listed(fetched, items.length, index?.name ?? '');
+    if (!filter) return { items, more: behind > 0, remaining: behind, revision };
+    const remaining = cut ? all.length - 1 - all.lastIndexOf(items.at(-1)!, fetched) : 0;
+    return { items, more: cut, remaining, revision };
   }
 
   /**

@@ -1,0 +1,23 @@
+/**
+ * Long work in short turns: who encodes many objects lets others on this thread have theirs in between. What a turn may
+ * do is told in bytes of stored objects, to which all of such work is about proportional.
+ */
+
+/** Some 1 to 3 ms of encoding or filtering decoded objects. */
+const turnBytes = 48 * 1024;
+
+export class Turns {
+  #left = turnBytes;
+
+  /** Call after work on an object of so many stored bytes; true: await {@link next}. */
+  over(sizeBytes: number): boolean {
+    this.#left -= sizeBytes;
+    return this.#left <= 0;
+  }
+
+  /** Resolves when whatever else is ready has run. */
+  next(): Promise<void> {
+    this.#left = turnBytes;
+    return new Promise(resolve => setImmediate(resolve));
+  }
+}
