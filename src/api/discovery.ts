@@ -41,7 +41,15 @@ export interface DiscoveryVersion {
   readonly resources: readonly DiscoveryResource[];
   /** `Stale`: an aggregated server could not be asked. Default `Current`. */
   readonly freshness?: 'Current' | 'Stale';
+  /** What another server says, shown as it is in the aggregated document in place of `resources`. */
+  readonly verbatim?: AggregatedVersion;
 }
+
+/** A version as the aggregated document has it. */
+export type AggregatedVersion = Omit<
+  NonNullable<APIGroupDiscoveryList['items'][number]['versions']>[number],
+  'freshness'
+>;
 
 /** A group with its served versions, the preferred one first. */
 export interface DiscoveryGroup {
@@ -164,8 +172,9 @@ export function aggregatedDiscovery(all: readonly DiscoveryGroup[]): APIGroupDis
     metadata: {},
     items: all.map(group => ({
       metadata: group.name === '' ? {} : { name: group.name },
-      versions: group.versions.map(({ version, resources: list, freshness = 'Current' }) => ({
+      versions: group.versions.map(({ version, resources: list, freshness = 'Current', verbatim }) => ({
         version,
+        ...(verbatim?.resources?.length ? { resources: verbatim.resources } : {}),
         ...(list.length > 0
           ? {
               resources: list.map(resource =>

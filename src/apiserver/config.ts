@@ -1,11 +1,14 @@
 /** Settings of an API server, with upstream's defaults. Upstream: cmd/kube-apiserver/app/options. */
 
 import type { AdmissionControl } from './admission/config/admission-control.ts';
+import { type AggregationConfig, defaultAggregation } from './aggregation/config.ts';
 import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 
 export interface ApiServerConfig {
+  /** How other API servers are reached. */
+  readonly aggregation: AggregationConfig;
   /** `--service-cluster-ip-range`. */
   readonly serviceCidrs: readonly string[];
   /** `--service-node-port-range`, both ends included. */
@@ -41,6 +44,7 @@ export interface ApiServerConfig {
 }
 
 export const defaultConfig: ApiServerConfig = Object.freeze({
+  aggregation: defaultAggregation,
   serviceCidrs: ['10.96.0.0/16'],
   nodePortRange: [30000, 32767],
   keyPrefix: '/registry',

@@ -12,6 +12,7 @@ import { AdmissionChain } from './admission/chain.ts';
 import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
 import { cacheLookup, podsOnNode } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
+import { Aggregator } from './aggregation/aggregator.ts';
 import { createAuthentication } from './authentication/authentication.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { secretLabeller } from './authentication/service-accounts/label-secret.ts';
@@ -124,7 +125,8 @@ export async function createApiServer(
   const makeNamespace = async (name: string): Promise<void> => {
     await ensureObject(bootstrapDeps, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   };
-  const admissionClient = new WebhookClient(serviceResolver(lookup, random), clock);
+  const toEndpoints = config.aggregation.enableAggregatorRouting;
+  const admissionClient = new WebhookClient(serviceResolver(lookup, random, { toEndpoints }), clock);
   const admissionDeps = {
     clock,
     random,
@@ -165,8 +167,14 @@ export async function createApiServer(
     keyPrefix: config.keyPrefix,
   });
   await definitions.start(stopping.signal);
-  const discovery = new Discovery({
+  const aggregator = new Aggregator({
+    ...{ ...deps, scheme, caches, registry, lookup, config: config.aggregation },
     customGroups: () => definitions.groups,
+  });
+  await aggregator.start(stopping.signal);
+  const discovery = new Discovery({
+    legacyGroups: () => aggregator.legacyGroups,
+    aggregatedGroups: () => aggregator.aggregatedGroups,
     serverAddress: request => request.host ?? '',
   });
   const checks = healthChecks({
@@ -185,6 +193,7 @@ export async function createApiServer(
     authorizer,
     dispatch: dispatchDeps,
     discovery,
+    aggregator,
     openapi: deps.openapi ?? new OpenapiDocuments(),
     customOpenapi: new CustomDocuments(definitions),
     serviceAccountTokens: authentication.serviceAccountTokens,
@@ -209,6 +218,7 @@ export async function createApiServer(
     stopping.abort(new Error('the API server stops'));
     compactor[Symbol.dispose]();
     admissionClient[Symbol.dispose]();
+    aggregator[Symbol.dispose]();
     for (const transport of transports) await transport[Symbol.asyncDispose]();
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
     await watchCache[Symbol.asyncDispose]();

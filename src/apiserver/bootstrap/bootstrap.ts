@@ -5,6 +5,8 @@
  */
 import { type Draft, formatTime, isStatusError, type KubeObject, parseApiVersion } from '#apimachinery';
 import type { Clock } from '#base';
+import { localCondition } from '../aggregation/availability.ts';
+import { builtinServices, wantedObject } from '../aggregation/registration.ts';
 import { user } from '../authentication/user.ts';
 import type { ApiServerConfig } from '../config.ts';
 import type { WriteContext } from '../registry/context.ts';
@@ -93,58 +95,11 @@ async function ensureServiceCidr(deps: BootstrapDeps): Promise<void> {
   });
 }
 
-/** How upstream ranks its groups. */
-const groupPriorities: Readonly<Record<string, readonly [group: number, version: number]>> = {
-  '/v1': [18000, 1],
-  'events.k8s.io/v1': [17750, 15],
-  'apps/v1': [17800, 15],
-  'authentication.k8s.io/v1': [17700, 15],
-  'authorization.k8s.io/v1': [17600, 15],
-  'autoscaling/v1': [17500, 15],
-  'autoscaling/v2': [17500, 30],
-  'batch/v1': [17400, 15],
-  'certificates.k8s.io/v1': [17300, 15],
-  'networking.k8s.io/v1': [17200, 15],
-  'policy/v1': [17100, 15],
-  'rbac.authorization.k8s.io/v1': [17000, 15],
-  'storage.k8s.io/v1': [16800, 15],
-  'apiextensions.k8s.io/v1': [16700, 15],
-  'admissionregistration.k8s.io/v1': [16700, 15],
-  'scheduling.k8s.io/v1': [16600, 15],
-  'coordination.k8s.io/v1': [16500, 15],
-  'node.k8s.io/v1': [16300, 15],
-  'discovery.k8s.io/v1': [16200, 15],
-  'resource.k8s.io/v1': [16200, 21],
-  'flowcontrol.apiserver.k8s.io/v1': [16100, 21],
-};
-
 function apiServices(scheme: Scheme): Draft<KubeObject>[] {
-  const versions = scheme.groups.flatMap(({ name, versions: all }) => all.map(version => ({ group: name, version })));
-  return versions
-    .filter(({ group }) => group !== 'apiregistration.k8s.io')
-    .map(({ group, version }) => {
-      const [groupPriorityMinimum, versionPriority] = groupPriorities[`${group}/${version}`] ?? [1000, 15];
-      return {
-        apiVersion: 'apiregistration.k8s.io/v1',
-        kind: 'APIService',
-        metadata: {
-          name: `${version}.${group}`,
-          labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' },
-        },
-        spec: { ...(group && { group }), version, groupPriorityMinimum, versionPriority },
-        status: {
-          conditions: [
-            {
-              type: 'Available',
-              status: 'True',
-              lastTransitionTime: undefined,
-              reason: 'Local',
-              message: 'Local APIServices are always available',
-            },
-          ],
-        },
-      };
-    });
+  return builtinServices(scheme).map(wanted => ({
+    ...wantedObject(wanted),
+    status: { conditions: [{ ...localCondition, lastTransitionTime: undefined }] },
+  }));
 }
 
 function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {

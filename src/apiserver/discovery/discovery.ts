@@ -21,8 +21,10 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 const aggregatedType = 'io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList';
 
 export interface DiscoveryDeps {
-  /** Groups of custom resources and aggregated servers, in order. */
-  customGroups(): readonly DiscoveryGroup[];
+  /** Groups of the legacy documents, the core group first; the same list until something changes. */
+  legacyGroups(): readonly DiscoveryGroup[];
+  /** The same of the aggregated document. */
+  aggregatedGroups(): readonly DiscoveryGroup[];
   /** `host:port` that clients reach this server by. */
   serverAddress(request: ServerRequest): string;
 }
@@ -31,8 +33,6 @@ export class Discovery {
   readonly #deps: DiscoveryDeps;
   readonly #builtin = builtinGroups();
   readonly #core: readonly DiscoveryGroup[] = [this.#builtin[0]!];
-  /** All groups, while the custom ones are the same list. */
-  #all: { readonly custom: readonly DiscoveryGroup[]; readonly groups: readonly DiscoveryGroup[] } | undefined;
   /** Aggregated documents by root and encoding, while the groups are the same list. */
   readonly #documents = new Map<string, Document>();
 
@@ -54,7 +54,7 @@ export class Discovery {
     if (root !== 'apis') return undefined;
     const groups = this.groups();
     if (parts.length === 1) {
-      return this.#root(request, groups, () => apiGroupList(groups), 'APIGroupList');
+      return this.#root(request, this.#deps.aggregatedGroups(), () => apiGroupList(groups), 'APIGroupList');
     }
     const group = groups.find(each => each.name === first);
     if (!group || first === '') return undefined;
@@ -66,15 +66,13 @@ export class Discovery {
 
   /** The core group first. */
   groups(): readonly DiscoveryGroup[] {
-    const custom = this.#deps.customGroups();
-    if (custom.length === 0) return this.#builtin;
-    if (this.#all?.custom !== custom) this.#all = { custom, groups: [...this.#builtin, ...custom] };
-    return this.#all.groups;
+    return this.#deps.legacyGroups();
   }
 
   #resources(request: ServerRequest, groupName: string, versionName: string): ServerResponse | undefined {
     const group = this.groups().find(each => each.name === groupName);
     const version = group?.versions.find(each => each.version === versionName);
+    if (version?.resources.length === 0) return undefined;
     return version && plain(request, apiResourceList(groupName, version), 'APIResourceList');
   }
 

@@ -91,7 +91,7 @@ export async function dispatch(
   const resource = deps.scheme.find(info.group, info.version, info.resource);
   if (!resource) throw isBuiltin(info.group, deps.scheme) ? noSuchPath() : new PageNotFound();
   if (resource.custom && !inScope(resource, info)) throw new PageNotFound();
-  if (request.method === 'HEAD') throw noSuchMethod();
+  if (request.method === 'HEAD' && !proxies.has(info.subresource)) throw noSuchMethod();
   if (info.verb === 'watch' && request.method !== 'GET') throw noSuchMethod();
   const name = info.parts[1] ?? '';
   const namespace = resource.namespaced ? info.namespace : '';
@@ -139,7 +139,7 @@ function deprecationOf({ group, version, kind, deprecation }: ServedResource): s
 /** Paths that no route has although they look like a resource's. */
 function checkPath(info: RequestInfo, scheme: Scheme): void {
   if (info.path.startsWith('//')) throw new PageNotFound();
-  if (info.path.includes('//')) throw noSuchPath();
+  if (info.path.includes('//') && !proxies.has(info.subresource)) throw noSuchPath();
   if (info.parts.length > 3 && !proxies.has(info.subresource)) throw noSuchPath();
   if (info.verb === 'proxy') throw noSuchPath();
   if (info.apiPrefix === 'apis' && !scheme.hasGroup(info.group)) throw new PageNotFound();

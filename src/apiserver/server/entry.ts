@@ -8,6 +8,7 @@ import { builtinTypes } from '#api/tables';
 import { isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
+import type { Aggregator } from '../aggregation/aggregator.ts';
 import type { Authenticate } from '../authentication/authentication.ts';
 import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import type { UserInfo } from '../authentication/user.ts';
@@ -50,6 +51,7 @@ export interface EntryDeps {
   readonly concurrency: Concurrency;
   readonly dispatch: DispatchDeps;
   readonly discovery: Discovery;
+  readonly aggregator: Aggregator;
   readonly openapi: OpenapiDocuments;
   readonly customOpenapi: CustomDocuments;
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
@@ -82,7 +84,8 @@ export function createEntry(deps: EntryDeps): Entry {
       const info = requestInfo(request.method, request.path, request.query);
       measured = metrics.begin(request, info);
       response = await limited(deps, request, info, warnings);
-      if (info.isResourceRequest && !request.user && !isLongRunning(info)) {
+      const own = info.isResourceRequest && !deps.aggregator.isRemote(request.path);
+      if (own && !request.user && !isLongRunning(info)) {
         response = await compressed(request, response);
       }
     } catch (error) {
@@ -155,6 +158,8 @@ async function authorized(
   warn: (text: string) => void,
 ): Promise<ServerResponse> {
   await authorize(deps.authorizer, attributesOf(user, info), request);
+  const elsewhere = deps.aggregator.serve(request, user);
+  if (elsewhere) return elsewhere;
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
   return nonResource(deps, request, info);
 }

@@ -11,11 +11,12 @@ import {
   tokenReview,
 } from '../handlers/access-reviews.ts';
 import { bindPod } from '../handlers/binding.ts';
-import { nodeProxy, podLog, podPortForward, podProxy, podStreams, serviceProxy } from '../handlers/connect.ts';
+import { podLog, podPortForward, podStreams } from '../handlers/connect.ts';
 import { evictPod } from '../handlers/eviction.ts';
 import { getObject } from '../handlers/get.ts';
 import type { KubeletClient } from '../handlers/kubelet-tunnel.ts';
 import { patchObject } from '../handlers/patch.ts';
+import { nodeProxy, podProxy, serviceProxy } from '../handlers/proxies.ts';
 import { selfSubjectReview } from '../handlers/reviews.ts';
 import type { Handler } from '../handlers/scope.ts';
 import { tokenRequest } from '../handlers/token-request.ts';
@@ -39,6 +40,8 @@ const anyVerb = (handler: Handler): Readonly<Record<string, Handler>> => ({
   update: handler,
   patch: handler,
   delete: handler,
+  // OPTIONS has no verb.
+  '': handler,
 });
 
 const whole: Readonly<Record<string, Handler>> = { get: getObject, update: updateObject, patch: patchObject };

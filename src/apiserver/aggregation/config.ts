@@ -1,0 +1,17 @@
+/** Settings of aggregation. Upstream: pkg/controlplane/apiserver/options/options.go. */
+import type { ClientPair } from './backends.ts';
+
+export interface AggregationConfig {
+  /** `--enable-aggregator-routing`. */
+  readonly enableAggregatorRouting: boolean;
+  /** `--aggregator-reject-forwarding-redirect`. */
+  readonly aggregatorRejectForwardingRedirect: boolean;
+  /** `--proxy-client-cert-file` and `--proxy-client-key-file`: as whom this server calls others. */
+  readonly proxyClient: (() => ClientPair | undefined) | undefined;
+}
+
+export const defaultAggregation: AggregationConfig = Object.freeze({
+  enableAggregatorRouting: false,
+  aggregatorRejectForwardingRedirect: true,
+  proxyClient: undefined,
+} satisfies AggregationConfig);

@@ -1,0 +1,65 @@
+/**
+ * A proxied answer with its links led back through the proxy. Pages are held whole while that is done, up to a bound.
+ * Upstream: apimachinery pkg/util/proxy/transport.go rewriteResponse.
+ *
+ * Deviation: a page beyond 32 MiB breaks off; upstream has no bound.
+ */
+import { promisify } from 'node:util';
+import { deflateRaw, gunzip, gzip, inflateRaw } from 'node:zlib';
+import type { ServerResponse } from '../http/message.ts';
+import { type LinkBase, type LinkSource, rewriteHtml, rewriteLink } from './links.ts';
+
+const maxPageBytes = 32 * 1024 * 1024;
+const bounded = { maxOutputLength: maxPageBytes };
+
+interface Coding {
+  decode(bytes: Uint8Array): Promise<Uint8Array>;
+  encode(bytes: Uint8Array): Promise<Uint8Array>;
+}
+
+const plain: Coding = { decode: async bytes => bytes, encode: async bytes => bytes };
+const gunzipped = promisify<Uint8Array, object, Buffer>(gunzip);
+const inflated = promisify<Uint8Array, object, Buffer>(inflateRaw);
+const codings: Readonly<Record<string, Coding>> = {
+  '': plain,
+  gzip: { decode: bytes => gunzipped(bytes, bounded), encode: promisify<Uint8Array, Buffer>(gzip) },
+  deflate: { decode: bytes => inflated(bytes, bounded), encode: promisify<Uint8Array, Buffer>(deflateRaw) },
+};
+
+export async function rewritten(response: ServerResponse, base: LinkBase, source: LinkSource): Promise<ServerResponse> {
+  const { headers, body } = response;
+  const location = headers['location'];
+  if (typeof location === 'string' && location !== '') {
+    return { ...response, headers: { ...headers, location: rewriteLink(location, base, source) } };
+  }
+  const [type = ''] = String(headers['content-type'] ?? '').split(';', 1);
+  const coding = codings[String(headers['content-encoding'] ?? '')];
+  if (type.trim() !== 'text/html' || body.kind !== 'chunks' || !coding) return response;
+  const { 'content-length': _length, ...others } = headers;
+  return { ...response, headers: others, body: { kind: 'chunks', chunks: page(body.chunks, coding, base, source) } };
+}
+
+async function* page(
+  chunks: AsyncIterable<Uint8Array>,
+  coding: Coding,
+  base: LinkBase,
+  source: LinkSource,
+): AsyncGenerator<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of chunks) {
+    if ((size += part.length) > maxPageBytes) throw new PageTooLarge();
+    parts.push(part);
+  }
+  const html = Buffer.from(await coding.decode(Buffer.concat(parts))).toString('utf8');
+  yield await coding.encode(Buffer.from(rewriteHtml(html, link => rewriteLink(link, base, source))));
+}
+
+/** Ends the answer as a broken connection does. */
+class PageTooLarge extends Error {
+  override readonly name = 'AbortError';
+
+  constructor() {
+    super('the page is too large to be rewritten');
+  }
+}
