@@ -2,6 +2,7 @@
 
 import type { AdmissionControl } from './admission/config/admission-control.ts';
 import { type AggregationConfig, defaultAggregation } from './aggregation/config.ts';
+import type { AuditOptions } from './audit/options.ts';
 import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
@@ -39,6 +40,8 @@ export interface ApiServerConfig {
   readonly flowControl: FlowControlSettings;
   /** `--request-timeout`: of all but long-running requests. */
   readonly requestTimeoutMs: number;
+  /** `--audit-*`. */
+  readonly audit: AuditOptions | undefined;
   /** Host and port that clients reach this server by: discovery and the kubernetes Service. */
   readonly externalAddress: { readonly host: string; readonly port: number } | undefined;
 }
@@ -60,5 +63,6 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   bootstrapTokenAuth: true,
   flowControl: defaultFlowControl,
   requestTimeoutMs: 60_000,
+  audit: undefined,
   externalAddress: undefined,
 } satisfies ApiServerConfig);

@@ -1,6 +1,15 @@
 /** The API server layer's face. */
 export { type AdmissionControl, readAdmissionControl } from './admission/config/admission-control.ts';
 export { enabledPlugins } from './admission/plugins.ts';
+export {
+  type AuditOptions,
+  auditModes,
+  defaultLogOptions as defaultAuditLogOptions,
+  defaultThrottle as defaultAuditThrottle,
+  defaultWebhookOptions as defaultAuditWebhookOptions,
+  validateAuditOptions,
+} from './audit/options.ts';
+export { readAuditPolicyFile } from './audit/read-policy.ts';
 export { staticTokens, type TokenAuthenticator } from './authentication/authenticator.ts';
 export type { AuthenticationOptions, OidcOptions, TokenWebhookOptions } from './authentication/options.ts';
 export { identity, serviceAccountUser, type UserInfo, user } from './authentication/user.ts';

@@ -13,6 +13,7 @@ import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
 import { cacheLookup, podsOnNode } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { Aggregator } from './aggregation/aggregator.ts';
+import { createAuditor } from './audit/auditor.ts';
 import { createAuthentication } from './authentication/authentication.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { secretLabeller } from './authentication/service-accounts/label-secret.ts';
@@ -87,6 +88,7 @@ export async function createApiServer(
   const config: ApiServerConfig = { ...defaultConfig, ...settings };
   const stopping = new AbortController();
   const scheme = new Scheme(config.keyPrefix, rulesOf);
+  const auditor = createAuditor(config.audit, deps);
   const watchCache = await startWatchCache(deps, { prefix: `${config.keyPrefix}/` });
   const compactor = startCompactor(deps);
   const caches = new Caches(watchCache);
@@ -198,6 +200,7 @@ export async function createApiServer(
     customOpenapi: new CustomDocuments(definitions),
     serviceAccountTokens: authentication.serviceAccountTokens,
     checks,
+    auditor,
   });
   const listeners: Listener[] = [];
   const transports = new Set<Transport>();
@@ -222,6 +225,7 @@ export async function createApiServer(
     for (const transport of transports) await transport[Symbol.asyncDispose]();
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
     await watchCache[Symbol.asyncDispose]();
+    await auditor?.stop();
   };
   return {
     handle: entry,

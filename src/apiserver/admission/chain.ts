@@ -3,6 +3,7 @@
  * Upstream: apiserver pkg/admission, pkg/kubeapiserver/options/plugins.go for names and order.
  */
 import type { DeleteOptions, Draft, GroupVersionKind, KubeObject } from '#apimachinery';
+import type { AuditLevel } from '../audit/event.ts';
 import type { UserInfo } from '../authentication/user.ts';
 import { type Companions, joinCompanions } from '../registry/object-store.ts';
 import type { ServedResource } from '../scheme/resource.ts';
@@ -30,8 +31,8 @@ export interface AdmissionAttributes {
   /** Null on create. */
   readonly old: KubeObject | null;
   readonly warn: (text: string) => void;
-  /** Adds an annotation to the request's audit event. */
-  readonly annotate: (key: string, value: string) => void;
+  /** Adds an annotation to the request's audit event, if that tells as much as `level`, else Metadata. */
+  readonly annotate: (key: string, value: string, level?: AuditLevel) => void;
   readonly reinvocation: Reinvocation;
   /** Aborts when whoever asks has gone away. */
   readonly signal?: AbortSignal;

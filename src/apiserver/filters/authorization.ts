@@ -8,6 +8,9 @@ import {
 } from '../authorization/authorizer.ts';
 import type { ServerRequest } from '../http/message.ts';
 
+const decisionKey = 'authorization.k8s.io/decision';
+const reasonKey = 'authorization.k8s.io/reason';
+
 /** No decision could be had: 500 in plain text. */
 export class AuthorizationFailure extends Error {
   override readonly name = 'AuthorizationFailure';
@@ -19,10 +22,20 @@ export async function authorize(
   attributes: AuthorizationAttributes,
   request: ServerRequest,
 ): Promise<string> {
+  const { audit } = request;
+  const decided = audit?.timer('authorization');
   const { decision, reason, error } = await authorizer.authorize(attributes);
-  if (decision === 'allow') return reason;
+  decided?.();
+  if (decision === 'allow') {
+    audit?.annotate(decisionKey, 'allow');
+    audit?.annotate(reasonKey, reason);
+    return reason;
+  }
   if (error !== undefined) {
+    audit?.annotate(reasonKey, 'internal error');
     throw new AuthorizationFailure(sanitized(`Internal Server Error: ${goQuote(request.url)}: ${error}`));
   }
+  audit?.annotate(decisionKey, 'forbid');
+  audit?.annotate(reasonKey, reason);
   throw forbiddenError(attributes, reason);
 }

@@ -20,6 +20,7 @@ import type { WriteContext } from '../registry/context.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { logRequestObject } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { isDryRun, writeOptions } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
@@ -36,6 +37,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   const validation = fieldValidationOf(options.fieldValidation);
   const target = { ...kind, struct: builtinTypes.struct('io.k8s.api.core.v1.Binding') };
   const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
+  logRequestObject(scope, object, target);
   const pods = deps.scheme.find('', 'v1', 'pods')!;
   settleNamespace(object, pods, namespace);
   const binding = object as unknown as Draft<Binding>;

@@ -1,13 +1,25 @@
 /** Small things that several handlers share. */
+import type { Draft, KubeObject } from '#apimachinery';
 import { type ObjectItem, sentBytes } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
+import { encodeObject } from '../serialization/encode.ts';
 import { mediaTypes } from '../serialization/negotiation.ts';
 import type { ObjectSource } from '../serialization/respond.ts';
 import { Turns } from '../serialization/turns.ts';
+import type { Scope } from './scope.ts';
 
 /** Custom resources have no protobuf form. */
 export function inputTypes(resource: ServedResource): readonly string[] {
   return resource.custom ? mediaTypes.slice(0, 2) : mediaTypes;
+}
+
+/** The body as it was decoded and defaulted, for the audit log. */
+export function logRequestObject(
+  { request }: Pick<Scope, 'request'>,
+  object: KubeObject | Draft<KubeObject>,
+  { struct }: Pick<ServedResource, 'struct'>,
+): void {
+  request.audit?.requestObject(object as KubeObject, () => encodeObject(object as KubeObject, struct, true).toString());
 }
 
 /** Cached states as the version asked for shows them. */

@@ -9,7 +9,7 @@ import { apiVersionText, type ServedResource, toStorage } from '../scheme/resour
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
-import { inputTypes } from './common.ts';
+import { inputTypes, logRequestObject } from './common.ts';
 import { isDryRun, writeOptions } from './options.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
@@ -36,9 +36,10 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
+  resource.rules.defaults?.(object);
+  logRequestObject(scope, object, resource);
   wipeSystemFields(object);
   settleNamespace(object, resource, namespace);
-  resource.rules.defaults?.(object);
   dedupOwnerReferences(object, scope.warn, false);
   const manager = managerOf(request, options.fieldManager);
   const managed = deps.fieldManagers

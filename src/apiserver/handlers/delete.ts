@@ -9,6 +9,7 @@ import { type Deleted, deleteObject } from '../registry/delete.ts';
 import { decodeBody } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject, respondValue } from '../serialization/respond.ts';
+import { logRequestObject } from './common.ts';
 import { deleteOptionsFromQuery, isDryRun } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
@@ -49,6 +50,7 @@ export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
       struct: builtinTypes.struct(optionsType),
     };
     const object = decodeBody(body, target, { mediaType, validation: 'Ignore', warn: scope.warn, bareErrors: true });
+    logRequestObject(scope, object, target);
     const { kind: _kind, apiVersion: _version, metadata: _metadata, ...rest } = object;
     options = rest as DeleteOptions;
   } else options = deleteOptionsFromQuery(request.query);

@@ -25,6 +25,7 @@ import { deleteObject } from '../registry/delete.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { logRequestObject } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { deleteContext } from './delete.ts';
 import { deleteOptionsFromQuery, isDryRun, writeOptions } from './options.ts';
@@ -48,6 +49,7 @@ export function evictPod(lookup: Lookup): Handler {
       accepts: (version: string) => version === 'policy/v1beta1',
     };
     const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
+    logRequestObject(scope, object, target);
     const pods = scope.deps.scheme.find('', 'v1', 'pods')!;
     settleNamespace(object, pods, namespace);
     const eviction = object as unknown as Draft<Eviction>;

@@ -10,6 +10,7 @@ import { type ServedResource, storageKey, storageRange } from '../scheme/resourc
 import { listForm } from '../serialization/list-form.ts';
 import { emptyList, formedPieces, storedPieces } from '../serialization/list-pieces.ts';
 import { negotiateOutput, type OutputType } from '../serialization/negotiation.ts';
+import { plainJson } from '../serialization/respond.ts';
 import { shownFilter, shownItems } from './common.ts';
 import {
   decodeContinue,
@@ -178,8 +179,16 @@ export async function respondList(scope: Scope, { items, meta }: Page, output: O
   const includeObject = request.query.get('includeObject');
   const form = await listForm({ resource, output, meta, nowMs: deps.clock.now(), includeObject });
   const headers: Record<string, string> = { 'content-type': output.mediaType };
-  if (items.length === 0) return { status: 200, headers, body: { kind: 'bytes', bytes: emptyList(form, output) } };
+  const json = async (): Promise<Uint8Array> => {
+    const plain = { ...output, ...plainJson };
+    if (items.length === 0) return emptyList(form, plain);
+    return Buffer.concat(await Array.fromAsync(formedPieces(form, plain, items)));
+  };
+  const logged = request.audit && { logged: { json } };
+  if (items.length === 0) {
+    return { status: 200, headers, body: { kind: 'bytes', bytes: emptyList(form, output) }, ...logged };
+  }
   const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
   const chunks = raw ? storedPieces(resource, form, items) : formedPieces(form, output, items);
-  return { status: 200, headers, body: { kind: 'chunks', chunks } };
+  return { status: 200, headers, body: { kind: 'chunks', chunks }, ...logged };
 }

@@ -71,6 +71,7 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
   const options = patchOptions(request.query);
   const errors = validatePatchOptions(options, type === applyType);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', errors);
+  request.audit?.requestPatch(body);
   if (type === applyType) return applyObject(scope, body, options, output);
   const validation = fieldValidationOf(options.fieldValidation);
   // Read when there is something to patch: 404 comes before what is wrong with the patch.

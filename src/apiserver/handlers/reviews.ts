@@ -8,6 +8,7 @@ import type { ServerResponse } from '../http/message.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { logRequestObject } from './common.ts';
 import { writeOptions } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
@@ -35,6 +36,7 @@ export async function review(
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
+  logRequestObject(scope, object, resource);
   await answer(object);
   return respondValue(object, resource.struct, output, 201);
 }

@@ -1,6 +1,6 @@
 /** What every handler of a resource gets: the request, what it asks for, who asks, and the server's parts. */
 import type { Clock } from '#base';
-import type { AdmissionChain } from '../admission/chain.ts';
+import type { AdmissionAttributes, AdmissionChain } from '../admission/chain.ts';
 import type { UserInfo } from '../authentication/user.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
@@ -37,7 +37,7 @@ export interface Scope {
   /** Adds a `Warning:` header to the answer. */
   readonly warn: (text: string) => void;
   /** Adds an annotation to the request's audit event. */
-  readonly annotate?: (key: string, value: string) => void;
+  readonly annotate?: AdmissionAttributes['annotate'];
   /** Set when the request names an object. */
   readonly name: string;
   /** Empty for the cluster scope, or for all namespaces. */

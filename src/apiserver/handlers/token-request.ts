@@ -23,6 +23,7 @@ import type { ServiceAccountTokens, TokenBinding } from '../authentication/servi
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import { logRequestObject } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
@@ -52,7 +53,6 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
       const text = `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${account.metadata.uid})`;
       throw conflict({ group: kind.group, resource: kind.kind }, name, text);
     }
-    spec.expirationSeconds ??= defaultSeconds;
     const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
     const attributes = admissionAttributes(scope, more);
     await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
@@ -87,7 +87,10 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
   };
 }
 
-async function read(scope: Scope): Promise<Draft<TokenRequest>> {
+/** With the default of what it leaves open. */
+type Settled = Draft<TokenRequest> & { spec: { expirationSeconds: number } };
+
+async function read(scope: Scope): Promise<Settled> {
   const { request } = scope;
   const mediaType = negotiateInput(request);
   const body = await request.body(maxBodyBytes);
@@ -96,7 +99,9 @@ async function read(scope: Scope): Promise<Draft<TokenRequest>> {
   const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
   const draft = object as unknown as Draft<TokenRequest>;
   draft.spec ??= { audiences: [] };
-  return draft;
+  draft.spec.expirationSeconds ??= defaultSeconds;
+  logRequestObject(scope, object, target);
+  return draft as Settled;
 }
 
 function validate(seconds: number): FieldError[] {

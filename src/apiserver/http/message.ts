@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type Json, type Status, StatusError } from '#apimachinery';
+import type { RequestAudit } from '../audit/request-audit.ts';
 import type { UserInfo } from '../authentication/user.ts';
 
 /** Query parameters in the order given; the last of `pairs` with a name does not hide the first. */
@@ -69,6 +70,8 @@ export interface ServerRequest {
   /** Who asks; set by in-process transports, which are bound to an identity. */
   readonly user?: UserInfo;
   readonly certificates?: PresentedCertificates;
+  /** What the audit log is to tell of the request; absent where nothing is recorded. */
+  readonly audit?: RequestAudit;
   readonly remoteAddress?: string;
   /** The server's own address on this connection, as the client named it. */
   readonly host?: string;
@@ -111,6 +114,15 @@ export interface ServerResponse {
   /** Lower-case names. */
   readonly headers: Record<string, string | string[]>;
   readonly body: ResponseBody;
+  /** For the audit log: what the body does not say by itself. */
+  readonly logged?: {
+    /** The answer is this Status. */
+    readonly status?: Status;
+    /** It is what this error became. */
+    readonly error?: unknown;
+    /** The object as JSON, where the body is something else or comes in pieces. */
+    json?(): Uint8Array | Promise<Uint8Array>;
+  };
 }
 
 /** First value of a header. */

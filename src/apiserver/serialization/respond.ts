@@ -6,6 +6,7 @@ import {
   badRequest,
   type Json,
   type KubeObject,
+  type Status,
   StatusError,
   type StructNode,
   writeJson,
@@ -76,7 +77,18 @@ export async function respondObject(source: ObjectSource, options: RespondOption
     };
     return { status, headers, body };
   }
-  return { status, headers, body: { kind: 'bytes', bytes: await objectBytes(source, options) } };
+  const body = { kind: 'bytes' as const, bytes: await objectBytes(source, options) };
+  if (!options.request.audit || isPlainJson(output)) return { status, headers, body };
+  const json = (): Promise<Uint8Array> => objectBytes(source, { ...options, output: { ...output, ...plainJson } });
+  return { status, headers, body, logged: { json } };
+}
+
+/** As the audit log has every object. */
+export const plainJson: Pick<OutputType, 'mediaType' | 'pretty'> = { mediaType: 'application/json', pretty: false };
+
+/** Whether an answer is what the audit log tells of it. */
+export function isPlainJson({ mediaType, pretty }: Pick<OutputType, 'mediaType' | 'pretty'>): boolean {
+  return mediaType === 'application/json' && !pretty;
 }
 
 async function objectBytes(source: ObjectSource, options: RespondOptions): Promise<Uint8Array> {
@@ -118,9 +130,14 @@ export function respondValue(
   output: Pick<OutputType, 'mediaType' | 'pretty'>,
   status = 200,
 ): ServerResponse {
+  const isStatus = (value as { kind?: string }).kind === 'Status';
   return {
     status,
     headers: { 'content-type': output.mediaType },
     body: { kind: 'bytes', bytes: encodeAs(value, struct, output) },
+    logged: {
+      ...(isStatus && { status: value as Status }),
+      ...(!isPlainJson(output) && { json: () => encodeAs(value, struct, plainJson) }),
+    },
   };
 }

@@ -96,6 +96,7 @@ export async function dispatch(
   const name = info.parts[1] ?? '';
   const namespace = resource.namespaced ? info.namespace : '';
   if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchPath();
+  const { audit } = request;
   const scope: Scope = {
     deps,
     request,
@@ -104,6 +105,7 @@ export async function dispatch(
     resource,
     subject: subjectOf(resource, info.subresource),
     warn,
+    ...(audit && { annotate: (key, value, level) => audit.annotateAdmission(key, value, level) }),
     name,
     namespace,
     about: { group: resource.group, resource: resource.resource },

@@ -9,6 +9,7 @@ import { isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Aggregator } from '../aggregation/aggregator.ts';
+import type { Auditor } from '../audit/auditor.ts';
 import type { Authenticate } from '../authentication/authentication.ts';
 import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import type { UserInfo } from '../authentication/user.ts';
@@ -26,6 +27,7 @@ import type { Entry } from '../http/listener.ts';
 import {
   discard,
   errorStatus,
+  header,
   type ServerRequest,
   type ServerResponse,
   statusResponse,
@@ -56,10 +58,12 @@ export interface EntryDeps {
   readonly customOpenapi: CustomDocuments;
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly checks: readonly HealthCheck[];
+  /** Undefined: nothing is recorded. */
+  readonly auditor: Auditor | undefined;
 }
 
 /** The answer of what may last, or of what has to come in time. */
-function limited(
+async function limited(
   deps: EntryDeps,
   request: ServerRequest,
   info: RequestInfo,
@@ -67,7 +71,7 @@ function limited(
 ): Promise<ServerResponse> {
   const work = (): Promise<ServerResponse> => answer(deps, request, info, warnings);
   if (isLongRunning(info)) return work();
-  const ms = deadlineMs(request);
+  const ms = await recorded(request, () => deadlineMs(request));
   // A call within the process has its caller's signal.
   return request.user ? work() : withDeadline(deps.dispatch.clock, ms, work(), discard);
 }
@@ -75,14 +79,17 @@ function limited(
 export function createEntry(deps: EntryDeps): Entry {
   const { clock, scheme } = deps.dispatch;
   const metrics = new RequestMetrics(deps.metrics, clock, info => isServed(scheme, info));
-  return async request => {
+  return async incoming => {
     const done = deps.activity.begin();
     const warnings = new Warnings();
+    const id = header(incoming, 'audit-id') || deps.dispatch.registry.deps.random.uuid();
+    let request = incoming;
     let measured: Measured | undefined;
     let response: ServerResponse;
     try {
       const info = requestInfo(request.method, request.path, request.query);
       measured = metrics.begin(request, info);
+      if (deps.auditor) request = { ...request, audit: deps.auditor.begin(request, info, id) };
       response = await limited(deps, request, info, warnings);
       const own = info.isResourceRequest && !deps.aggregator.isRemote(request.path);
       if (own && !request.user && !isLongRunning(info)) {
@@ -95,7 +102,7 @@ export function createEntry(deps: EntryDeps): Entry {
     const headers = warnings.headers();
     if (headers.length > 0) response.headers['warning'] = headers;
     response.headers['cache-control'] ??= 'no-cache, private';
-    response.headers['audit-id'] = deps.dispatch.registry.deps.random.uuid();
+    response.headers['audit-id'] = id;
     done();
     return response;
   };
@@ -142,11 +149,43 @@ async function answer(
   info: RequestInfo,
   warnings: Warnings,
 ): Promise<ServerResponse> {
+  const { audit } = request;
   const warn = (text: string): void => warnings.add(text);
-  const requester = await deps.authenticate(request, { warn });
+  const remarks = { warn, ...(audit && { annotate: (key: string, value: string) => audit.annotate(key, value) }) };
+  const identified = audit?.timer('authentication');
+  const requester = await recorded(request, () => deps.authenticate(request, remarks));
+  identified?.();
+  const serve = (): Promise<ServerResponse> => serveAs(deps, request, info, requester, warn);
+  return audit ? audit.follow(requester, serve) : serve();
+}
+
+/** What fails before it is known who asks is recorded by itself. */
+async function recorded<T>({ audit }: ServerRequest, work: () => Promise<T> | T): Promise<T> {
+  if (!audit) return work();
+  try {
+    return await work();
+  } catch (error) {
+    await audit.refused(error);
+    throw error;
+  }
+}
+
+async function serveAs(
+  deps: EntryDeps,
+  request: ServerRequest,
+  info: RequestInfo,
+  requester: UserInfo,
+  warn: (text: string) => void,
+): Promise<ServerResponse> {
+  const { audit } = request;
+  const assumed = audit?.timer('impersonation');
   const user = await impersonate(request, requester, deps.authorizer);
+  if (user !== requester) {
+    assumed?.();
+    audit?.impersonated(user);
+  }
   const run = (): Promise<ServerResponse> => authorized(deps, request, info, user, warn);
-  const failed = (error: unknown): ServerResponse => failure(deps, request, error);
+  const failed = (error: unknown): ServerResponse => ({ ...failure(deps, request, error), logged: { error } });
   return deps.concurrency.filter.handle(request, { info, user }, { run, failed });
 }
 

@@ -34,6 +34,8 @@ export class WebhookCallError extends Error {
 export interface KubeconfigWebhook extends Disposable {
   /** The answer to an object, as JSON. Throws a WebhookCallError. */
   post(body: object, signal?: AbortSignal): Promise<unknown>;
+  /** Sends JSON as it is; what a success answers does not matter. Throws a WebhookCallError. */
+  deliver(json: string, signal?: AbortSignal): Promise<void>;
 }
 
 export interface KubeconfigWebhookOptions {
@@ -58,22 +60,24 @@ export function kubeconfigWebhook({ path, clock, timeoutMs }: KubeconfigWebhookO
   const timeout = formatGoDuration(BigInt(timeoutMs) * 1_000_000n);
   const target = new URL(`${base.pathname.replace(/\/+$/, '') || '/'}?timeout=${encodeURIComponent(timeout)}`, base);
   const agent = agentOf(base, transport);
+  const call = async <T>(body: string, signal: AbortSignal | undefined, read: (answer: Answer) => T): Promise<T> => {
+    const stop = new AbortController();
+    const deadline = clock.setTimer(() => stop.abort('deadline'), timeoutMs);
+    const gone = (): void => stop.abort('gone');
+    signal?.addEventListener('abort', gone, { once: true });
+    if (signal?.aborted) gone();
+    try {
+      return read(await follow(target, { transport, agent, body, signal: stop.signal }));
+    } catch (error) {
+      throw asCallError(error, target, stop.signal, clock);
+    } finally {
+      deadline.cancel();
+      signal?.removeEventListener('abort', gone);
+    }
+  };
   return {
-    async post(body, signal) {
-      const stop = new AbortController();
-      const deadline = clock.setTimer(() => stop.abort('deadline'), timeoutMs);
-      const gone = (): void => stop.abort('gone');
-      signal?.addEventListener('abort', gone, { once: true });
-      if (signal?.aborted) gone();
-      try {
-        return parsed(await follow(target, { transport, agent, body: JSON.stringify(body), signal: stop.signal }));
-      } catch (error) {
-        throw asCallError(error, target, stop.signal, clock);
-      } finally {
-        deadline.cancel();
-        signal?.removeEventListener('abort', gone);
-      }
-    },
+    post: (body, signal) => call(JSON.stringify(body), signal, parsed),
+    deliver: (json, signal) => call(json, signal, refuseFailure),
     [Symbol.dispose]: () => agent.destroy(),
   };
 }
@@ -212,13 +216,18 @@ function refusal(status: number, said: string): string {
   return `the server responded with the status code ${status} but did not return more information`;
 }
 
-function parsed({ status, contentType, retryAfter, body }: Answer): unknown {
+function refuseFailure({ status, contentType, retryAfter, body }: Answer): void {
   if (status < 200 || status > 206) {
     const isText = contentType === '' || contentType.startsWith('text/');
     const message = refusal(status, isText ? body.toString().trim() || 'unknown' : 'unknown');
     const again = status === 500 || status === 504 || status === 429 || retryAfter !== undefined;
     throw new WebhookCallError(statusMessage(body) ?? message, again ? 'transient' : 'other');
   }
+}
+
+function parsed(answer: Answer): unknown {
+  refuseFailure(answer);
+  const { status, contentType, body } = answer;
   if (body.length === 0) {
     throw new WebhookCallError(`0-length response with status code: ${status} and content type: ${contentType}`);
   }
@@ -249,22 +258,27 @@ export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal?: AbortSignal | undefined;
+  /** Before the second attempt; default half a second. */
+  readonly firstPauseMs?: number;
+  /** Also what would fail in the same way again. */
+  readonly always?: boolean;
 }
 
 const attempts = 5;
-const firstPauseMs = 500;
+const defaultPauseMs = 500;
 const factor = 1.5;
 const jitter = 0.2;
 
 /** Calls until it succeeds or fails for good, five times at most. Upstream: DefaultAuthWebhookRetryBackoff. */
-export async function withRetries<T>({ clock, random, signal }: RetryOptions, call: () => Promise<T>): Promise<T> {
-  let pauseMs = firstPauseMs;
+export async function withRetries<T>(options: RetryOptions, call: () => Promise<T>): Promise<T> {
+  const { clock, random, signal, always = false } = options;
+  let pauseMs = options.firstPauseMs ?? defaultPauseMs;
   for (let attempt = 1; ; attempt++) {
     try {
       return await call();
     } catch (error) {
-      const again = error instanceof WebhookCallError && error.kind === 'transient' && attempt < attempts;
-      if (!again || signal?.aborted) throw error;
+      const again = error instanceof WebhookCallError && (always || error.kind === 'transient');
+      if (!again || attempt >= attempts || signal?.aborted) throw error;
       await clock.sleep(pauseMs * (1 + random.float() * jitter), signal);
       pauseMs *= factor;
     }

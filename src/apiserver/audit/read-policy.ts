@@ -1,0 +1,202 @@
+/**
+ * `--audit-policy-file`: an `audit.k8s.io/v1 Policy` in YAML or JSON. What strict reading refuses (unknown and duplicate
+ * fields) is warned about and read all the same, as upstream does; what is invalid is refused with upstream's texts.
+ * Upstream: apiserver pkg/audit/policy/reader.go, pkg/apis/audit/validation/validation.go.
+ */
+import { readFileSync } from 'node:fs';
+import { builtinTypes } from '#api/tables';
+import {
+  aggregateText,
+  type FieldError,
+  FieldPath,
+  field,
+  goQuote,
+  InputError,
+  invalidValue,
+  isDNS1123Subdomain,
+  list,
+  notSupported,
+  readTypeMeta,
+  readYaml,
+  required,
+  type StructNode,
+  scalar,
+  struct,
+  yamlStrictError,
+  yamlText,
+  yamlToJson,
+} from '#apimachinery';
+import { UserError } from '#base';
+import { auditLevels, auditStages } from './event.ts';
+import type { AuditPolicy, GroupResources, PolicyRule } from './policy.ts';
+
+const apiVersion = 'audit.k8s.io/v1';
+
+/** The policy in the file; `warn` is told what strict reading would refuse. Throws a UserError. */
+export function readAuditPolicyFile(path: string, warn: (text: string) => void): AuditPolicy {
+  const problem = (why: string, cause?: unknown): UserError =>
+    new UserError(`loading audit policy file: ${why}`, { cause });
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw problem(`failed to read file path ${goQuote(path)}: ${goFileError(error, path)}`, error);
+  }
+  try {
+    return readAuditPolicy(bytes, warn);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw problem(`${error.message}: from file ${path}`, error);
+  }
+}
+
+/** Why a policy is refused, in upstream's words. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+}
+
+/** Throws a {@link PolicyError}. */
+export function readAuditPolicy(bytes: Uint8Array, warn: (text: string) => void): AuditPolicy {
+  const { policy, strict } = decoded(bytes);
+  if (strict !== undefined) warn(`Audit policy contains errors, falling back to lenient decoding: ${strict}`);
+  const errors = validatePolicy(policy);
+  if (errors.length > 0) throw new PolicyError(aggregateText(errors));
+  if (policy.rules.length === 0) throw new PolicyError('loaded illegal policy with 0 rules');
+  return policy;
+}
+
+function decoded(bytes: Uint8Array): { readonly policy: AuditPolicy; readonly strict: string | undefined } {
+  try {
+    const text = yamlText(bytes);
+    checkTypeMeta(text);
+    const { value, strictErrors, duplicates } = readYaml(text, policyType());
+    const yaml = yamlStrictError(duplicates);
+    const strict = [...(yaml === undefined ? [] : [yaml]), ...strictErrors];
+    const policy = value as AuditPolicy;
+    return {
+      policy: { ...policy, rules: policy.rules ?? [] },
+      strict: strict.length > 0 ? `strict decoding error: ${strict.join(', ')}` : undefined,
+    };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new PolicyError(`failed decoding: ${error.message}`);
+  }
+}
+
+/** Other kinds of the group's scheme. */
+const otherKinds = new Set(['Event', 'EventList', 'PolicyList']);
+
+/** A kind that is not named is a Policy, a version that is not named is none that is read. */
+function checkTypeMeta(text: string): void {
+  const meta = readTypeMeta(yamlToJson(text).json);
+  const kind = meta.kind || 'Policy';
+  if (meta.apiVersion === '') {
+    throw new PolicyError(`unknown group version field audit.k8s.io/__internal, Kind=${kind} in policy`);
+  }
+  if (meta.apiVersion === apiVersion && kind === 'Policy') return;
+  if (meta.apiVersion === apiVersion && otherKinds.has(kind)) {
+    throw new PolicyError(`failed decoding: converting (v1.${kind}) to (audit.Policy): unknown conversion`);
+  }
+  const where = `version ${goQuote(meta.apiVersion)} in scheme "pkg/audit/scheme.go:30"`;
+  throw new PolicyError(`failed decoding: no kind ${goQuote(kind)} is registered for ${where}`);
+}
+
+function policyType(): StructNode {
+  const text = (name: string) => field(name, scalar('string'));
+  const texts = (name: string) => field(name, list(scalar('string')));
+  const stages = field('omitStages', list(scalar('string', 'v1.Stage')));
+  const groupResources = struct('v1.GroupResources', [text('group'), texts('resources'), texts('resourceNames')]);
+  const rule = struct('v1.PolicyRule', [
+    field('level', scalar('string', 'v1.Level')),
+    texts('users'),
+    texts('userGroups'),
+    texts('verbs'),
+    field('resources', list(groupResources)),
+    texts('namespaces'),
+    texts('nonResourceURLs'),
+    stages,
+    field('omitManagedFields', scalar('boolean'), { nullable: true }),
+  ]);
+  return struct('v1.Policy', [
+    text('kind'),
+    text('apiVersion'),
+    field('metadata', builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta')),
+    field('rules', list(rule)),
+    stages,
+    field('omitManagedFields', scalar('boolean')),
+  ]);
+}
+
+function validatePolicy({ omitStages, rules }: AuditPolicy): FieldError[] {
+  const path = FieldPath.of('rules');
+  return [
+    ...validateStages(omitStages, FieldPath.of('omitStages')),
+    ...rules.flatMap((rule, at) => validateRule(rule, path.index(at))),
+  ];
+}
+
+function validateRule(rule: PolicyRule, path: FieldPath): FieldError[] {
+  const { nonResourceURLs: urls = [], resources = [], namespaces = [] } = rule;
+  const urlPath = path.child('nonResourceURLs');
+  const errors = [
+    ...validateLevel(rule.level, path.child('level')),
+    ...urls.flatMap((url, at) => validateUrl(url, urlPath.index(at))),
+    ...resources.flatMap(each => validateResources(each, path.child('resources'))),
+    ...validateStages(rule.omitStages, path.child('omitStages')),
+  ];
+  if (urls.length > 0 && (resources.length > 0 || namespaces.length > 0)) {
+    errors.push(invalidValue(urlPath, urls, 'rules cannot apply to both regular resources and non-resource URLs'));
+  }
+  return errors;
+}
+
+function validateLevel(level: string | undefined, path: FieldPath): FieldError[] {
+  if (!level) return [required(path)];
+  return (auditLevels as readonly string[]).includes(level) ? [] : [notSupported(path, level, auditLevels)];
+}
+
+function validateUrl(url: string, path: FieldPath): FieldError[] {
+  if (url === '*') return [];
+  const errors: FieldError[] = [];
+  if (!url.startsWith('/')) {
+    errors.push(invalidValue(path, url, "non-resource URL rules must begin with a '/' character"));
+  }
+  if (url.slice(0, -1).includes('*')) {
+    errors.push(invalidValue(path, url, "non-resource URL wildcards '*' must be the final character of the rule"));
+  }
+  return errors;
+}
+
+/** Upstream's paths have no index here. */
+function validateResources({ group = '', resources = [], resourceNames = [] }: GroupResources, path: FieldPath) {
+  const errors: FieldError[] = [];
+  if (group !== '' && group !== '*') {
+    const wrong = isDNS1123Subdomain(group);
+    if (wrong.length > 0) errors.push(invalidValue(path.child('group'), group, wrong.join(',')));
+  }
+  if (resourceNames.length > 0 && resources.length === 0) {
+    const text = 'using resourceNames requires at least one resource';
+    errors.push(invalidValue(path.child('resourceNames'), resourceNames, text));
+  }
+  return errors;
+}
+
+function validateStages(stages: readonly string[] | undefined, path: FieldPath): FieldError[] {
+  return (stages ?? []).flatMap((stage, at) =>
+    (auditStages as readonly string[]).includes(stage)
+      ? []
+      : [invalidValue(path.index(at), stage, `allowed stages are ${auditStages.join(',')}`)],
+  );
+}
+
+/** Go's text of a failed open. */
+function goFileError(error: unknown, path: string): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const texts: Readonly<Record<string, string>> = {
+    ENOENT: 'no such file or directory',
+    EACCES: 'permission denied',
+    EISDIR: 'is a directory',
+  };
+  const what = code === 'EISDIR' ? 'read' : 'open';
+  return code && texts[code] ? `${what} ${path}: ${texts[code]}` : message;
+}
