@@ -44,7 +44,8 @@ const patchFields: ReadonlyMap<string, Type> = new Map([
 const patchTypes: StructTypes = {
   has: name => name === patchName || name === objectName || name.startsWith(`${objectName}.`),
   field(name, field) {
-    if (name === patchName) return patchFields.get(field);
+    // Upstream finds every field of a patch, those that there are not with no type.
+    if (name === patchName) return patchFields.get(field) ?? structType('');
     return patchTypes.has(name) ? types.dyn : undefined;
   },
   construct(name, fields) {

@@ -4,6 +4,7 @@
  * Upstream: gopkg.in/evanphx/json-patch.v4 (patch.go), apiserver pkg/endpoints/handlers/patch.go.
  * Deviation: a document whose nesting would pass 1,000 is refused.
  */
+import { goQuote } from '../field.ts';
 import { InputError } from '../input-error.ts';
 import { readJson, setOwn } from '../json/read.ts';
 import { maxJsonDepth } from '../json/scanner.ts';
@@ -116,47 +117,45 @@ function apply(root: Root, operation: JsonPatchOperation): void {
   const { op } = operation;
   const value = cloneJson(operation.value ?? null);
   switch (op) {
-    case 'add': {
-      const { container, key } = find(root, pathOf(operation.path, op), op);
-      add(container, key, value);
+    case 'add':
+      addAt(root, textOf(operation.path, 'add operation failed to decode path: missing value'), value);
       return;
-    }
-    case 'remove': {
-      const { container, key } = find(root, pathOf(operation.path, op), op);
-      remove(container, key);
+    case 'remove':
+      removeAt(root, textOf(operation.path, 'remove operation failed to decode path: missing value'));
       return;
-    }
     case 'replace':
-      replace(root, pathOf(operation.path, op), value);
+      replace(root, pathOf(operation, op), value);
       return;
-    case 'move': {
-      const from = find(root, pathOf(operation.from, op), op);
-      const moved = get(from.container, from.key);
-      remove(from.container, from.key);
-      const { container, key } = find(root, pathOf(operation.path, op), op);
-      add(container, key, moved);
+    case 'move':
+      move(root, operation);
       return;
-    }
-    case 'copy': {
-      const from = find(root, pathOf(operation.from, op), op);
-      const copied = get(from.container, from.key);
-      const { container, key } = find(root, pathOf(operation.path, op), op);
-      root.copiedBytes += measure(copied);
-      if (root.copiedBytes > maxCopiedBytes)
-        refuse('Unable to complete the copy, the accumulated size increase is too big');
-      add(container, key, cloneJson(copied ?? null));
+    case 'copy':
+      copy(root, operation);
       return;
-    }
     case 'test':
-      test(root, pathOf(operation.path, op), operation.value ?? null);
+      test(root, pathOf(operation, op), operation.value ?? null);
       return;
     default:
       refuse(`Unexpected kind: ${typeof op === 'string' ? op : 'unknown'}`);
   }
 }
 
-function pathOf(path: unknown, op: string): string {
-  return typeof path === 'string' ? path : refuse(`${op} operation failed to decode path: missing value`);
+const textOf = (value: unknown, missing: string): string => (typeof value === 'string' ? value : refuse(missing));
+
+const pathOf = ({ path }: JsonPatchOperation, op: string): string =>
+  textOf(path, `${op} operation failed to decode path: operation missing path field: missing value`);
+
+const fromOf = ({ from }: JsonPatchOperation, op: string): string =>
+  textOf(from, `${op} operation failed to decode from: operation, missing from field: missing value`);
+
+function addAt(root: Root, path: string, value: unknown): void {
+  const { container, key } = find(root, path, `add operation does not apply: doc is missing path: "${path}"`);
+  within(`error in add for path: '${path}'`, () => add(container, key, value));
+}
+
+function removeAt(root: Root, path: string): void {
+  const { container, key } = find(root, path, `remove operation does not apply: doc is missing path: "${path}"`);
+  within(`error in remove for path: '${path}'`, () => remove(container, key));
 }
 
 function replace(root: Root, path: string, value: unknown): void {
@@ -165,33 +164,86 @@ function replace(root: Root, path: string, value: unknown): void {
     root.value = value as Container;
     return;
   }
-  const { container, key } = find(root, path, 'replace');
-  if (!Array.isArray(container)) setOwn(container, key, value);
-  else container[existingIndex(container, key)] = value;
+  const { container, key } = find(root, path, `replace operation does not apply: doc is missing path: ${path}`);
+  if (Array.isArray(container)) container[existingIndex(container, key, path)] = value;
+  else setOwn(container, key, value);
+}
+
+function existingIndex(list: readonly unknown[], key: string, path: string): number {
+  try {
+    return indexOf(key, list.length);
+  } catch {
+    return refuse(`replace operation does not apply: doc is missing key: ${path}: missing value`);
+  }
+}
+
+function move(root: Root, operation: JsonPatchOperation): void {
+  const from = fromOf(operation, 'move');
+  const source = find(root, from, `move operation does not apply: doc is missing from path: ${from}`);
+  const moved = within(`error in move for path: '${source.key}'`, () => {
+    const value = get(source.container, source.key);
+    remove(source.container, source.key);
+    return value;
+  });
+  const path = pathOf(operation, 'move');
+  const { container, key } = find(
+    root,
+    path,
+    `move operation does not apply: doc is missing destination path: ${path}`,
+  );
+  within(`error in move for path: '${path}'`, () => add(container, key, moved));
+}
+
+function copy(root: Root, operation: JsonPatchOperation): void {
+  const from = fromOf(operation, 'copy');
+  const source = find(root, from, `copy operation does not apply: doc is missing from path: ${from}`);
+  const copied = within(`error in copy for from: '${from}'`, () => get(source.container, source.key));
+  const path = textOf(operation.path, 'copy operation failed to decode path: missing value');
+  const { container, key } = find(
+    root,
+    path,
+    `copy operation does not apply: doc is missing destination path: ${path}`,
+  );
+  root.copiedBytes += measure(copied);
+  if (root.copiedBytes > maxCopiedBytes) {
+    refuse('Unable to complete the copy, the accumulated size increase is too big');
+  }
+  within('error while adding value during copy', () => add(container, key, cloneJson(copied ?? null)));
 }
 
 function test(root: Root, path: string, want: unknown): void {
   let have: unknown = root.value;
   if (path !== '') {
-    const { container, key } = find(root, path, 'test');
-    have = get(container, key) ?? null;
+    const { container, key } = find(root, path, `test operation does not apply: is missing path: ${path}`);
+    have = within(`error in test for path: '${path}'`, () => get(container, key) ?? null);
   }
   touch(root, have, true);
   if (!equal(have, want)) refuse(`testing value ${path} failed: test failed`);
 }
 
+/** What goes wrong inside is told with `where` before it. */
+function within<T>(where: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    return error instanceof InputError ? refuse(`${where}: ${error.message}`) : rethrow(error);
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
 /** The container that holds what the path names, and its key there. */
-function find(root: Root, path: string, op: string): { container: Container; key: string } {
+function find(root: Root, path: string, missing: string): { container: Container; key: string } {
   const parts = path.split('/');
-  if (parts.length < 2) refuse(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
-  if (parts.length > maxJsonDepth) refuse(`${op} operation does not apply: the path is too long`);
+  if (parts.length < 2) refuse(`${missing}: missing value`);
+  if (parts.length > maxJsonDepth) refuse(`${missing}: the path is too long`);
   let container: Container = root.value;
   touch(root, container);
   for (const part of parts.slice(1, -1)) {
     const next = getOrUndefined(container, decodeKey(part));
-    if (next === null || typeof next !== 'object') {
-      refuse(`${op} operation does not apply: doc is missing path: "${path}": missing value`);
-    }
+    if (next === null || typeof next !== 'object') refuse(`${missing}: missing value`);
     container = next as Container;
     touch(root, container);
   }
@@ -202,16 +254,16 @@ const decodeKey = (part: string): string => part.replaceAll('~1', '/').replaceAl
 
 /** Go's Atoi, and then an index from either end. */
 function indexOf(key: string, length: number): number {
-  const index = /^[+-]?[0-9]{1,9}$/.test(key) ? Number(key) : refuse(`value was not a proper array index: '${key}'`);
+  const index = /^[+-]?[0-9]{1,9}$/.test(key)
+    ? Number(key)
+    : refuse(`strconv.Atoi: parsing ${goQuote(key)}: invalid syntax`);
   const real = index < 0 ? index + length : index;
   if (real < 0 || real >= length) refuse(`Unable to access invalid index: ${index}: invalid index referenced`);
   return real;
 }
 
-const existingIndex = (list: readonly unknown[], key: string): number => indexOf(key, list.length);
-
 function get(container: Container, key: string): unknown {
-  if (Array.isArray(container)) return container[existingIndex(container, key)];
+  if (Array.isArray(container)) return container[indexOf(key, container.length)];
   return Object.hasOwn(container, key) ? container[key] : undefined;
 }
 
@@ -228,11 +280,17 @@ function add(container: Container, key: string, value: unknown): void {
   const stored = value === undefined ? null : value;
   if (!Array.isArray(container)) setOwn(container, key, stored);
   else if (key === '-') container.push(stored);
-  else container.splice(indexOf(key, container.length + 1), 0, stored);
+  else {
+    if (!/^[+-]?[0-9]{1,9}$/.test(key)) {
+      const why = `strconv.Atoi: parsing ${goQuote(key)}: invalid syntax`;
+      refuse(`value was not a proper array index: '${key}': ${why}`);
+    }
+    container.splice(indexOf(key, container.length + 1), 0, stored);
+  }
 }
 
 function remove(container: Container, key: string): void {
-  if (Array.isArray(container)) container.splice(existingIndex(container, key), 1);
+  if (Array.isArray(container)) container.splice(indexOf(key, container.length), 1);
   else if (!Object.hasOwn(container, key)) refuse(`Unable to remove nonexistent key: ${key}: missing value`);
   else delete container[key];
 }

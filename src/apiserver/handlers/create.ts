@@ -56,6 +56,7 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
     old: null,
   });
   await deps.admission.admit(attributes, draft);
+  settleNamespace(draft, resource, namespace);
   dedupOwnerReferences(draft, scope.warn, true);
   const context: WriteContext = {
     user: scope.user,

@@ -132,6 +132,7 @@ export function writeContext(scope: Scope, dryRun: boolean, options: Readonly<Re
     },
     async admitUpdate(draft, old) {
       await deps.admission.admit(attributes(old), draft);
+      settleNamespace(draft, resource, namespace);
       dedupOwnerReferences(draft, scope.warn, true);
     },
   };
