@@ -1,6 +1,7 @@
 /** The API server layer's face. */
 export { type AdmissionControl, readAdmissionControl } from './admission/config/admission-control.ts';
 export { enabledPlugins } from './admission/plugins.ts';
+export { type AggregationConfig, defaultAggregation } from './aggregation/config.ts';
 export {
   type AuditOptions,
   auditModes,

@@ -13,6 +13,7 @@ import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
 import { cacheLookup, podsOnNode } from './admission/lookup.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { Aggregator } from './aggregation/aggregator.ts';
+import { publishAuthenticationInfo } from './aggregation/authentication-info.ts';
 import { createAuditor } from './audit/auditor.ts';
 import { createAuthentication } from './authentication/authentication.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
@@ -170,10 +171,11 @@ export async function createApiServer(
   });
   await definitions.start(stopping.signal);
   const aggregator = new Aggregator({
-    ...{ ...deps, scheme, caches, registry, lookup, config: config.aggregation },
+    ...{ ...deps, scheme, caches, registry, lookup, config: config.aggregation, signal: stopping.signal },
     customGroups: () => definitions.groups,
   });
-  await aggregator.start(stopping.signal);
+  await aggregator.start();
+  await publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, stopping.signal);
   const discovery = new Discovery({
     legacyGroups: () => aggregator.legacyGroups,
     aggregatedGroups: () => aggregator.aggregatedGroups,

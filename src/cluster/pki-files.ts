@@ -1,6 +1,6 @@
 /**
- * The cluster's keys on disk, made at the first start and renewed before they end: CA, API server, kubelet, the
- * administrator's client certificate, and the key of ServiceAccount tokens. File names follow kubeadm.
+ * The cluster's keys on disk, made at the first start and renewed before they end: CA, API server, kubelet, front proxy,
+ * the administrator's client certificate, and the key of ServiceAccount tokens. File names follow kubeadm.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,10 +23,17 @@ export interface ClusterPki {
   /** The API server's identity towards kubelets. */
   readonly apiServerKubeletClient: KeyPair;
   readonly kubeletServer: KeyPair;
+  /** Vouches for {@link frontProxyClient} and for nobody else. */
+  readonly frontProxy: Authority;
+  /** The API server's identity towards other API servers. */
+  readonly frontProxyClient: KeyPair;
   /** Member of system:masters. */
   readonly admin: KeyPair;
   readonly tokenKeys: TokenKeys;
 }
+
+/** Names of what the API server shows to other API servers, and of the authority that they check it by. */
+export const frontProxyFiles = { authority: 'front-proxy-ca', client: 'front-proxy-client' } as const;
 
 export interface PkiNames {
   /** DNS names and addresses that clients use for the API. */
@@ -39,8 +46,9 @@ const renewBeforeMs = 30 * 24 * 3600 * 1000;
 
 /** Loads the keys in `dir`, making or renewing what is missing, ending soon, or lacks a name. */
 export async function ensurePki(dir: string, names: PkiNames, nowMs: number): Promise<ClusterPki> {
-  const [authority, tokenKeyPem] = await Promise.all([
-    ensureAuthority(dir, nowMs),
+  const [authority, frontProxy, tokenKeyPem] = await Promise.all([
+    ensureAuthority(join(dir, 'ca'), 'kubernetes', nowMs),
+    ensureAuthority(join(dir, frontProxyFiles.authority), 'front-proxy-ca', nowMs),
     ensureFile(join(dir, 'sa.key'), createTokenKey),
   ]);
   const leaf = (name: string, covers: readonly string[], make: () => Promise<KeyPair>): Promise<KeyPair> =>
@@ -49,7 +57,7 @@ export async function ensurePki(dir: string, names: PkiNames, nowMs: number): Pr
     dnsNames: all.filter(name => !/^[\d.]+$|:/.test(name)),
     ipAddresses: all.filter(name => /^[\d.]+$|:/.test(name)),
   });
-  const [apiServer, apiServerKubeletClient, kubeletServer, admin] = await Promise.all([
+  const [apiServer, apiServerKubeletClient, kubeletServer, admin, frontProxyClient] = await Promise.all([
     leaf('apiserver', names.apiServerNames, () =>
       authority.issue({ commonName: 'kube-apiserver', ...split(names.apiServerNames), usages: ['server auth'], nowMs }),
     ),
@@ -78,9 +86,14 @@ export async function ensurePki(dir: string, names: PkiNames, nowMs: number): Pr
         nowMs,
       }),
     ),
+    leaf(frontProxyFiles.client, [], () =>
+      frontProxy.issue({ commonName: frontProxyFiles.client, usages: ['client auth'], nowMs }),
+    ),
   ]);
   return {
     authority,
+    frontProxy,
+    frontProxyClient,
     apiServer,
     apiServerKubeletClient,
     kubeletServer,
@@ -89,11 +102,11 @@ export async function ensurePki(dir: string, names: PkiNames, nowMs: number): Pr
   };
 }
 
-async function ensureAuthority(dir: string, nowMs: number): Promise<Authority> {
-  const existing = readPair(join(dir, 'ca'));
+async function ensureAuthority(path: string, commonName: string, nowMs: number): Promise<Authority> {
+  const existing = readPair(path);
   if (existing) return loadAuthority(existing);
-  const authority = await createAuthority('kubernetes', nowMs);
-  writePair(join(dir, 'ca'), authority);
+  const authority = await createAuthority(commonName, nowMs);
+  writePair(path, authority);
   return authority;
 }
 

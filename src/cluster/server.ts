@@ -10,6 +10,7 @@ import { startAdminSocket } from './admin-socket.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ServerSettings } from './flags/settings.ts';
+import { withFrontProxy } from './front-proxy.ts';
 import { hostAddress } from './host-address.ts';
 import { ensurePki } from './pki-files.ts';
 import { checkPortFree, explainPortInUse } from './ports.ts';
@@ -134,7 +135,7 @@ async function start(
     {
       serviceCidr: config.serviceCidr,
       apiOnly,
-      apiServer: options.settings.apiServer,
+      apiServer: withFrontProxy(options.settings.apiServer, dir.pki),
       ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
     },
     signal,

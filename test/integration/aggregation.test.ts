@@ -3,9 +3,12 @@
  * upgrades, and a backend that misbehaves in every way.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request as httpsRequest, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../../src/base/index.ts';
@@ -77,6 +80,7 @@ interface Condition {
 }
 
 describe('aggregation', { skip }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'kobune-aggregation-'));
   let server: TestApiServer;
   let front: Authority;
   let authority: Authority;
@@ -93,10 +97,26 @@ describe('aggregation', { skip }, () => {
       createAuthority('backend-ca', nowMs),
     ]);
     const client = await front.issue({ commonName: 'front-proxy-client', usages: ['client auth'], nowMs });
-    const proxyClient = () => client;
+    const certFile = join(directory, 'client.crt');
+    const keyFile = join(directory, 'client.key');
+    writeFileSync(certFile, client.certPem);
+    writeFileSync(keyFile, client.keyPem);
+    const caFile = join(directory, 'front.crt');
+    writeFileSync(caFile, front.certPem);
+    const proxyClient = { certFile, keyFile };
     server = await startTestApiServer({
       config: {
         aggregation: { enableAggregatorRouting: false, aggregatorRejectForwardingRedirect: true, proxyClient },
+        authentication: {
+          requestHeader: {
+            clientCaFile: caFile,
+            allowedNames: ['front-proxy-client'],
+            usernameHeaders: ['X-Remote-User'],
+            uidHeaders: [],
+            groupHeaders: ['X-Remote-Group'],
+            extraHeaderPrefixes: ['X-Remote-Extra-'],
+          },
+        },
       },
     });
     backend = await startBackend(await serving(authority), front.certPem);
@@ -110,6 +130,7 @@ describe('aggregation', { skip }, () => {
   after(async () => {
     await backend?.[Symbol.asyncDispose]();
     await server?.[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true, force: true });
   });
 
   function apiService(spec: object = {}): object {
@@ -231,6 +252,23 @@ describe('aggregation', { skip }, () => {
     const shown = socket as typeof socket & { authorized: boolean; getPeerCertificate(): { subject: { CN: string } } };
     assert.equal(shown.authorized, true);
     assert.equal(shown.getPeerCertificate().subject.CN, 'front-proxy-client');
+  });
+
+  it('tells other servers how it recognises its callers', async () => {
+    const at = '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication';
+    const { body } = await call('GET', at);
+    assert.equal(body.data['client-ca-file'], server.authority.certPem);
+    assert.equal(body.data['requestheader-client-ca-file'], front.certPem);
+    assert.equal(body.data['requestheader-allowed-names'], '["front-proxy-client"]');
+    assert.equal(body.data['requestheader-username-headers'], '["X-Remote-User"]');
+    assert.equal(body.data['requestheader-group-headers'], '["X-Remote-Group"]');
+    assert.equal(body.data['requestheader-extra-headers-prefix'], '["X-Remote-Extra-"]');
+    assert.equal(body.data['requestheader-uid-headers'], undefined);
+    await call('DELETE', at);
+    for (let i = 0; (await call('GET', at)).status !== 200; i++) {
+      assert.ok(i < 200, 'the ConfigMap never came back');
+      await systemClock.sleep(25);
+    }
   });
 
   it('asks RBAC first', async () => {

@@ -14,6 +14,7 @@ import { serviceResolver } from '../server/service-resolver.ts';
 import { ApiServices } from './api-services.ts';
 import { Availability } from './availability.ts';
 import { Backends } from './backends.ts';
+import { followClientPair } from './client-pair.ts';
 import type { AggregationConfig } from './config.ts';
 import { DiscoveryManager } from './discovery-manager.ts';
 import { aggregatedGroups, legacyGroups } from './merged-groups.ts';
@@ -31,6 +32,8 @@ export interface AggregatorDeps {
   /** Groups of custom resources; the same list until one changes. */
   readonly customGroups: () => readonly DiscoveryGroup[];
   readonly config: AggregationConfig;
+  /** Ends whatever goes on by itself. */
+  readonly signal: AbortSignal;
 }
 
 interface Groups {
@@ -58,7 +61,7 @@ export class Aggregator implements Disposable {
     this.#backends = new Backends({
       ...deps,
       resolve: serviceResolver(lookup, random, { toEndpoints: config.enableAggregatorRouting }),
-      clientPair: config.proxyClient ?? (() => undefined),
+      clientPair: config.proxyClient ? followClientPair(config.proxyClient, deps) : () => undefined,
       rejectRedirects: config.aggregatorRejectForwardingRedirect,
     });
     const parts = { ...deps, services: this.#services, backends: this.#backends };
@@ -67,8 +70,9 @@ export class Aggregator implements Disposable {
     this.#discovery = new DiscoveryManager(parts);
   }
 
-  /** Resolves when requests are routed by what is stored; the rest goes on until `signal` aborts. */
-  async start(signal: AbortSignal): Promise<void> {
+  /** Resolves when requests are routed by what is stored. */
+  async start(): Promise<void> {
+    const { signal } = this.#deps;
     await this.#services.start(signal);
     await this.#registration.start(signal);
     this.#availability.start(signal);

@@ -1,5 +1,5 @@
 /** Settings of aggregation. Upstream: pkg/controlplane/apiserver/options/options.go. */
-import type { ClientPair } from './backends.ts';
+import type { ClientPairFiles } from './client-pair.ts';
 
 export interface AggregationConfig {
   /** `--enable-aggregator-routing`. */
@@ -7,7 +7,7 @@ export interface AggregationConfig {
   /** `--aggregator-reject-forwarding-redirect`. */
   readonly aggregatorRejectForwardingRedirect: boolean;
   /** `--proxy-client-cert-file` and `--proxy-client-key-file`: as whom this server calls others. */
-  readonly proxyClient: (() => ClientPair | undefined) | undefined;
+  readonly proxyClient: ClientPairFiles | undefined;
 }
 
 export const defaultAggregation: AggregationConfig = Object.freeze({

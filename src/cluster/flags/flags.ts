@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { admissionFlags } from './admission.ts';
+import { aggregationFlags } from './aggregation.ts';
 import { auditFlags } from './audit.ts';
 import { authorizationFlags } from './authorization.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
@@ -11,7 +12,13 @@ import { flowControlFlags } from './flow-control.ts';
 import type { ServerSettings } from './settings.ts';
 
 /** All of them, in the order of the help. */
-export const flagGroups: readonly FlagGroup[] = [admissionFlags, authorizationFlags, auditFlags, flowControlFlags];
+export const flagGroups: readonly FlagGroup[] = [
+  admissionFlags,
+  authorizationFlags,
+  auditFlags,
+  flowControlFlags,
+  aggregationFlags,
+];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */
 export function serverSettings(given: GivenFlags): ServerSettings {
