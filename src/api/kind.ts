@@ -63,6 +63,8 @@ export interface RuleContext {
   readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
   /** What was found against a write to the status by asking who may (claims for devices). */
   readonly refusals?: readonly FieldError[];
+  /** What was found against the metadata of an object to be created, when anything was. */
+  readonly metaErrors?: readonly FieldError[];
   readonly random: { uuid(): string; suffix(length: number): string };
   /** Tells the client something of what a preparation did; the text stands in a `Warning:` header, errors or not. */
   readonly warn?: (text: string) => void;

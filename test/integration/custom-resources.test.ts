@@ -216,6 +216,19 @@ test('rules refuse, tell why by expression, compare with before, and let stand w
   assert.match(changed.message, /small only/);
 });
 
+test('rules are not asked of an object without a name, and the refusal says so', async () => {
+  const rule = { 'x-kubernetes-validations': [{ rule: 'self.a == "x"' }] };
+  const schema = specOf({ a: { type: 'string', maxLength: 9 } }, rule);
+  const base = await define('nameless.example.com', [version({ name: 'v1', schema })]);
+  const { metadata: _, ...nameless } = thing('nameless.example.com', '', { a: 'y' });
+  const { code, message } = await refused(post(`${base}/v1/namespaces/a/things`, nameless));
+  assert.equal(code, 422);
+  const required = 'metadata.name: Required value: name or generateName is required';
+  const unchecked =
+    '<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+  assert.ok(message.endsWith(`is invalid: [${required}, ${unchecked}]`), message);
+});
+
 test('a definition with a rule that costs too much is refused', async () => {
   const rule = 'self.all(x, self.all(y, x == y))';
   const list = { type: 'array', items: { type: 'string' }, 'x-kubernetes-validations': [{ rule }] };

@@ -100,6 +100,12 @@ test('costs are bounded beforehand and counted', () => {
   assert.equal(evaluation?.error, 'operation cancelled: actual cost limit exceeded');
 });
 
+test('what a macro copies stands where the original stands', () => {
+  const { issues } = environment.compile('self.zz.optMap(v, v).orValue(0) == 1');
+  const error = "ERROR: <input>:1:5: undefined field 'zz'\n | self.zz.optMap(v, v).orValue(0) == 1\n | ....^";
+  assert.equal(String(issues), `${error}\n${error}`);
+});
+
 test('no expression outgrows its bounds', () => {
   const doubled = `[[1, 2, 3]]${'.map(x, x + x)'.repeat(60)}`;
   for (const text of [

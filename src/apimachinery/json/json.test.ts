@@ -239,3 +239,27 @@ test('fields are put in the order of the type, keys of maps in theirs', () => {
     '{"kind":"K","metadata":{"name":"x","labels":{"a":"","b":""}},"spec":{"containers":[],"replicas":1}}',
   );
 });
+
+test('unions of schemas read themselves: leniently, and in the words of their own readers', () => {
+  const fields = [field('type', string)];
+  const schema = struct('io.k8s.JSONSchemaProps', fields);
+  const union = (type: 'schemaOrArray' | 'schemaOrBool' | 'schemaOrStringArray') =>
+    field(type, { kind: 'any', union: { type, schema } } as const);
+  const node = struct('io.k8s.JSONSchemaProps', [
+    ...fields,
+    union('schemaOrArray'),
+    union('schemaOrBool'),
+    union('schemaOrStringArray'),
+  ]);
+  const { value, strictErrors } = readJson(
+    '{"x":1,"schemaOrArray":{"type":"a","y":1},"schemaOrBool":{"type":"b","z":1},"schemaOrStringArray":["c"]}',
+    node,
+  );
+  assert.deepEqual(value, { schemaOrArray: { type: 'a' }, schemaOrBool: { type: 'b' }, schemaOrStringArray: ['c'] });
+  assert.deepEqual(strictErrors, ['unknown field "x"']);
+  assert.equal((readJson('{"schemaOrBool":true}', node).value as { schemaOrBool: boolean }).schemaOrBool, true);
+  assert.throws(() => readJson('{"schemaOrBool":[]}', node), { message: 'boolean or JSON schema expected' });
+  assert.throws(() => readJson('{"schemaOrStringArray":[1]}', node), {
+    message: 'json: cannot unmarshal number into Go struct field JSONSchemaProps.schemaOrStringArray of type string',
+  });
+});

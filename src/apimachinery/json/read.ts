@@ -13,7 +13,7 @@ import { canonicalDuration } from '../duration.ts';
 import { goQuote } from '../field.ts';
 import { InputError } from '../input-error.ts';
 import { canonicalQuantity } from '../quantity.ts';
-import type { FieldNode, ScalarType, StructNode, TypeNode } from '../schema/type-node.ts';
+import type { AnyNode, FieldNode, ScalarType, StructNode, TypeNode } from '../schema/type-node.ts';
 import { canonicalMicroTime, canonicalTime } from '../time.ts';
 import { canonicalBase64 } from './bytes.ts';
 import { embeddedPath, goStructName, goTypeName } from './go-type.ts';
@@ -145,6 +145,8 @@ function sortedMap(value: Building): Building {
   return out;
 }
 
+type Union = NonNullable<AnyNode['union']>;
+
 class TypedReader extends JsonScanner {
   readonly strictErrors: string[] = [];
   /** Where the reader is: fields of structs, keys of maps, indexes of lists. */
@@ -152,6 +154,8 @@ class TypedReader extends JsonScanner {
   readonly #owners: (StructNode | undefined)[] = [];
   #top = 0;
   #mismatch: string | undefined;
+  /** Above zero within values that Go reads with a decoder that is not strict. */
+  #lenient = 0;
   #refusal: string | undefined;
 
   throwSaved(): void {
@@ -176,15 +180,31 @@ class TypedReader extends JsonScanner {
       case 'list':
         return code === 91 ? this.#list(node.element, into) : this.#wrong(node, code);
       case 'any':
-        return node.union === undefined ? this.any(code, true) : this.#union(node.union.schema, code);
+        return node.union === undefined ? this.any(code, true) : this.#union(node.union, code);
     }
   }
 
-  /** A schema, or a list of them, or something else: the unions of JSONSchemaProps. */
-  #union(schema: StructNode, code: number): unknown {
+  /**
+   * A schema, or a list of them, or something else: the unions of JSONSchemaProps, which read themselves and leniently.
+   * Upstream: apiextensions v1 marshal.go.
+   */
+  #union({ type, schema }: Union, code: number): unknown {
+    this.#lenient++;
+    const value = this.#unionValue(type, schema, code);
+    this.#lenient--;
+    return value;
+  }
+
+  #unionValue(type: Union['type'], schema: StructNode, code: number): unknown {
     if (code === 123) return this.#struct(schema, undefined);
+    const isBoolean = code === 116 || code === 102;
+    if (type === 'schemaOrBool') {
+      if (!isBoolean) this.#refusal ??= 'boolean or JSON schema expected';
+      return this.any(code, false);
+    }
     if (code !== 91) return this.any(code, false);
-    return this.#list({ kind: 'any', union: { type: 'schemaOrArray', schema } }, undefined);
+    const element: TypeNode = type === 'schemaOrStringArray' ? { kind: 'scalar', type: 'string' } : schema;
+    return this.#list(element, undefined);
   }
 
   #struct(node: StructNode, into: unknown): unknown {
@@ -459,7 +479,7 @@ class TypedReader extends JsonScanner {
   }
 
   #strict(kind: 'unknown' | 'duplicate', key: string): void {
-    if (this.strictErrors.length >= maxStrictErrors) return;
+    if (this.#lenient > 0 || this.strictErrors.length >= maxStrictErrors) return;
     const text = `${kind} field ${goQuote(this.#strictPath(key))}`;
     if (!this.strictErrors.includes(text)) this.strictErrors.push(text);
   }

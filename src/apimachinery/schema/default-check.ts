@@ -3,6 +3,7 @@
  * pkg/apiserver/schema/defaulting/{validation,surroundingobject}.go.
  */
 import { type FieldError, FieldPath, invalidValue } from '../field.ts';
+import { writeSorted } from '../json/write.ts';
 import { aggregateText } from '../labels.ts';
 import { equalValues } from '../managed-fields/typed.ts';
 import { coerceMetadata, validateEmbedded } from './embedded-meta.ts';
@@ -76,7 +77,7 @@ function validateDefault(
   const errors: FieldError[] = [];
   const { default: value, embeddedResource: root } = schema;
   if (!lenient.prunedDefaults && !equalValues(pruneUnknown(value, schema, root).value, value)) {
-    errors.push(invalidValue(path, value, 'must not have unknown fields'));
+    errors.push(invalidValue(path, JSON.parse(writeSorted(value)), 'must not have unknown fields'));
   }
   const coerced = coerceMetadata(value, schema, { objectMeta, root });
   if (coerced.error !== undefined) {

@@ -6,7 +6,7 @@ import { type FieldError, FieldPath, invalidValue, required } from '../field.ts'
 import { parseApiVersion } from '../gvk.ts';
 import { InputError } from '../input-error.ts';
 import { readJson, setOwn } from '../json/read.ts';
-import { writeJson, writeOrdered } from '../json/write.ts';
+import { writeJson, writeSorted } from '../json/write.ts';
 import type { ObjectMeta } from '../meta.ts';
 import { isDNS1035Label, validatePathSegmentName } from '../validation/names.ts';
 import { validateObjectMeta } from '../validation/object-meta.ts';
@@ -106,7 +106,7 @@ function coerce(
 function readMeta(value: unknown, path: FieldPath, options: CoerceOptions, unknown: string[]): unknown {
   const at = path.child('metadata').toString();
   const read = (part: unknown): unknown => {
-    const { value: meta, strictErrors } = readJson(writeOrdered(part), options.objectMeta);
+    const { value: meta, strictErrors } = readJson(writeSorted(part), options.objectMeta);
     for (const error of strictErrors) {
       const found = /^unknown field "(.*)"$/.exec(error);
       if (found !== null) unknown.push(`${at}.${found[1]}`);
@@ -119,7 +119,8 @@ function readMeta(value: unknown, path: FieldPath, options: CoerceOptions, unkno
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     if (!options.dropInvalid) {
-      throw new Refusal(invalidValue(path.child('metadata'), value, error.message), error.message);
+      const shown = JSON.parse(writeSorted(value));
+      throw new Refusal(invalidValue(path.child('metadata'), shown, error.message), error.message);
     }
     if (!isMap(value)) return value;
     // Field by field, keeping what can be read.

@@ -30,8 +30,8 @@ import type { SelectedFields } from './selectable.ts';
 
 type Version = CustomResourceDefinition['spec']['versions'][number];
 
-/** Where warnings go. */
-type Said = Pick<RuleContext, 'warn'>;
+/** Where warnings go, and what stood against the object before. */
+type Said = Pick<RuleContext, 'warn' | 'metaErrors'>;
 
 export interface CustomRulesDeps {
   readonly version: Version;
@@ -72,10 +72,10 @@ export function customRules(deps: CustomRulesDeps): KindRules {
     errors: FieldError[],
     object: KubeObject,
     old: KubeObject | null,
-    { warn }: Said,
+    { warn, metaErrors = [] }: Said,
   ): FieldError[] => {
     if (!rules) return errors;
-    if (errors.some(({ type }) => blocking.has(type))) {
+    if ([...metaErrors, ...errors].some(({ type }) => blocking.has(type))) {
       return [...errors, invalidValue(FieldPath.root, null, unchecked)];
     }
     return [...errors, ...rules.validate(object, old, { ratchet: true, ...(warn && { warn }) })];
@@ -157,7 +157,7 @@ function at(object: KubeObject, text: string): { readonly value?: unknown; reado
   for (const step of steps) {
     if (value === null) return {};
     if (typeof value !== 'object' || Array.isArray(value)) {
-      return { fault: mistyped(shown, value, 'map[string]interface {}') };
+      return { fault: mistyped(shown, value, 'map[string]interface{}') };
     }
     if (!Object.hasOwn(value, step)) return {};
     value = (value as Record<string, unknown>)[step];

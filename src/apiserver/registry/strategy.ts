@@ -77,10 +77,9 @@ export function beforeCreate(
   if (rules.generation) metadata.generation = 1;
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
-  refuse(resource, object, [
-    ...(rules.metaRule === 'none' ? [] : ownMetaErrors(resource, metadata)),
-    ...(rules.validate?.(object as KubeObject, null, context) ?? []),
-  ]);
+  const metaErrors = rules.metaRule === 'none' ? [] : ownMetaErrors(resource, metadata);
+  const told = metaErrors.length === 0 ? context : { ...context, metaErrors };
+  refuse(resource, object, [...metaErrors, ...(rules.validate?.(object as KubeObject, null, told) ?? [])]);
   // What holds for all kinds comes last, so that the kind's own texts are shown where it has any.
   refuse(resource, object, validateObjectMeta(metadata, resource.namespaced, validatePathSegmentName, metadataPath));
   for (const text of rules.warnings?.(object as KubeObject, null, context) ?? []) warn(text);

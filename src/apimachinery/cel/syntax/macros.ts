@@ -24,7 +24,7 @@ export interface Macro {
   expand(context: MacroContext, target: Expr | undefined, args: readonly Expr[]): Expr | undefined;
 }
 
-/** Makes the nodes of one expansion; all stand where the call stands. */
+/** Makes the nodes of one expansion; all but copies stand where the call stands. */
 export class MacroContext {
   readonly #builder: ExprBuilder;
   readonly #offset: number;
@@ -78,9 +78,9 @@ export class MacroContext {
     return this.#builder.fold(this.#id(), parts);
   }
 
-  /** The same tree with ids of its own. */
+  /** The same tree in the same place with ids of its own. */
   copy(expr: Expr): Expr {
-    const id = this.#id();
+    const id = this.#builder.id(this.#builder.offsets.get(expr.id) ?? this.#offset);
     const entries = <E extends { readonly value: Expr }>(list: readonly E[], more: (entry: E) => object): E[] =>
       list.map(entry => ({ ...entry, id: this.#id(), ...more(entry), value: this.copy(entry.value) }));
     switch (expr.kind) {
