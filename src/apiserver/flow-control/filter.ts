@@ -3,12 +3,15 @@
  * level. A list holds its seats until it is sent, a watch until its initial events are; requests within the process hold
  * theirs until they are answered, since nothing of theirs waits for a wire. Upstream: apiserver
  * pkg/server/filters/priority-and-fairness.go.
+ * Deviation: a write from within the process gives its seats back when it is answered, however many watches it woke;
+ * an answer in one piece does so before it is sent.
  */
 import type { Clock } from '#base';
 import { deadlineMs } from '../filters/deadline.ts';
 import { isLongRunning } from '../filters/long-running.ts';
 import type { ResponseBody, ServerRequest, ServerResponse } from '../http/message.ts';
 import { textResponse } from '../http/message.ts';
+import { type BulkTurns, inTurns } from './bulk-turns.ts';
 import type { DroppedRequests } from './dropped-requests.ts';
 import type { Classified, FlowControl } from './flow-control.ts';
 import { type InFlightByKind, requestKind } from './in-flight.ts';
@@ -35,6 +38,7 @@ export interface FilterDeps {
   readonly dropped: DroppedRequests;
   readonly executing: InFlightByKind;
   readonly waiting: InFlightByKind;
+  readonly turns: BulkTurns;
   /** `--request-timeout`. */
   readonly requestTimeoutMs: number;
 }
@@ -67,15 +71,18 @@ export function priorityAndFairness(deps: FilterDeps): ConcurrencyFilter {
       const executing = deps.executing[requestKind(info.verb)];
       deps.flowControl.began({ schema, ticket });
       executing.add(1);
+      const isShort = info.verb !== 'list' && !isWatch;
+      if (isShort) deps.turns.shortBegan();
       const forget = isWatch ? deps.watches.register(info) : undefined;
       const finished = (): void => {
         if (ticket.state !== 'executing') return;
         executing.add(-1);
+        if (isShort) deps.turns.shortEnded();
         deps.flowControl.finished({ schema, ticket }, info);
       };
       try {
         const response = await next.run();
-        return headers(held(response, request, finished, forget));
+        return headers(held(response, request, { turns: deps.turns, finished, forget }));
       } catch (error) {
         finished();
         forget?.();
@@ -107,41 +114,55 @@ async function turn(
   }
 }
 
+interface Holder {
+  readonly turns: BulkTurns;
+  finished(): void;
+  readonly forget: (() => void) | undefined;
+}
+
 /** The response, with `finished` called when the work for it is over and `forget` when its watch is. */
-function held(
-  response: ServerResponse,
-  request: ServerRequest,
-  finished: () => void,
-  forget: (() => void) | undefined,
-): ServerResponse {
+function held(response: ServerResponse, request: ServerRequest, holder: Holder): ServerResponse {
+  const { turns, finished, forget } = holder;
   const { body } = response;
-  if (body.kind === 'watch') return { ...response, body: watched(body, request, finished, forget) };
+  if (body.kind === 'watch') return { ...response, body: watched(body, request, holder) };
   forget?.();
   if (body.kind !== 'chunks' || request.user) {
     finished();
     return response;
   }
-  return { ...response, body: untilSent(body.chunks, finished) };
+  return { ...response, body: { kind: 'chunks', chunks: inTurns(body.chunks, turns, finished) } };
 }
 
 function watched(
   body: Extract<ResponseBody, { kind: 'watch' }>,
   request: ServerRequest,
-  finished: () => void,
-  forget: (() => void) | undefined,
+  { turns, finished, forget }: Holder,
 ): ResponseBody {
   const { done, initialized } = body;
   const ended = (): void => {
     finished();
     forget?.();
   };
+  let initial = false;
   if (request.user || !initialized) finished();
-  else void initialized.then(finished);
+  else {
+    initial = true;
+    void initialized.then(() => {
+      initial = false;
+      finished();
+    });
+  }
   if (!done || done.aborted) ended();
   else done.addEventListener('abort', ended, { once: true });
   const iterator = body.events[Symbol.asyncIterator]();
   const events = {
-    next: () => iterator.next(),
+    async next() {
+      if (!initial) return iterator.next();
+      let step: ReturnType<typeof iterator.next> | undefined;
+      // What comes after the initial events may be long in coming.
+      await turns.run(() => Promise.race([(step = iterator.next()), initialized]));
+      return step!;
+    },
     // Of a watch that nobody began to read nothing else tells the end.
     return: async () => {
       ended();
@@ -150,27 +171,4 @@ function watched(
     [Symbol.asyncIterator]: () => events,
   };
   return { ...body, events };
-}
-
-/** Not a generator: `return` has to tell the end of one that nobody began to read, too. */
-function untilSent(chunks: AsyncIterable<Uint8Array>, finished: () => void): ResponseBody {
-  const iterator = chunks[Symbol.asyncIterator]();
-  const watched: AsyncIterableIterator<Uint8Array> = {
-    async next() {
-      try {
-        const step = await iterator.next();
-        if (step.done) finished();
-        return step;
-      } catch (error) {
-        finished();
-        throw error;
-      }
-    },
-    async return() {
-      finished();
-      return (await iterator.return?.()) ?? { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => watched,
-  };
-  return { kind: 'chunks', chunks: watched };
 }

@@ -9,6 +9,7 @@ import type { RequestInfo } from '../filters/request-info.ts';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import type { Caches } from '../registry/caches.ts';
 import type { Scheme } from '../scheme/scheme.ts';
+import { BulkTurns } from './bulk-turns.ts';
 import { ConfigConsumer } from './config-consumer.ts';
 import { keepDefaults } from './config-producer.ts';
 import { Configuration } from './configuration.ts';
@@ -85,9 +86,10 @@ export function concurrency(deps: ConcurrencyDeps, settings: FlowControlSettings
     reap: () => consumer?.changed(),
   });
   const dropped = new DroppedRequests(clock);
+  const turns = new BulkTurns(clock);
   const { requestTimeoutMs } = deps;
   return {
-    filter: priorityAndFairness({ clock, flowControl, watches, dropped, executing, waiting, requestTimeoutMs }),
+    filter: priorityAndFairness({ clock, flowControl, watches, dropped, executing, waiting, turns, requestTimeoutMs }),
     dump: request => dump(request, configuration.levels, clock),
     async start(loopback, signal) {
       const writer = await produce(loopback, signal);

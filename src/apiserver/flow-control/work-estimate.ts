@@ -2,6 +2,8 @@
  * How many seats a request takes, and for how long beyond its end: lists and watches with initial events by what they
  * load, writes by the watches that they wake. Upstream: apiserver pkg/util/flowcontrol/request/{config,width,
  * list_work_estimator,mutating_work_estimator}.go.
+ * Deviation: objects are counted as they change, not once a minute, so their number is never out of date; of kinds that
+ * nobody has read since the start nothing is known, and a list of them takes one seat.
  */
 import { booleanParameter, type RequestInfo } from '../filters/request-info.ts';
 import type { Query } from '../http/message.ts';
