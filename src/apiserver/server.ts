@@ -17,6 +17,7 @@ import { publishAuthenticationInfo } from './aggregation/authentication-info.ts'
 import { createAuditor } from './audit/auditor.ts';
 import { createAuthentication } from './authentication/authentication.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
+import { tokenKeysOf } from './authentication/service-accounts/key-files.ts';
 import { secretLabeller } from './authentication/service-accounts/label-secret.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
 import { AuthorizerChain } from './authorization/chain.ts';
@@ -77,6 +78,8 @@ export interface ApiServer extends AsyncDisposable {
   /** Resolves when everything that a fresh server has is there. */
   readonly ready: Promise<void>;
   readonly config: ApiServerConfig;
+  /** What signs ServiceAccounts' tokens, for the controller that fills Secrets with them. */
+  readonly tokenKeys: TokenKeys | undefined;
 }
 
 export { serviceAccountUser, type UserInfo, user };
@@ -103,13 +106,15 @@ export async function createApiServer(
   const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, stopping.signal);
   const hooks = registryHooks({ ...deps, lookup, authorizer }, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
+  const tokenKeys = tokenKeysOf(deps.tokenKeys, config.authentication);
   const authentication = createAuthentication(
     {
       ...deps,
       lookup,
       signal: stopping.signal,
+      serverId,
       tokenAuthenticators: deps.tokenAuthenticators ?? [],
-      tokenKeys: deps.tokenKeys,
+      tokenKeys,
       labelSecret: secretLabeller(() => loopback),
     },
     { ...config, options: config.authentication },
@@ -232,6 +237,7 @@ export async function createApiServer(
   return {
     handle: entry,
     config,
+    tokenKeys,
     ready: Promise.resolve(),
     transport: transportOf,
     async listen(options) {

@@ -12,6 +12,8 @@ export interface Counter {
 export interface Gauge {
   set(value: number, labels?: Labels): void;
   inc(labels?: Labels, by?: number): void;
+  /** Shows nothing of these labels any more. */
+  remove(labels?: Labels): void;
 }
 export interface Histogram {
   /** Records one observation, in the unit that the metric's name says (upstream: seconds or bytes). */
@@ -51,6 +53,7 @@ export class MetricsRegistry {
     return {
       set: (value, labels) => void values.set(this.#text(labels), value),
       inc: (labels, by = 1) => add(values, this.#text(labels), by),
+      remove: labels => void values.delete(this.#text(labels)),
     };
   }
 

@@ -42,6 +42,8 @@ export interface TokenKeys {
   verify(token: string): TokenClaims | undefined;
   /** Public keys, the signing one first. */
   readonly jwks: readonly JsonWebKey[];
+  /** The same with further keys whose tokens are accepted, in texts as {@link loadTokenKeys} takes them. */
+  alsoAccepting(acceptedPems: readonly string[]): TokenKeys;
 }
 
 /**
@@ -59,6 +61,7 @@ export function loadTokenKeys(signingKeyPem: string, acceptedPems: readonly stri
     check,
     verify: token => check(token).claims,
     jwks: [...accepted].map(([kid, key]) => webKey(kid, key)),
+    alsoAccepting: more => loadTokenKeys(signingKeyPem, [...acceptedPems, ...more]),
   };
 }
 

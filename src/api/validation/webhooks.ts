@@ -1,40 +1,11 @@
 /** Where webhooks are called. Upstream: apiserver pkg/util/webhook/validation.go. */
-import { type FieldPath, goQuote, invalidValue, isDNS1123Subdomain, isValidPortNum, required } from '#apimachinery';
+import { type FieldPath, invalidValue, isDNS1123Subdomain, isValidPortNum, parseGoUrl, required } from '#apimachinery';
 import { type Errors, requireText } from './common.ts';
 
 const form = '; desired format: https://host[/path]';
 
-interface UrlParts {
-  readonly scheme: string;
-  readonly host: string;
-  readonly user: string | undefined;
-  readonly query: string;
-  readonly fragment: string;
-}
-
-/** As Go's url.Parse takes a text apart; a string is its error. */
-function parseUrl(text: string): UrlParts | string {
-  const failed = (what: string): string => `parse ${goQuote(text)}: ${what}`;
-  if (/[\u0000-\u001f\u007f]/u.test(text)) return failed('net/url: invalid control character in URL');
-  const [body = '', fragment = ''] = text.split(/#(.*)/s, 2);
-  const match = /^([a-zA-Z][a-zA-Z0-9+.-]*):(.*)$/s.exec(body);
-  if (!match && body.startsWith(':')) return failed('missing protocol scheme');
-  const rest = match ? match[2]! : body;
-  const [path = '', query = ''] = rest.split(/\?(.*)/s, 2);
-  if (!match && !path.startsWith('/') && path.split('/')[0]!.includes(':')) {
-    return failed('first path segment in URL cannot contain colon');
-  }
-  const authority = path.startsWith('//') ? path.slice(2).split('/')[0]! : '';
-  const at = authority.lastIndexOf('@');
-  const host = authority.slice(at + 1);
-  if (/[\s"<>^`{|}\\]/.test(host))
-    return failed(`invalid character ${goQuote(/[\s"<>^`{|}\\]/.exec(host)![0])} in host name`);
-  const user = at < 0 ? undefined : authority.slice(0, at);
-  return { scheme: (match?.[1] ?? '').toLowerCase(), host, user, query, fragment };
-}
-
 export function checkWebhookUrl(errors: Errors, path: FieldPath, text: string): void {
-  const url = parseUrl(text);
+  const url = parseGoUrl(text);
   if (typeof url === 'string') {
     errors.push(required(path, `url must be a valid URL: ${url}${form}`));
     return;

@@ -14,6 +14,7 @@ import { PendingDecision } from './library/authorizer.ts';
 import { type DeclType, structsIn } from './schema/decl-type.ts';
 import { reservedSymbols } from './schema/escaping.ts';
 import { parse } from './syntax/parser.ts';
+import { selects } from './syntax/selects.ts';
 import { Cancelled } from './values/cancelled.ts';
 import { CelError, type Value } from './values/value.ts';
 
@@ -160,6 +161,11 @@ export class Program {
   /** Names of the variables that the expression uses. */
   get variables(): ReadonlySet<string> {
     return this.#checked.variables;
+  }
+
+  /** Whether the expression has `variable.field` anywhere. */
+  selects(variable: string, field: string): boolean {
+    return selects(this.#checked.expr, variable, field);
   }
 
   /**

@@ -1,3 +1,4 @@
+export * from './go-url.ts';
 export * from './ip.ts';
 export * from './names.ts';
 export * from './object-meta.ts';

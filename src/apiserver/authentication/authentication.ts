@@ -10,7 +10,7 @@ import type { Clock, Logger, MetricsRegistry, Random } from '#base';
 import type { TokenKeys } from '#pki';
 import type { Lookup } from '../admission/lookup.ts';
 import { Query, type ServerRequest } from '../http/message.ts';
-import { type AnonymousAuth, anonymous } from './anonymous.ts';
+import { anonymous } from './anonymous.ts';
 import {
   type Authenticated,
   type AuthenticationContext,
@@ -26,6 +26,8 @@ import { bearerToken, webSocketToken } from './bearer-token.ts';
 import { bootstrapTokens } from './bootstrap-tokens.ts';
 import { CertificateAuthorities, followAuthorityFile } from './certificate-authorities.ts';
 import { CertificateVerifier, clientCertificates } from './client-certificates.ts';
+import { JwtAuthenticators, type JwtSettings } from './jwt/jwt-authenticators.ts';
+import { anonymousAuth, jwtSettings } from './jwt/settings.ts';
 import { AuthenticationMetrics, TokenCacheMetrics } from './metrics.ts';
 import { type AuthenticationOptions, tokenSuccessCacheMs } from './options.ts';
 import { identityHeaderRemover, type RequestHeaderConfig, requestHeader } from './request-header.ts';
@@ -37,6 +39,7 @@ import { ServiceAccountTokens } from './service-accounts/tokens.ts';
 import { cachedTokens } from './token-cache.ts';
 import { tokenFile } from './token-file.ts';
 import { type UserInfo, withAuthenticatedGroup } from './user.ts';
+import { webhookTokens } from './webhook-tokens.ts';
 
 export interface AuthenticationDeps {
   readonly clock: Clock;
@@ -45,6 +48,8 @@ export interface AuthenticationDeps {
   readonly metrics: MetricsRegistry;
   readonly lookup: Lookup;
   readonly signal: AbortSignal;
+  /** In metrics. */
+  readonly serverId: string;
   readonly tokenKeys: TokenKeys | undefined;
   /** Further tokens, asked first, as upstream's of its loopback client. */
   readonly tokenAuthenticators: readonly TokenAuthenticator[];
@@ -92,7 +97,8 @@ export function createAuthentication(deps: AuthenticationDeps, config: Authentic
   if (options.clientCaFile) followAuthorityFile(clientAuthorities, options.clientCaFile, deps);
   if (options.requestHeader) followAuthorityFile(proxyAuthorities, options.requestHeader.clientCaFile, deps);
   const metrics = new AuthenticationMetrics(deps.metrics, deps.clock);
-  const tokens = tokenAuthenticators(deps, config);
+  const jwt = jwtSettings(options);
+  const tokens = tokenAuthenticators(deps, config, jwt);
   const cached = cachedTokens(union(tokens.all), {
     clock: deps.clock,
     successTtlMs: tokenSuccessCacheMs,
@@ -110,8 +116,8 @@ export function createAuthentication(deps: AuthenticationDeps, config: Authentic
       webSocketToken(cached),
     ]),
   );
-  const anonymousAuth: AnonymousAuth = { enabled: config.anonymousAuth };
-  const others = anonymousAuth.enabled ? unionFailingOnError([known, anonymous(anonymousAuth)]) : known;
+  const nobody = anonymousAuth(jwt.configuration, { flag: options.anonymousAuth, fallback: config.anonymousAuth });
+  const others = nobody.enabled ? unionFailingOnError([known, anonymous(nobody)]) : known;
   const own = bearerToken(audienceAgnostic(apiAudiences, union(deps.tokenAuthenticators)));
   const all = union<ServerRequest>([withGroups(own), others]);
   return {
@@ -206,7 +212,7 @@ interface Tokens {
 }
 
 /** Local ones before those that ask somebody else. */
-function tokenAuthenticators(deps: AuthenticationDeps, config: AuthenticationConfig): Tokens {
+function tokenAuthenticators(deps: AuthenticationDeps, config: AuthenticationConfig, jwt: JwtSettings): Tokens {
   const { options, apiAudiences } = config;
   const agnostic = (delegate: TokenAuthenticator): TokenAuthenticator => audienceAgnostic(apiAudiences, delegate);
   const all: TokenAuthenticator[] = [];
@@ -214,6 +220,9 @@ function tokenAuthenticators(deps: AuthenticationDeps, config: AuthenticationCon
   const { tokenKeys: keys } = deps;
   if (keys) all.push(...serviceAccountAuthenticators(deps, config, keys));
   if (config.bootstrapTokenAuth) all.push(agnostic(bootstrapTokens(deps.lookup, deps.clock)));
+  const disallowedIssuers = [config.serviceAccountIssuer, ...(options.furtherIssuers ?? [])];
+  all.push(agnostic(new JwtAuthenticators({ ...deps, disallowedIssuers }, jwt)));
+  if (options.webhook) all.push(webhookTokens(options.webhook, apiAudiences, deps));
   const serviceAccounts =
     keys &&
     new ServiceAccountTokens({

@@ -26,6 +26,8 @@ export interface TokenWebhookOptions {
 }
 
 export interface AuthenticationOptions {
+  /** `--anonymous-auth`, where it was given. */
+  readonly anonymousAuth?: boolean;
   /** `--authentication-config`. */
   readonly configFile?: string;
   readonly oidc?: OidcOptions;
@@ -36,6 +38,10 @@ export interface AuthenticationOptions {
   readonly requestHeader?: RequestHeaderConfig & { readonly clientCaFile: string };
   /** Issuers whose tokens are accepted besides {@link ApiServerConfig.serviceAccountIssuer}. */
   readonly furtherIssuers?: readonly string[];
+  /** `--service-account-signing-key-file`: signs instead of the cluster's own key. */
+  readonly serviceAccountSigningKeyFile?: string;
+  /** `--service-account-key-file`: keys whose tokens are accepted as well. */
+  readonly serviceAccountKeyFiles?: readonly string[];
   /** `--service-account-lookup`; default true. */
   readonly serviceAccountLookup?: boolean;
   /** `--service-account-max-token-expiration`; 0: none. */

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { admissionFlags } from './admission.ts';
 import { aggregationFlags } from './aggregation.ts';
 import { auditFlags } from './audit.ts';
+import { authenticationFlags } from './authentication.ts';
 import { authorizationFlags } from './authorization.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
@@ -14,6 +15,7 @@ import type { ServerSettings } from './settings.ts';
 /** All of them, in the order of the help. */
 export const flagGroups: readonly FlagGroup[] = [
   admissionFlags,
+  authenticationFlags,
   authorizationFlags,
   auditFlags,
   flowControlFlags,

@@ -52,7 +52,7 @@ export function serviceAccountTokenAuthenticator(options: TokenAuthenticatorOpti
 const goStrings = (all: readonly string[]): string => `[${all.map(each => JSON.stringify(each)).join(' ')}]`;
 
 /** Whom the token says it is from, before anything of it is believed: other issuers' are not ours to judge. */
-export function claimedIssuer(token: string): string {
+function claimedIssuer(token: string): string {
   const [, payload, signature, ...rest] = token.split('.', 4);
   if (payload === undefined || signature === undefined || rest.length > 0) return '';
   const issuer = jsonObject(Buffer.from(payload, 'base64url'))?.['iss'];
