@@ -111,11 +111,8 @@ export const optimisticLockText =
 
 export function forbidden(ref: ResourceRef, name: string, why: string): StatusError {
   const what = groupResourceText(ref);
-  const message = name
-    ? `${what} ${goQuote(name)} is forbidden: ${why}`
-    : ref.resource
-      ? `${what} is forbidden: ${why}`
-      : `forbidden: ${why}`;
+  let message = `forbidden: ${why}`;
+  if (ref.resource) message = name ? `${what} ${goQuote(name)} is forbidden: ${why}` : `${what} is ${message}`;
   return new StatusError({ code: 403, reason: 'Forbidden', message, details: about(ref, name) });
 }
 

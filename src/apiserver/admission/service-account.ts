@@ -32,14 +32,36 @@ export function serviceAccount(lookup: Lookup, random: Random): AdmissionPlugin 
         : `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`;
     throw admissionForbidden(attributes, pod as unknown as KubeObject, why);
   };
+  const check = async (attributes: AdmissionAttributes, object: KubeObject): Promise<void> => {
+    const pod = object as unknown as Pod;
+    const refuse = (why: string): never => {
+      throw admissionForbidden(attributes, object, why);
+    };
+    if (attributes.operation === 'UPDATE') {
+      const account = await accountOf(attributes, pod);
+      if (!limitsSecrets(account)) return;
+      const problem = unmountable(pod.spec.ephemeralContainers ?? [], 'ephemeral container', account);
+      // Upstream answers with the error alone, as that of no Status.
+      if (problem !== undefined) throw new StatusError({ code: 500, message: problem });
+    } else if (isMirrorPod(object)) checkMirrorPod(pod, refuse);
+    else {
+      const account = await accountOf(attributes, pod);
+      const problem = limitsSecrets(account) ? unreferenced(pod, account) : undefined;
+      if (problem !== undefined) refuse(problem);
+    }
+  };
   return {
     name: 'ServiceAccount',
     handles: attributes =>
       (attributes.operation === 'CREATE' && isFor(attributes, '', 'pods')) ||
       (attributes.operation === 'UPDATE' && isFor(attributes, '', 'pods', 'ephemeralcontainers')),
     async admit(attributes, draft) {
-      if (attributes.operation !== 'CREATE' || isMirrorPod(draft!)) return;
+      if (attributes.operation !== 'CREATE') return;
       const pod = draft as unknown as Draft<Pod>;
+      if (isMirrorPod(draft!)) {
+        await check(attributes, draft as unknown as KubeObject);
+        return;
+      }
       pod.spec ??= { containers: [] };
       pod.spec.serviceAccountName ||= 'default';
       pod.spec.serviceAccount = pod.spec.serviceAccountName;
@@ -50,24 +72,10 @@ export function serviceAccount(lookup: Lookup, random: Random): AdmissionPlugin 
       if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
         pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets) as never;
       }
+      await check(attributes, draft as unknown as KubeObject);
     },
     async validate(attributes, object) {
-      const pod = object as unknown as Pod;
-      const refuse = (why: string): never => {
-        throw admissionForbidden(attributes, object, why);
-      };
-      if (attributes.operation === 'UPDATE') {
-        const account = await accountOf(attributes, pod);
-        if (!limitsSecrets(account)) return;
-        const problem = unmountable(pod.spec.ephemeralContainers ?? [], 'ephemeral container', account);
-        // Upstream answers with the error alone, as that of no Status.
-        if (problem !== undefined) throw new StatusError({ code: 500, message: problem });
-      } else if (isMirrorPod(object!)) checkMirrorPod(pod, refuse);
-      else {
-        const account = await accountOf(attributes, pod);
-        const problem = limitsSecrets(account) ? unreferenced(pod, account) : undefined;
-        if (problem !== undefined) refuse(problem);
-      }
+      await check(attributes, object!);
       return undefined;
     },
   };

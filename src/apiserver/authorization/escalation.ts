@@ -100,7 +100,7 @@ export function escalation(
   namespace: string,
   rules: readonly PolicyRule[],
 ): string | undefined {
-  const { rules: owned, errors } = rbac.rulesFor(user, namespace);
+  const { rules: owned, errors } = rbac.rulesFor(user, namespace, 'resources');
   const unresolved = aggregated(errors);
   const missing = rules.flatMap(rule => [...breakdown(rule)]).filter(right => !owned.some(rule => covers(rule, right)));
   if (missing.length === 0) return undefined;

@@ -78,13 +78,16 @@ export class Rbac implements Authorizer, RuleResolver {
     return { decision: 'noOpinion', reason: problem === undefined ? '' : `RBAC: ${problem}` };
   }
 
-  /** All rules that `user` has in `namespace` (empty: at the cluster scope), and what was wrong with some. */
-  rulesFor(user: UserInfo, namespace: string): UserRules {
+  /**
+   * All rules that `user` has in `namespace` (empty: at the cluster scope), and what was wrong with some. `resources`:
+   * roles that are not there are told of by their resources rather than their kinds.
+   */
+  rulesFor(user: UserInfo, namespace: string, by: 'kinds' | 'resources' = 'kinds'): UserRules {
     const rules: PolicyRule[] = [];
     const errors: string[] = [];
     for (const binding of this.#bindings(user, namespace)) {
       if (binding.rules) rules.push(...binding.rules);
-      else errors.push(missingRole(binding));
+      else errors.push(missingRole(binding, by));
     }
     return { rules, incomplete: false, errors };
   }
@@ -156,9 +159,9 @@ function push(map: Map<string, Binding[]>, key: string, binding: Binding): void 
   else map.set(key, [binding]);
 }
 
-function missingRole({ roleRef }: Binding): string {
-  const resource = roleRef.kind === 'ClusterRole' ? 'clusterrole' : 'role';
-  return `${resource}.rbac.authorization.k8s.io ${JSON.stringify(roleRef.name)} not found`;
+function missingRole({ roleRef }: Binding, by: 'kinds' | 'resources' = 'kinds'): string {
+  const kind = roleRef.kind === 'ClusterRole' ? 'clusterrole' : 'role';
+  return `${kind}${by === 'resources' ? 's' : ''}.rbac.authorization.k8s.io ${JSON.stringify(roleRef.name)} not found`;
 }
 
 function subjectText({ kind, name, namespace }: Subject, inNamespace: string): string {

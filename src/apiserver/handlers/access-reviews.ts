@@ -285,6 +285,7 @@ export function selfSubjectRulesReview(resolver: RuleResolver): Handler {
       if (namespace === '') throw badRequest('no namespace on request');
       const { rules, incomplete, errors } = resolver.rulesFor(scope.user, namespace);
       // Upstream answers with the status alone.
+      asked.metadata = {};
       asked.spec = {};
       const resourceRules = rules.filter(rule => rule.resources?.length);
       const nonResourceRules = rules.filter(rule => rule.nonResourceURLs?.length);

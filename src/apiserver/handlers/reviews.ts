@@ -5,6 +5,7 @@
 import { type Draft, formatTime, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { ServerResponse } from '../http/message.ts';
+import { managerOf } from '../registry/field-managers.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
@@ -37,13 +38,17 @@ export async function review(
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
   logRequestObject(scope, object, resource);
+  const manager = managerOf(request, options.fieldManager);
+  const owners = scope.deps.fieldManagers.of(resource, '');
+  const managed = owners.update(null, object as KubeObject, { manager, nowMs: scope.deps.clock.now() });
+  object.metadata = (managed as Draft<KubeObject>).metadata;
   await answer(object);
   return respondValue(object, resource.struct, output, 201);
 }
 
 export async function selfSubjectReview(scope: Scope): Promise<ServerResponse> {
   return review(scope, object => {
-    object.metadata.creationTimestamp = formatTime(scope.deps.clock.now());
+    object.metadata = { creationTimestamp: formatTime(scope.deps.clock.now()) };
     object['status'] = { userInfo: userInfoOf(scope.user) };
   });
 }

@@ -158,9 +158,6 @@ function setTimes(
 }
 
 export const certificateSigningRequestRules: KindRules<CertificateSigningRequest> = {
-  defaults({ status }) {
-    for (const condition of status?.conditions ?? []) if (!condition.status) condition.status = 'True';
-  },
   prepareCreate(draft, { user }) {
     const { spec } = draft;
     delete draft.status;
