@@ -6,6 +6,7 @@ import type { AuditOptions } from './audit/options.ts';
 import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
+import type { StorageMediaType } from './serialization/stored-values.ts';
 
 export interface ApiServerConfig {
   /** How other API servers are reached. */
@@ -42,6 +43,12 @@ export interface ApiServerConfig {
   readonly requestTimeoutMs: number;
   /** `--audit-*`. */
   readonly audit: AuditOptions | undefined;
+  /** `--storage-media-type`: how built-in kinds are stored. */
+  readonly storageMediaType: StorageMediaType;
+  /** `--encryption-provider-config`: path of an EncryptionConfiguration. */
+  readonly encryptionProviderConfig: string | undefined;
+  /** `--encryption-provider-config-automatic-reload`. */
+  readonly encryptionProviderConfigAutomaticReload: boolean;
   /** Host and port that clients reach this server by: discovery and the kubernetes Service. */
   readonly externalAddress: { readonly host: string; readonly port: number } | undefined;
 }
@@ -64,5 +71,8 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   flowControl: defaultFlowControl,
   requestTimeoutMs: 60_000,
   audit: undefined,
+  storageMediaType: 'application/json',
+  encryptionProviderConfig: undefined,
+  encryptionProviderConfigAutomaticReload: false,
   externalAddress: undefined,
 } satisfies ApiServerConfig);

@@ -22,6 +22,7 @@ export {
   modesAsConfiguration,
 } from './authorization/config/configuration.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
+export { readEncryptionConfig } from './encryption/config.ts';
 export { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';

@@ -31,6 +31,7 @@ import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
 import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { encryptionOptions, startEncryption } from './encryption/encryption.ts';
 import { concurrency } from './flow-control/start.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -43,6 +44,7 @@ import { ObjectStore } from './registry/object-store.ts';
 import { Registry } from './registry/registry.ts';
 import { StoreMetrics } from './registry/store-metrics.ts';
 import { Scheme } from './scheme/scheme.ts';
+import { withStoredValues } from './serialization/stored-values.ts';
 import type { DispatchDeps } from './server/dispatch.ts';
 import { createEntry } from './server/entry.ts';
 import { healthChecks } from './server/health.ts';
@@ -93,18 +95,20 @@ export async function createApiServer(
   const stopping = new AbortController();
   const scheme = new Scheme(config.keyPrefix, rulesOf);
   const auditor = createAuditor(config.audit, deps);
-  const watchCache = await startWatchCache(deps, { prefix: `${config.keyPrefix}/` });
+  const encryption = await startEncryption({ ...deps, scheme }, encryptionOptions(config), stopping.signal);
+  const store = withStoredValues(encryption.over(deps.store), scheme, config.storageMediaType);
+  const watchCache = await startWatchCache({ ...deps, store }, { prefix: `${config.keyPrefix}/` });
   const compactor = startCompactor(deps);
   const caches = new Caches(watchCache);
   const { clock, random } = deps;
   registerProcessMetrics(deps.metrics, deps.clock);
-  const objects = new ObjectStore(deps.store, new StoreMetrics(deps.metrics, deps.clock));
+  const objects = new ObjectStore(store, new StoreMetrics(deps.metrics, deps.clock));
   const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
   const lookup = cacheLookup(scheme, caches);
   const node = nodeAuthorizer(lookup, podsOnNode(scheme, caches));
   const serverId = leaseName(config.keyPrefix);
   const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, stopping.signal);
-  const hooks = registryHooks({ ...deps, lookup, authorizer }, config, scheme);
+  const hooks = registryHooks({ ...deps, store, lookup, authorizer }, config, scheme);
   const registry = new Registry({ clock, random, objects, caches, config, hooks });
   const tokenKeys = tokenKeysOf(deps.tokenKeys, config.authentication);
   const authentication = createAuthentication(
@@ -188,6 +192,7 @@ export async function createApiServer(
   });
   const checks = healthChecks({
     store: () => storeProblem(deps.store),
+    encryption: encryption.checks,
     started: () => undefined,
     stopping: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
   });

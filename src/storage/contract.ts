@@ -20,6 +20,10 @@ export interface KeyValue {
   readonly value: Uint8Array;
   readonly createRevision: number;
   readonly modRevision: number;
+  /** It stands in another form than it would be written in now (see `value/`): to be written even if nothing changed. */
+  readonly stale?: boolean;
+  /** Its stored form could not be read, and `value` is empty; only where an answer has more to tell than this value. */
+  readonly problem?: StorageError;
 }
 
 /** Holds when the key's modRevision is this; 0 means that the key does not exist. */
@@ -110,6 +114,7 @@ export type StorageErrorCode =
   | 'noSpace' // disk full: writes refused, reads go on
   | 'readOnly' // refused since an earlier noSpace
   | 'damaged' // the file is not, or no longer, a sound store
+  | 'transform' // a value could not be brought to its stored form, or back from it
   | 'newer' // written by a newer program
   | 'locked' // another process has it
   | 'closed'

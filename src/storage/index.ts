@@ -13,4 +13,5 @@ export {
 export { restoreSqliteStore } from './sqlite/restore.ts';
 export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite/sqlite-store.ts';
 export { transformedStore, type ValueTransformer } from './transformed-store.ts';
+export * from './value/index.ts';
 export * from './watch-cache/index.ts';

@@ -15,6 +15,7 @@ import {
   type WatchBatch,
   type WatchOptions,
 } from './contract.ts';
+import type { Opened } from './value/transformer.ts';
 
 /**
  * Both directions of one form. The key must be bound to the value (as additional data), so that a stored value cannot be
@@ -23,10 +24,13 @@ import {
 export interface ValueTransformer {
   seal(key: string, value: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Throws when `stored` is not what `seal` made for this key. */
-  open(key: string, stored: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  open(key: string, stored: Uint8Array): Opened | Promise<Opened>;
 }
 
-/** Closing it closes `store`. What cannot be opened fails the read with `damaged` and upstream's text. */
+/**
+ * Closing it closes `store`. What cannot be opened fails a read with `unreadable` and upstream's text; a refused
+ * transaction and a watch tell of it by the value's `problem`, since they have more to tell.
+ */
 export function transformedStore(store: Store, transformer: ValueTransformer): Store {
   return new Transformed(store, transformer);
 }
@@ -72,13 +76,23 @@ class Transformed implements Store {
     const result = await this.#store.range(options);
     if (options.keysOnly || result.kvs.length === 0) return result;
     const kvs: KeyValue[] = [];
-    for (const kv of result.kvs) kvs.push(await this.#open(kv));
+    for (const kv of result.kvs) {
+      const opened = this.#open(kv);
+      const made = isPromise(opened) ? await opened : opened;
+      if (made.problem) {
+        const { key, problem } = made;
+        throw untransformed(`unable to transform key ${JSON.stringify(key)}: ${problem.message}`, problem.cause);
+      }
+      kvs.push(made);
+    }
     return { ...result, kvs };
   }
 
   async get(key: string): Promise<{ kv: KeyValue | null; revision: number }> {
     const { kv, revision } = await this.#store.get(key);
-    return { kv: kv && (await this.#open(kv)), revision };
+    const opened = kv && (await this.#open(kv));
+    if (opened?.problem) throw opened.problem;
+    return { kv: opened, revision };
   }
 
   watch(options: WatchOptions): AsyncIterable<WatchBatch> {
@@ -127,38 +141,44 @@ class Transformed implements Store {
   }
 
   #open(kv: KeyValue): KeyValue | Promise<KeyValue> {
+    const passed = ({ value, stale }: Opened): KeyValue =>
+      value === kv.value && !stale ? kv : { ...kv, value, ...(stale && { stale }) };
+    const failed = (cause: unknown): KeyValue => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return { ...kv, value: nothing, problem: untransformed(reason, cause) };
+    };
     try {
-      const value = this.#transformer.open(kv.key, kv.value);
-      if (!isPromise(value)) return { ...kv, value };
-      return value.then(
-        made => ({ ...kv, value: made }),
-        cause => {
-          throw unopened(kv.key, cause);
-        },
-      );
+      const opened = this.#transformer.open(kv.key, kv.value);
+      return isPromise(opened) ? opened.then(passed, failed) : passed(opened);
     } catch (cause) {
-      throw unopened(kv.key, cause);
+      return failed(cause);
     }
   }
 
   async *#batches(source: AsyncIterable<WatchBatch>): AsyncGenerator<WatchBatch, void> {
     for await (const batch of source) {
-      const events: StorageEvent[] = [];
-      for (const event of batch.events) {
-        const kv = event.kv && (await this.#open(event.kv));
-        const prev = event.prev && (await this.#open(event.prev));
-        events.push({ ...event, kv, prev });
-      }
+      // Side by side: those that have to ask wait once, not one after the other.
+      const opening = batch.events.map(event => this.#openEvent(event));
+      const events = opening.some(isPromise) ? await Promise.all(opening) : (opening as StorageEvent[]);
       yield { revision: batch.revision, events };
     }
   }
+
+  #openEvent(event: StorageEvent): StorageEvent | Promise<StorageEvent> {
+    const kv = event.kv && this.#open(event.kv);
+    const prev = event.prev && this.#open(event.prev);
+    if (kv === event.kv && prev === event.prev) return event;
+    if (!isPromise(kv) && !isPromise(prev)) return { ...event, kv, prev };
+    return Promise.all([kv, prev]).then(([kv, prev]) => ({ ...event, kv, prev }));
+  }
 }
+
+const nothing = new Uint8Array(0);
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return value instanceof Promise;
 }
 
-function unopened(key: string, cause: unknown): StorageError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new StorageError('damaged', `unable to transform key ${JSON.stringify(key)}: ${reason}`, { cause });
+function untransformed(message: string, cause: unknown): StorageError {
+  return new StorageError('transform', message, { cause });
 }

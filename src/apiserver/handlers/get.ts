@@ -7,15 +7,18 @@ import { respondObject } from '../serialization/respond.ts';
 import { itemSource, shownItems } from './common.ts';
 import { revisionOf, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
+import { refreshed } from './unread.ts';
 
 export async function getObject(scope: Scope): Promise<ServerResponse> {
   const { request, resource, namespace, name, deps, about } = scope;
   const output = negotiateOutput(request);
   const cache = deps.caches.of(resource);
   const version = request.query.get('resourceVersion') ?? '';
-  if (version === '' || version === '0') await cache.fresh(request.signal);
+  let unread: unknown;
+  if (version === '' || version === '0') unread = await refreshed(cache, request.signal);
   else await waitForRevision(cache, versionOf(version), deps.clock, request.signal);
-  const found = cache.get(storageKey(resource.storage, namespace, name));
+  const key = storageKey(resource.storage, namespace, name);
+  const found = unread ? await cache.read(key) : cache.get(key);
   if (!found) throw notFound(about, name);
   const [item] = await shownItems(resource, [found]);
   const { subject } = scope;

@@ -23,6 +23,7 @@ import {
   waitForRevision,
 } from './list-options.ts';
 import type { Scope } from './scope.ts';
+import { initializing, refreshed } from './unread.ts';
 
 interface Page {
   readonly items: readonly ObjectItem[];
@@ -50,8 +51,11 @@ async function storedPage(scope: Scope, options: ListOptions): Promise<Page> {
   const prefix = storageRange(resource.storage, namespace);
   if (options.continue !== '') return continued(scope, options, prefix);
   const { resourceVersion: version, resourceVersionMatch: match, limit } = options;
-  if (version === '' || version === '0') await cache.fresh(request.signal);
-  else await waitForRevision(cache, listRevisionOf(version), deps.clock, request.signal);
+  if (version === '' || version === '0') {
+    const unread = await refreshed(cache, request.signal);
+    if (unread && version === '0') throw initializing(resource, unread);
+    if (unread) return historic(scope, options, prefix, await storeRevision(scope), undefined);
+  } else await waitForRevision(cache, listRevisionOf(version), deps.clock, request.signal);
   const exact = version !== '' && version !== '0' && (match === 'Exact' || (match === '' && limit > 0));
   const filter = await shownFilter(resource, selects(options), () => cache.list({ prefix }).items);
   if (exact) {
@@ -97,8 +101,9 @@ async function continued(scope: Scope, options: ListOptions, prefix: string): Pr
   }
   const token = decodeContinue(options.continue);
   const cache = scope.deps.caches.of(scope.resource);
-  await cache.fresh(scope.request.signal);
+  const unread = await refreshed(cache, scope.request.signal);
   if (token.revision > 0) return historic(scope, options, prefix, token.revision, prefix + token.start);
+  if (unread) return historic(scope, options, prefix, await storeRevision(scope), prefix + token.start);
   const filter = await shownFilter(scope.resource, selects(options), () => cache.list({ prefix }).items);
   const list = await cache.filtered({
     prefix,
@@ -108,6 +113,8 @@ async function continued(scope: Scope, options: ListOptions, prefix: string): Pr
   });
   return paged(list.items, list.revision, list.more, list.remaining, prefix, options);
 }
+
+const storeRevision = (scope: Scope): Promise<number> => scope.deps.registry.deps.objects.store.currentRevision();
 
 /** A page as of an earlier revision, filled up from further pages while a selector leaves it short. */
 async function historic(

@@ -17,6 +17,7 @@ import { shownItems } from './common.ts';
 import { nodeIndex } from './list.ts';
 import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
+import { initializing, refreshed } from './unread.ts';
 
 /** Upstream's --min-request-timeout: watches without their own end after this to twice this. */
 const minRequestTimeoutMs = 1800_000;
@@ -34,7 +35,8 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const cache = deps.caches.of(resource);
   const { resourceVersion: version } = options;
   if (version !== '') revisionOf(version);
-  await cache.fresh(request.signal);
+  const unread = await refreshed(cache, request.signal);
+  if (unread) throw initializing(resource, unread);
   const end = new AbortController();
   const stop = AbortSignal.any([request.signal, end.signal]);
   const initialized = Promise.withResolvers<void>();

@@ -4,7 +4,7 @@
  * Upstream: apiserver pkg/storage/etcd3/store.go and pkg/registry/generic/registry/dryrun.go.
  */
 import type { Draft, KubeObject } from '#apimachinery';
-import { type Precondition, StorageError, type StorageOp, type Store } from '#storage';
+import { type KeyValue, type Precondition, StorageError, type StorageOp, type Store } from '#storage';
 import type { ServedResource } from '../scheme/resource.ts';
 import { encodeObject, encodeStored } from '../serialization/encode.ts';
 import type { StoreMetrics, StoreOperation } from './store-metrics.ts';
@@ -71,7 +71,7 @@ export class ObjectStore {
 
   async get(key: string): Promise<StoredObject | null> {
     const { kv } = await this.store.get(key);
-    return kv && new StoredObject(key, kv.value, kv.modRevision, kv.createRevision);
+    return kv && stored(kv);
   }
 
   /**
@@ -123,7 +123,7 @@ export class ObjectStore {
       try {
         const outcome = await this.#tried(resource, key, { dryRun, decision, existing, shown });
         if (outcome.type !== 'lost') return outcome;
-        existing = next(key, outcome.current, existing);
+        existing = next(outcome.current, existing);
       } finally {
         decision.with?.release?.();
       }
@@ -154,7 +154,7 @@ export class ObjectStore {
     }
     const bytes = await storedBytes(resource, decision.object);
     const before = existing;
-    if (before && decision.ttlSeconds === undefined && bytes.equals(before.stored)) {
+    if (before && decision.ttlSeconds === undefined && !before.stale && bytes.equals(before.stored)) {
       return { type: 'kept', object: shown! };
     }
     const type = existing ? 'updated' : 'created';
@@ -170,7 +170,7 @@ export class ObjectStore {
   }
 }
 
-type TxnCurrent = readonly ({ value: Uint8Array; modRevision: number; createRevision: number } | null)[];
+type TxnCurrent = readonly (KeyValue | null)[];
 
 /** What the version asked for shows of stored bytes. */
 async function readForm({ storedForm }: ServedResource, stored: StoredObject): Promise<StoredObject> {
@@ -192,10 +192,15 @@ function put(key: string, value: Uint8Array, ttlSeconds: number | undefined): St
 }
 
 /** The state to try again with. */
-function next(key: string, current: TxnCurrent, before: StoredObject | null): StoredObject | null {
+function next(current: TxnCurrent, before: StoredObject | null): StoredObject | null {
   const kv = current[0] ?? null;
   if ((kv?.modRevision ?? 0) === (before?.revision ?? 0)) {
     throw new CompanionConflict('another key of the transaction has changed');
   }
-  return kv && new StoredObject(key, kv.value, kv.modRevision, kv.createRevision);
+  if (kv?.problem) throw kv.problem;
+  return kv && stored(kv);
+}
+
+function stored({ key, value, modRevision, createRevision, stale }: KeyValue): StoredObject {
+  return new StoredObject(key, value, modRevision, createRevision, { stale });
 }

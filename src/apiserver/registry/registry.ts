@@ -159,7 +159,8 @@ export class Registry {
     context: WriteContext,
   ): Promise<StatusError> {
     const error = alreadyExists(context.requestResource, name);
-    const standing = await this.deps.objects.get(key);
+    // That it is there is certain, even where what stands there cannot be read.
+    const standing = await this.deps.objects.get(key).catch(() => null);
     const prefix = standing?.decoded().metadata.deletionTimestamp ? 'object is being deleted: ' : '';
     const suffix = generateName && name.startsWith(generateName) && generateName !== name ? '' : '';
     const message = `${prefix}${error.message}${suffix}`;

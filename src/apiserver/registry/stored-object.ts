@@ -20,16 +20,25 @@ export class StoredObject {
   readonly revision: number;
   /** Of the first put, for keys that are deleted and made again. */
   readonly createRevision: number;
+  /** It stands in another form than it would be written in: an update writes it even if nothing changed. */
+  readonly stale: boolean;
   readonly #bytes: Buffer;
   readonly #offset: number;
   #decoded: KubeObject | undefined;
 
-  constructor(key: string, bytes: Uint8Array, revision: number, createRevision: number, offset?: number) {
+  constructor(
+    key: string,
+    bytes: Uint8Array,
+    revision: number,
+    createRevision: number,
+    options: { readonly offset?: number; readonly stale?: boolean | undefined } = {},
+  ) {
     this.key = key;
     this.revision = revision;
     this.createRevision = createRevision;
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#offset = offset ?? spliceOffset(this.#bytes);
+    this.#offset = options.offset ?? spliceOffset(this.#bytes);
+    this.stale = options.stale ?? false;
   }
 
   /** As stored, without resourceVersion. */
@@ -57,7 +66,7 @@ export class StoredObject {
 
   /** The same bytes under another revision: what a DELETED event shows. */
   at(revision: number): StoredObject {
-    return new StoredObject(this.key, this.#bytes, revision, this.createRevision, this.#offset);
+    return new StoredObject(this.key, this.#bytes, revision, this.createRevision, { offset: this.#offset });
   }
 }
 

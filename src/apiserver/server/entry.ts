@@ -5,7 +5,7 @@
  */
 
 import { builtinTypes } from '#api/tables';
-import { isStatusError, type Status } from '#apimachinery';
+import { internalError, isStatusError, type Status } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Aggregator } from '../aggregation/aggregator.ts';
@@ -132,6 +132,9 @@ function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Sta
   const { method, path } = request;
   if (error instanceof StorageError && (error.code === 'noSpace' || error.code === 'readOnly')) {
     deps.logger.warn('write refused', { method, path, reason: error.message });
+  } else if (error instanceof StorageError && error.code === 'transform') {
+    deps.logger.error('a stored value cannot be transformed', { method, path, reason: error.message });
+    return internalError(error.message).status;
   } else if (!isStatusError(error) && !request.signal.aborted) {
     deps.logger.error('request failed', { method, path, error });
   }

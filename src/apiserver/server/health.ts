@@ -48,6 +48,8 @@ const lateHooks = ['apiservice-openapi-controller', 'apiservice-openapiv3-contro
 export interface HealthSources {
   /** Whether the store answers. */
   store(): Promise<string | undefined>;
+  /** Of the plug-ins that encrypt what is stored. */
+  readonly encryption: readonly HealthCheck[];
   /** Whether what a fresh server has is there. */
   started(): string | undefined;
   stopping(): string | undefined;
@@ -64,6 +66,7 @@ export function healthChecks(sources: HealthSources): HealthCheck[] {
     { name: 'loopback-serving-certificate', on: ['livez'], check: well },
     { name: 'etcd', on: everywhere, check: () => sources.store() },
     { name: 'etcd-readiness', on: ['readyz'], check: () => sources.store() },
+    ...sources.encryption,
     { name: 'informer-sync', on: ['readyz'], check: started },
     ...startHooks.map(hook),
     { name: 'autoregister-completion', on: everywhere, check: started },

@@ -8,6 +8,7 @@ import { aggregationFlags } from './aggregation.ts';
 import { auditFlags } from './audit.ts';
 import { authenticationFlags } from './authentication.ts';
 import { authorizationFlags } from './authorization.ts';
+import { encryptionFlags } from './encryption.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
 import type { ServerSettings } from './settings.ts';
@@ -20,6 +21,7 @@ export const flagGroups: readonly FlagGroup[] = [
   auditFlags,
   flowControlFlags,
   aggregationFlags,
+  encryptionFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */

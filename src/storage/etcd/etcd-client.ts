@@ -5,8 +5,8 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { Clock } from '#base';
 import { StorageError } from '../contract.ts';
+import { decode, encode, type Message } from '../wire.ts';
 import type { Method } from './messages.ts';
-import { decode, encode, type Message } from './wire.ts';
 
 export interface EtcdOptions {
   /** `http://host:port` or `https://host:port`, one a member. */

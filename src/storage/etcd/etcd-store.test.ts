@@ -4,9 +4,9 @@ import { type TestContext, test } from 'node:test';
 import type * as grpc from '@grpc/grpc-js';
 import { systemClock } from '#base';
 import type { StorageEvent, Store } from '../contract.ts';
+import { decode, encode, type Message } from '../wire.ts';
 import { hasExactProgress, openEtcdStore } from './etcd-store.ts';
 import { type Method, methods } from './messages.ts';
-import { decode, encode, type Message } from './wire.ts';
 
 type WatchStream = grpc.ServerDuplexStream<Message, Message>;
 

@@ -19,11 +19,11 @@ import {
   type WatchBatch,
   type WatchOptions,
 } from '../contract.ts';
+import type { Message } from '../wire.ts';
 import { EtcdClient, type EtcdOptions } from './etcd-client.ts';
 import { EtcdWatch, plain } from './etcd-watch.ts';
 import { Leases } from './leases.ts';
 import { methods, type RangeResponse, type TxnResponse, type WatchResponse } from './messages.ts';
-import type { Message } from './wire.ts';
 
 /** Connects; rejects with StorageError `unavailable` when no member answers in time. */
 export async function openEtcdStore(options: EtcdOptions): Promise<Store> {

@@ -10,9 +10,9 @@
 import type * as grpc from '@grpc/grpc-js';
 import { type Clock, isAbort, type Timer } from '#base';
 import { StorageError, type StorageEvent, type WatchBatch, type WatchOptions } from '../contract.ts';
+import type { Message } from '../wire.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { type EtcdKeyValue, methods, type WatchResponse } from './messages.ts';
-import type { Message } from './wire.ts';
 
 const askAgainMs = 100;
 /** Events that exist have mostly come by then. */

@@ -2,7 +2,7 @@
  * The part of etcd's API that the engine uses, as tables. Source of names and numbers: etcd api/etcdserverpb/rpc.proto
  * and api/mvccpb/kv.proto (v3).
  */
-import type { Field, FieldKind, Table } from './wire.ts';
+import type { Field, FieldKind, Table } from '../wire.ts';
 
 const one = (number: number, kind: FieldKind): Field => ({ number, kind });
 const many = (number: number, kind: FieldKind): Field => ({ number, kind, repeated: true });

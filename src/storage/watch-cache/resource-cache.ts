@@ -225,6 +225,12 @@ export class ResourceCache<T> {
     return { items, more: page.more, remaining: page.count - items.length, revision };
   }
 
+  /** The object at `key` as the store has it, for when the cache cannot be filled. It is not kept. */
+  async read(key: string): Promise<CacheItem<T> | undefined> {
+    const { kv } = await this.#deps.store.get(key);
+    return kv ? this.#item(key, loose(kv.value), kv.createRevision, kv.modRevision, false) : undefined;
+  }
+
   /** Registered when called. The first `next()` throws `compacted` when the past asked for is gone. */
   watch(options: CacheWatchOptions = {}): CacheWatch<T> {
     this.#assertReady();
@@ -239,6 +245,11 @@ export class ResourceCache<T> {
       return;
     }
     if (this.#filledAt === 0) return;
+    // What cannot be read cannot be shown: watches end, and the next use fails as long as a read does.
+    if (events.some(event => event.kv?.problem)) {
+      this.reset();
+      return;
+    }
     for (const event of events) this.#applyOne(event);
     this.#deps.metrics.applied(events.length, events.at(-1)!.revision, this.#items.size);
   }
@@ -276,6 +287,8 @@ export class ResourceCache<T> {
       if (revision === undefined) continue; // compaction overtook the pages; a new read begins after it
       if (this.#closed) return this.reset();
       if (generation !== this.#generation) continue;
+      const unread = this.#waiting.find(event => event.kv?.problem && event.revision > revision);
+      if (unread) throw unread.kv!.problem;
       this.#filledAt = revision;
       this.#ring = new EventRing(this.#deps.rings, revision);
       this.#deps.metrics.filled(revision, this.#items.size);
@@ -389,6 +402,8 @@ export class ResourceCache<T> {
   }
 
   #transient({ type, key, revision, kv, prev }: StorageEvent): CacheEvent<T> {
+    const problem = kv?.problem ?? prev?.problem;
+    if (problem) throw problem;
     const before = prev && this.#item(key, loose(prev.value), prev.createRevision, prev.modRevision, false);
     if (type === 'put') {
       const item = this.#item(key, loose(kv!.value), kv!.createRevision, revision, true);

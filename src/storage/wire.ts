@@ -1,5 +1,5 @@
 /**
- * A small protobuf codec for the messages of etcd's API, driven by tables. Numbers are JavaScript numbers: revisions
+ * A small protobuf codec for the messages of etcd's API and of KMS plug-ins, driven by tables. Numbers are JavaScript numbers: revisions
  * and lease ids here stay below 2^53; cluster and member ids, which do not, are in no table. Unknown fields are
  * skipped, absent ones take proto3's defaults.
  */

@@ -1,0 +1,27 @@
+/**
+ * Requests for resources some of whose stored values cannot be read (a key that is no longer configured, a KMS plug-in
+ * that is gone): what is asked of the cache is refused, what can be answered from the store is. Upstream: apiserver
+ * pkg/storage/cacher/{delegator,cacher}.go.
+ */
+import { type StatusError, tooManyRequests } from '#apimachinery';
+import { StorageError } from '#storage';
+import type { ObjectCache } from '../registry/caches.ts';
+import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
+
+/** Brings the cache up to date; answers why it cannot be filled when values cannot be read. */
+export async function refreshed(cache: ObjectCache, signal: AbortSignal): Promise<StorageError | undefined> {
+  try {
+    await cache.fresh(signal);
+    return undefined;
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'transform') return error;
+    throw error;
+  }
+}
+
+/** What upstream's cache says while it cannot be filled. */
+export function initializing(resource: ServedResource, problem: StorageError): StatusError {
+  const { group, kind, custom } = resource.storage;
+  const type = custom ? `${apiVersionText(resource)}, Kind=${kind}` : `*${group.split('.')[0] || 'core'}.${kind}`;
+  return tooManyRequests(`storage is (re)initializing: failed to list ${type}: ${problem.message}`, 1);
+}

@@ -1,0 +1,105 @@
+/**
+ * Values as upstream's servers store them, for stores that are shared with one: built-in kinds as protobuf, unless JSON
+ * is asked for; definitions, APIServices and custom kinds as JSON. Above this, everything is the JSON of
+ * `encode.ts`. Upstream: apiserver pkg/server/storage/storage_codec.go and `--storage-media-type`.
+ */
+import { builtinTypes } from '#api/tables';
+import {
+  type Draft,
+  field,
+  isProtobuf,
+  type KubeObject,
+  parseApiVersion,
+  readEnvelope,
+  readJson,
+  type StructNode,
+  struct,
+  writeProtobufObject,
+} from '#apimachinery';
+import { type Store, transformedStore, type ValueTransformer } from '#storage';
+import { type ServedResource, toStorage } from '../scheme/resource.ts';
+import type { Scheme } from '../scheme/scheme.ts';
+import { encodeObject, encodeStored } from './encode.ts';
+import { readMessage } from './protobuf.ts';
+
+export type StorageMediaType = 'application/json' | 'application/vnd.kubernetes.protobuf';
+
+/** Groups that servers of their own store, upstream: their codecs know JSON only. */
+const jsonGroups = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+
+/** What 17 digits or more say may not fit a double. */
+const longNumber = /\d{16}/;
+const newline = 0x0a;
+
+/** `store` with values as `mediaType` says; those of the other form, and of other writers, are read as well. */
+export function withStoredValues(store: Store, scheme: Scheme, mediaType: StorageMediaType): Store {
+  return transformedStore(store, storedValues(scheme, mediaType === 'application/vnd.kubernetes.protobuf'));
+}
+
+export function storedValues(scheme: Scheme, protobuf: boolean): ValueTransformer {
+  const custom = customStruct();
+  return {
+    seal(_key, value) {
+      if (!protobuf) return value;
+      const target = kindOf(scheme, value);
+      if (!target || target.custom || jsonGroups.has(target.group)) return value;
+      return writeProtobufObject(parse(value, target.struct), target.struct);
+    },
+    open(_key, stored) {
+      if (isProtobuf(stored)) return fromProtobuf(scheme, stored, !protobuf);
+      // Go's encoder ends what it writes with a newline, ours does not.
+      const value = stored.at(-1) === newline ? fromJson(scheme, stored, custom) : stored;
+      const target = protobuf ? kindOf(scheme, stored) : undefined;
+      const stale = value !== stored || (target !== undefined && !target.custom && !jsonGroups.has(target.group));
+      return { value, stale };
+    },
+  };
+}
+
+function fromProtobuf(
+  scheme: Scheme,
+  stored: Uint8Array,
+  stale: boolean,
+): { readonly value: Uint8Array; readonly stale: boolean } {
+  const { apiVersion, kind, raw } = readEnvelope(stored);
+  const resource = scheme.ofKind({ ...parseApiVersion(apiVersion), kind });
+  // What is no API of its own, a range of ports for example, is for those who know it.
+  if (!resource) return { value: stored, stale: false };
+  const object = Object.assign(readMessage(raw, resource), { kind, apiVersion });
+  return { value: canonical(resource, object), stale: stale || resource !== resource.storage };
+}
+
+function fromJson(scheme: Scheme, stored: Uint8Array, custom: StructNode): Uint8Array {
+  const object = JSON.parse(Buffer.from(stored).toString()) as Draft<KubeObject>;
+  if (object?.metadata === undefined) return stored;
+  const resource = scheme.ofKind({ ...parseApiVersion(object.apiVersion), kind: object.kind });
+  if (!resource || resource.custom) return encodeObject(object as KubeObject, custom);
+  return canonical(resource, parse(stored, resource.struct) as unknown as Draft<KubeObject>);
+}
+
+/** As this server would have written it. */
+function canonical(resource: ServedResource, object: Draft<KubeObject>): Uint8Array {
+  const hub = toStorage(resource, object);
+  return encodeStored(hub as KubeObject, resource.storage.struct);
+}
+
+function parse(value: Uint8Array, node: StructNode): object {
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
+  return longNumber.test(text) ? (readJson(text, node).value as object) : (JSON.parse(text) as object);
+}
+
+const head = /^\{"(?:kind":"([^"]+)","apiVersion":"([^"]+)"|apiVersion":"([^"]+)","kind":"([^"]+)")/;
+
+/** The resource of a value that is an object's JSON, by how it begins. */
+function kindOf(scheme: Scheme, value: Uint8Array): ServedResource | undefined {
+  const begin = Buffer.from(value.buffer, value.byteOffset, Math.min(value.byteLength, 400)).toString('latin1');
+  const found = head.exec(begin);
+  if (!found) return undefined;
+  const [, kind = found[4]!, apiVersion = found[3]!] = found;
+  return scheme.ofKind({ ...parseApiVersion(apiVersion), kind });
+}
+
+/** A type of which only the metadata is known. */
+function customStruct(): StructNode {
+  return struct('', [field('metadata', builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'))]);
+}
