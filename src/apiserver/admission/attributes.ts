@@ -22,6 +22,7 @@ export function admissionAttributes(
   more: AttributeOptions,
 ): AdmissionAttributes {
   const { resource } = scope;
+  const { audit } = scope.request;
   const isNamespace = resource.group === '' && resource.resource === 'namespaces';
   return {
     ...more,
@@ -34,6 +35,7 @@ export function admissionAttributes(
     user: scope.user,
     warn: scope.warn,
     annotate: scope.annotate ?? (() => undefined),
+    ...(audit && { timer: layer => audit.timer(layer) }),
     reinvocation: new Reinvocation(),
     signal: scope.request.signal,
   };

@@ -4,6 +4,7 @@
  */
 import type { DeleteOptions, Draft, GroupVersionKind, KubeObject } from '#apimachinery';
 import type { AuditLevel } from '../audit/event.ts';
+import type { LatencyLayer } from '../audit/latency.ts';
 import type { UserInfo } from '../authentication/user.ts';
 import { type Companions, joinCompanions } from '../registry/object-store.ts';
 import type { ServedResource } from '../scheme/resource.ts';
@@ -33,6 +34,8 @@ export interface AdmissionAttributes {
   readonly warn: (text: string) => void;
   /** Adds an annotation to the request's audit event, if that tells as much as `level`, else Metadata. */
   readonly annotate: (key: string, value: string, level?: AuditLevel) => void;
+  /** Time that is spent on others, for the audit event of a slow request; ends with the call of what it answers. */
+  readonly timer?: (layer: LatencyLayer) => () => void;
   readonly reinvocation: Reinvocation;
   /** Aborts when whoever asks has gone away. */
   readonly signal?: AbortSignal;

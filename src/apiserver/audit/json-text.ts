@@ -20,7 +20,12 @@ export function compactJson(text: string): string | undefined {
     return undefined;
   }
   const compact = text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, (_, quoted: string | undefined) => quoted ?? '');
-  return compact.replace(/[<>&\u2028\u2029]/g, char => html[char]!);
+  return escaped(compact);
+}
+
+/** As Go's encoder writes what it embeds. */
+export function escaped(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, char => html[char]!);
 }
 
 /** What of a value is left out: members, and what is left out of members and elements. */

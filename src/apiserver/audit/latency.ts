@@ -23,6 +23,8 @@ export type LatencyLayer = keyof typeof layers;
 
 /** Faster requests say nothing of their time. */
 const thresholdMs = 500;
+/** Below this nobody stood in a queue. */
+const shortestWaitMs = 1;
 const prefix = 'apiserver.latency.k8s.io/';
 
 export class Latencies {
@@ -36,7 +38,7 @@ export class Latencies {
   /** Empty for a request that was not slow. */
   annotations(totalMs: number): Array<readonly [key: string, value: string]> {
     if (totalMs <= thresholdMs) return [];
-    const spent = [...this.#spentMs].filter(([, ms]) => ms > 0);
+    const spent = [...this.#spentMs].filter(([layer, ms]) => ms > (layer === 'apf-queue-wait' ? shortestWaitMs : 0));
     return [...spent, ['total', totalMs] as const].map(([layer, ms]) => [prefix + layer, durationText(ms)] as const);
   }
 }

@@ -22,7 +22,7 @@ import {
   type ObjectReference,
   type ResponseStatus,
 } from './event.ts';
-import { compactJson, withoutManagedFields } from './json-text.ts';
+import { compactJson, escaped, withoutManagedFields } from './json-text.ts';
 import { Latencies, type LatencyLayer } from './latency.ts';
 import type { AuditMetrics } from './metrics.ts';
 import type { AuditDecision, EvaluatePolicy } from './policy.ts';
@@ -56,6 +56,8 @@ export class RequestAudit {
   readonly #begunMs: number;
   readonly #latencies = new Latencies();
   readonly #annotations = new Map<string, string>();
+  /** Known from the beginning, told at the end. */
+  readonly #lateAnnotations = new Map<string, string>();
   /** Undefined until the policy was asked. */
   #decision: AuditDecision | undefined;
   #facts: Facts | undefined;
@@ -90,6 +92,12 @@ export class RequestAudit {
   /** From admission, whose keys are qualified; told from `level` on. */
   annotateAdmission(key: string, value: string, level: AuditLevel = 'Metadata'): void {
     if (isAnnotationKey(key) && this.tells(level)) this.annotate(key, value);
+  }
+
+  /** What was asked for is to go, with the release `removedIn`. Upstream tells it when the handler is done. */
+  deprecated(removedIn: string | undefined): void {
+    this.#lateAnnotations.set('k8s.io/deprecated', 'true');
+    if (removedIn !== undefined) this.#lateAnnotations.set('k8s.io/removed-release', removedIn);
   }
 
   track(layer: LatencyLayer, ms: number): void {
@@ -228,12 +236,13 @@ export class RequestAudit {
 
   async #complete(): Promise<void> {
     const totalMs = this.#deps.clock.monotonicMs() - this.#begunMs;
-    for (const [key, value] of this.#latencies.annotations(totalMs)) this.annotate(key, value);
+    const late = [...this.#lateAnnotations, ...this.#latencies.annotations(totalMs)];
+    for (const [key, value] of late) this.annotate(key, value);
     await this.#process('ResponseComplete');
   }
 
   #kept(json: string): string {
-    return this.#decision!.omitManagedFields ? withoutManagedFields(json) : json;
+    return escaped(this.#decision!.omitManagedFields ? withoutManagedFields(json) : json);
   }
 
   #process(stage: AuditStage): boolean | Promise<boolean> {

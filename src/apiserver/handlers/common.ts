@@ -1,5 +1,5 @@
 /** Small things that several handlers share. */
-import type { Draft, KubeObject } from '#apimachinery';
+import { type Draft, type KubeObject, writeJson } from '#apimachinery';
 import { type ObjectItem, sentBytes } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import { encodeObject } from '../serialization/encode.ts';
@@ -16,10 +16,14 @@ export function inputTypes(resource: ServedResource): readonly string[] {
 /** The body as it was decoded and defaulted, for the audit log. */
 export function logRequestObject(
   { request }: Pick<Scope, 'request'>,
-  object: KubeObject | Draft<KubeObject>,
+  body: KubeObject | Draft<KubeObject>,
   { struct }: Pick<ServedResource, 'struct'>,
 ): void {
-  request.audit?.requestObject(object as KubeObject, () => encodeObject(object as KubeObject, struct, true).toString());
+  const object = body as KubeObject;
+  // Options have no metadata that stored forms could leave anything out of.
+  const json = (): string =>
+    struct.name === '' ? encodeObject(object, struct, true).toString() : writeJson(object, struct);
+  request.audit?.requestObject(object, json);
 }
 
 /** Cached states as the version asked for shows them. */

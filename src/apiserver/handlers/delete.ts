@@ -50,7 +50,8 @@ export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
       struct: builtinTypes.struct(optionsType),
     };
     const object = decodeBody(body, target, { mediaType, validation: 'Ignore', warn: scope.warn, bareErrors: true });
-    logRequestObject(scope, object, target);
+    // Upstream tells of its internal version, whatever came.
+    logRequestObject(scope, { ...object, apiVersion: 'meta.k8s.io/__internal' }, target);
     const { kind: _kind, apiVersion: _version, metadata: _metadata, ...rest } = object;
     options = rest as DeleteOptions;
   } else options = deleteOptionsFromQuery(request.query);

@@ -75,13 +75,14 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     }
     const extended =
       tokens.extendsExpiration && binding.pod !== undefined && spec.expirationSeconds === injectedSeconds && forServer;
-    const { token } = tokens.issue({
+    const { token, id } = tokens.issue({
       account,
       ...binding,
       audiences: spec.audiences,
       expirationSeconds: extended ? yearSeconds : spec.expirationSeconds,
       ...(extended && { warnAfterSeconds: injectedSeconds }),
     });
+    scope.request.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
     request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };
     return respondValue(request, builtinTypes.struct(typeName), output, 201);
   };

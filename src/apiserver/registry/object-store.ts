@@ -56,17 +56,27 @@ export class CompanionConflict extends Error {
 /** How often an attempt is repeated when others write the same key in between. */
 const maxAttempts = 1000;
 
+/** Who counts and times what the store does. */
+type StoreTimer = Pick<StoreMetrics, 'timed'>;
+
 export class ObjectStore {
   readonly store: Store;
-  readonly #metrics: StoreMetrics | undefined;
+  readonly #metrics: StoreTimer | undefined;
 
-  constructor(store: Store, metrics?: StoreMetrics) {
+  constructor(store: Store, metrics?: StoreTimer) {
     this.store = store;
     this.#metrics = metrics;
   }
 
   #timed<T>(resource: ServedResource, operation: StoreOperation, work: Promise<T>): Promise<T> {
     return this.#metrics ? this.#metrics.timed(resource, operation, work) : work;
+  }
+
+  /** The same store, whose operations `timer` is told of too: its function is called when one is over. */
+  timed(timer: () => () => void): ObjectStore {
+    return new ObjectStore(this.store, {
+      timed: (resource, operation, work) => this.#timed(resource, operation, work).finally(timer()),
+    });
   }
 
   async get(key: string): Promise<StoredObject | null> {

@@ -96,6 +96,11 @@ export class Registry {
     this.deps = deps;
   }
 
+  /** The same registry, whose use of the store is timed: `timer` begins, what it answers ends. */
+  timed(timer: () => () => void): Registry {
+    return new Registry({ ...this.deps, objects: this.deps.objects.timed(timer) });
+  }
+
   /** The object as it is now; throws NotFound. */
   async get(
     resource: ServedResource,

@@ -98,7 +98,7 @@ export async function dispatch(
   if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchPath();
   const { audit } = request;
   const scope: Scope = {
-    deps,
+    deps: audit ? { ...deps, registry: deps.registry.timed(() => audit.timer('etcd')) } : deps,
     request,
     info,
     user,
@@ -115,7 +115,10 @@ export async function dispatch(
   const subresource = info.subresource !== '';
   const handler = subresource ? subresourceHandler(deps, resource, info) : mainHandler(deps, resource, info, name);
   if (!tunnels.has(info.subresource) && !resource.custom) checkMediaTypes(request, info, resource);
-  if (deprecation !== undefined) warn(deprecation);
+  if (deprecation !== undefined) {
+    warn(deprecation);
+    audit?.deprecated(/unavailable in v([0-9.]+)\+/.exec(deprecation)?.[1]);
+  }
   return handler(scope);
 }
 

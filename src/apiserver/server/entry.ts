@@ -187,7 +187,11 @@ async function serveAs(
     assumed?.();
     audit?.impersonated(user);
   }
-  const run = (): Promise<ServerResponse> => authorized(deps, request, info, user, warn);
+  const waited = audit?.timer('apf-queue-wait');
+  const run = (): Promise<ServerResponse> => {
+    waited?.();
+    return authorized(deps, request, info, user, warn);
+  };
   const failed = (error: unknown): ServerResponse => ({ ...failure(deps, request, error), logged: { error } });
   return deps.concurrency.filter.handle(request, { info, user }, { run, failed });
 }

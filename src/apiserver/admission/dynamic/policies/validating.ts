@@ -4,7 +4,7 @@
  */
 import { AdmissionCompiler, resultTypes } from '#api/expressions';
 import type { ValidatingAdmissionPolicy, Validation } from '#api/types';
-import { byteLength, type KubeObject, StatusError } from '#apimachinery';
+import { byteLength, type KubeObject, StatusError, writeOrdered } from '#apimachinery';
 import type { Authorizer } from '../../../authorization/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../chain.ts';
 import { admissionForbidden } from '../../errors.ts';
@@ -207,7 +207,7 @@ class Request {
           expressionIndex: index,
           validationActions,
         };
-        this.#attributes.annotate('validation.policy.admission.k8s.io/validation_failure', JSON.stringify([failure]));
+        this.#attributes.annotate('validation.policy.admission.k8s.io/validation_failure', writeOrdered([failure]));
       }
     }
   }

@@ -24,6 +24,7 @@ import {
   type Status,
   StatusError,
   semanticEqual,
+  writeOrdered,
 } from '#apimachinery';
 import type { Logger, Random } from '#base';
 import type { Authorizer } from '../../../authorization/authorizer.ts';
@@ -124,7 +125,9 @@ async function called(
   let response: ReviewResponse;
   try {
     const { clientConfig: config, timeoutSeconds } = hook;
-    const answer = await deps.client.post({ config, body, timeoutSeconds, signal: attributes.signal });
+    const answered = attributes.timer?.(mutating ? 'mutating-webhook' : 'validating-webhook');
+    const call = deps.client.post({ config, body, timeoutSeconds, signal: attributes.signal });
+    const answer = await (answered ? call.finally(answered) : call);
     response = readReview(answer, uid, version, mutating);
   } catch (error) {
     if (error instanceof CallError) throw unanswered(hook, `failed to call webhook: ${error.message}`);
@@ -250,7 +253,8 @@ async function ask(deps: WebhookDeps, { hook, invocation, objects, draft, memory
       const { configuration, name: webhook } = hook;
       annotate(
         `patch.webhook.admission.k8s.io/${suffix.split('/')[1]}`,
-        JSON.stringify({ configuration, webhook, patch: operations, patchType: 'JSONPatch' }),
+        writeOrdered({ configuration, webhook, patch: operations.map(withSortedKeys), patchType: 'JSONPatch' }),
+        'Request',
       );
     }
   } catch (error) {
@@ -258,13 +262,18 @@ async function ask(deps: WebhookDeps, { hook, invocation, objects, draft, memory
     if (refused !== undefined) throw refused;
     annotate(`failed-open.${suffix}`, hook.name);
   } finally {
-    annotate(suffix, JSON.stringify({ configuration: hook.configuration, webhook: hook.name, mutated }));
+    annotate(suffix, writeOrdered({ configuration: hook.configuration, webhook: hook.name, mutated }));
   }
   if (mutated) {
     requireAgain(memory);
     reinvocation.wanted = true;
   }
   if (hook.reinvokes) memory.invoked.add(hook.id);
+}
+
+/** The keys of an operation as Go's maps have them; its value stays as the webhook wrote it. */
+function withSortedKeys(operation: JsonPatchOperation): object {
+  return Object.fromEntries(Object.entries(operation).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function patchOf(hook: Hook, { patch: text, patchType }: ReviewResponse): readonly JsonPatchOperation[] {
