@@ -122,7 +122,7 @@ export class ReloadMetrics {
   applied(text: string): void {
     const labels = (hash: string) => ({ apiserver_id_hash: this.#serverHash, hash });
     const hash = sha256(text);
-    if (this.#shown !== undefined && this.#shown !== hash) this.#info.set(0, labels(this.#shown));
+    if (this.#shown !== undefined) this.#info.remove(labels(this.#shown));
     this.#shown = hash;
     this.#info.set(1, labels(hash));
   }
