@@ -498,6 +498,77 @@ describe('aggregation', { skip }, () => {
     await settled(404);
   });
 
+  it('merges OpenAPI of version 2 and leaves that of version 3 to its server', async () => {
+    const gvk = [{ group: 'backend.test', kind: 'Thing', version: 'v2' }];
+    const ref = (name: string) => ({ $ref: `#/definitions/${name}` });
+    const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+    const spec = {
+      swagger: '2.0',
+      info: { title: 'backend', version: '1' },
+      paths: {
+        '/apis/backend.test/v2/things': { get: { responses: { 200: { description: 'OK', schema: ref('Thing') } } } },
+        '/apis/backend.test/v3/things': { get: { responses: { 200: { description: 'OK', schema: ref('Else') } } } },
+        '/version/': { get: { responses: { 200: { description: 'not ours' } } } },
+      },
+      definitions: {
+        Thing: { type: 'object', properties: { metadata: ref(meta) }, 'x-kubernetes-group-version-kind': gvk },
+        Else: { type: 'object' },
+        [meta]: { type: 'object', description: 'another thing under the same name' },
+      },
+    };
+    const v3 = '/openapi/v3/apis/backend.test/v2';
+    backend.handle = (request, response) => {
+      if (request.url === '/openapi/v2') return void json(response, spec);
+      if (request.url === '/openapi/v3') {
+        return void json(response, {
+          paths: {
+            'apis/backend.test/v2': { serverRelativeURL: `${v3}?hash=H` },
+            version: { serverRelativeURL: '/no' },
+          },
+        });
+      }
+      if (request.url?.startsWith(v3)) {
+        return void json(response, { openapi: '3.0.0', user: request.headers['x-remote-user'] });
+      }
+      if (request.url === '/apis/backend.test/v2') return void json(response, resources);
+      discovery(request, response);
+    };
+    const service = apiService({ version: 'v2' });
+    await call('POST', '/apis/apiregistration.k8s.io/v1/apiservices', {
+      ...service,
+      metadata: { name: 'v2.backend.test' },
+    });
+    for (let i = 0; ; i++) {
+      const { body } = await call('GET', '/openapi/v3');
+      if (body.paths['apis/backend.test/v2']) {
+        assert.equal(body.paths['apis/backend.test/v2'].serverRelativeURL, `${v3}?hash=H`);
+        assert.match(body.paths.version.serverRelativeURL, /^\/openapi\/v3\/version\?hash=/);
+        break;
+      }
+      assert.ok(i < 400, 'the index never showed the document');
+      await systemClock.sleep(25);
+    }
+    assert.equal((await call('GET', `${v3}?hash=H`)).body.user, 'admin');
+    const { body: merged } = await call('GET', '/openapi/v2', undefined, { accept: 'application/json' });
+    assert.equal(merged.info.title, 'Kubernetes');
+    assert.ok(merged.paths['/apis/backend.test/v2/things'] && merged.paths['/api/v1/pods']);
+    assert.equal(merged.paths['/apis/backend.test/v3/things'], undefined);
+    assert.equal(merged.definitions.Else, undefined);
+    assert.deepEqual(merged.definitions.Thing.properties.metadata, ref(`${meta}_v2`));
+    assert.equal(merged.definitions[`${meta}_v2`].description, spec.definitions[meta]!.description);
+    assert.notEqual(merged.definitions[meta].description, spec.definitions[meta]!.description);
+    const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+    assert.equal((await call('GET', '/openapi/v2', undefined, { accept })).status, 200);
+    await call('DELETE', '/apis/apiregistration.k8s.io/v1/apiservices/v2.backend.test');
+    for (let i = 0; (await call('GET', '/openapi/v3')).body.paths['apis/backend.test/v2']; i++) {
+      assert.ok(i < 200, 'the document never went');
+      await systemClock.sleep(25);
+    }
+    const { body: own } = await call('GET', '/openapi/v2', undefined, { accept: 'application/json' });
+    assert.equal(own.definitions.Thing, undefined);
+    backend.handle = discovery;
+  });
+
   it('is gone with its APIService', async () => {
     await call('DELETE', path);
     for (let i = 0; (await call('GET', '/apis/backend.test/v1')).status !== 404; i++) {

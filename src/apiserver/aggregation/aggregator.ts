@@ -11,13 +11,14 @@ import type { Caches } from '../registry/caches.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 import { serviceResolver } from '../server/service-resolver.ts';
-import { ApiServices } from './api-services.ts';
+import { ApiServices, type RegisteredService } from './api-services.ts';
 import { Availability } from './availability.ts';
 import { Backends } from './backends.ts';
 import { followClientPair } from './client-pair.ts';
 import type { AggregationConfig } from './config.ts';
 import { DiscoveryManager } from './discovery-manager.ts';
 import { aggregatedGroups, legacyGroups } from './merged-groups.ts';
+import { RemoteDocuments } from './openapi/remote-documents.ts';
 import { Registration } from './registration.ts';
 
 export interface AggregatorDeps {
@@ -36,6 +37,8 @@ export interface AggregatorDeps {
   readonly signal: AbortSignal;
 }
 
+const documentRoot = '/openapi/v3/';
+
 interface Groups {
   readonly custom: readonly DiscoveryGroup[];
   readonly services: number;
@@ -51,6 +54,8 @@ export class Aggregator implements Disposable {
   readonly #availability: Availability;
   readonly #registration: Registration;
   readonly #discovery: DiscoveryManager;
+  /** What other servers say of themselves in OpenAPI. */
+  readonly documents: RemoteDocuments;
   readonly #builtin = builtinGroups();
   #groups: Groups | undefined;
 
@@ -68,6 +73,7 @@ export class Aggregator implements Disposable {
     this.#availability = new Availability(parts);
     this.#registration = new Registration(parts);
     this.#discovery = new DiscoveryManager(parts);
+    this.documents = new RemoteDocuments(parts);
   }
 
   /** Resolves when requests are routed by what is stored. */
@@ -77,12 +83,22 @@ export class Aggregator implements Disposable {
     await this.#registration.start(signal);
     this.#availability.start(signal);
     this.#discovery.start(signal);
+    this.documents.start(signal);
   }
 
   /** The answer of the server that a path belongs to; undefined when that is this one. */
   serve(request: ServerRequest, user: UserInfo): Promise<ServerResponse> | undefined {
-    const remote = this.#services.remoteFor(request.path);
+    const remote = this.#services.remoteFor(request.path) ?? this.#documentOwner(request.path);
     return remote && this.#backends.serve(remote, request, user);
+  }
+
+  /** Documents of version 3 are their servers' to give, but for those that are made here, and this server's own. */
+  #documentOwner(path: string): RegisteredService | undefined {
+    if (!this.#services.hasRemote || !path.startsWith(documentRoot)) return undefined;
+    const [, root, group = '', version = ''] = path.slice(documentRoot.length - 1).split('/');
+    const name = path.slice(documentRoot.length);
+    const isOwn = root !== 'apis' || group === '' || !this.#services.get(`${version}.${group}`)?.service;
+    return isOwn || this.documents.convertedOf(name) ? undefined : this.documents.ownerOf(name);
   }
 
   /** Whether a path belongs to another server. */

@@ -3,6 +3,7 @@
  * definitions always. Those without the label of automatic management are nobody's but their authors'.
  * Upstream: kube-aggregator pkg/controllers/autoregister, pkg/controlplane/controller/crdregistration.
  */
+import type { GroupFacts } from '#api/kind';
 import type { CustomResourceDefinition } from '#api/types';
 import { type Draft, isStatusError, type KubeObject, semanticEqual } from '#apimachinery';
 import { type Clock, type Logger, noActivity } from '#base';
@@ -66,7 +67,11 @@ export function wantedObject(wanted: WantedService): Draft<KubeObject> {
 }
 
 /** What a fresh server registers. */
-export function builtinServices({ groups }: Pick<Scheme, 'groups'>): WantedService[] {
+export function builtinServices({
+  groups,
+}: {
+  readonly groups: readonly Pick<GroupFacts, 'name' | 'versions'>[];
+}): WantedService[] {
   return groups
     .filter(({ name }) => name !== registrationGroup)
     .flatMap(({ name, versions }) =>

@@ -7,6 +7,7 @@ import {
   customOpenapiV3,
   encodeOpenapiV2,
   encodeOpenapiV3,
+  type OpenapiV2Document,
   type OpenapiV3Document,
   openapiV2,
   openapiV3,
@@ -14,6 +15,7 @@ import {
 } from '#api/openapi';
 import type { CustomResourceDefinition } from '#api/types';
 import type { Clock } from '#base';
+import { mergeSpec, type Spec } from '../aggregation/openapi/merge-specs.ts';
 import { header, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 import { parseAccept } from '../serialization/negotiation.ts';
 import { kubernetesVersion } from '../server/version.ts';
@@ -29,8 +31,20 @@ function writeV3(form: Form, document: OpenapiV3Document): Uint8Array {
   return form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV3(document);
 }
 
-function writeV2(form: Form, crds: readonly CustomResourceDefinition[]): Uint8Array {
+/** Another server's part that cannot be written is left out. */
+function writeV2(form: Form, crds: readonly CustomResourceDefinition[], others: readonly Spec[] = []): Uint8Array {
+  if (others.length === 0) return writtenV2(form, openapiV2({ serverVersion: kubernetesVersion, crds }));
   const document = openapiV2({ serverVersion: kubernetesVersion, crds });
+  const merged = { ...document, definitions: { ...document.definitions }, parameters: { ...document.parameters } };
+  for (const spec of others) mergeSpec(merged as unknown as Spec, spec);
+  try {
+    return writtenV2(form, merged);
+  } catch {
+    return others.length > 1 ? writeV2(form, crds, others.slice(0, -1)) : writeV2(form, crds);
+  }
+}
+
+function writtenV2(form: Form, document: OpenapiV2Document): Uint8Array {
   return form === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenapiV2(document);
 }
 
@@ -162,14 +176,15 @@ export class CustomDocuments {
     return fresh;
   }
 
-  /** Version 2 of everything, undefined while there are no custom resources. */
-  v2(form: Form): Document | undefined {
+  /** Version 2 of everything, undefined while there is nothing but what is built in. */
+  v2(form: Form, others: OtherDocuments | undefined): Document | undefined {
     const { established, groups } = this.#current();
-    if (established.length === 0) return undefined;
-    const key = [...groups.values()].map(group => group.key).join();
+    const specs = others?.specs ?? [];
+    if (established.length === 0 && specs.length === 0) return undefined;
+    const key = [...[...groups.values()].map(group => group.key), others?.generation].join();
     const kept = this.#version2.get(form);
     if (kept?.key === key) return kept.document;
-    const bytes = writeV2(form, established);
+    const bytes = writeV2(form, established, specs);
     const document = { bytes, etag: `"${sha512(bytes)}"` };
     this.#version2.set(form, { key, document });
     return document;
@@ -193,17 +208,29 @@ export class CustomDocuments {
   }
 }
 
+/** What other servers say of themselves; `generation` changes whenever that does. */
+export interface OtherDocuments {
+  readonly generation: number;
+  /** Of version 2. */
+  readonly specs: readonly Spec[];
+  /** URLs of documents of version 3, by name. */
+  readonly paths: ReadonlyMap<string, string>;
+  /** A document of version 3 that was made of version 2. */
+  convertedOf(name: string): { readonly bytes: Uint8Array; readonly hash: string } | undefined;
+}
+
 /** The answer for an OpenAPI path, or undefined when it is none. */
 export function openapi(
   request: ServerRequest,
   documents: OpenapiDocuments,
   custom: CustomDocuments,
   clock: Clock,
+  others?: OtherDocuments,
 ): ServerResponse | undefined {
   const { path } = request;
-  if (path === '/openapi/v2') return version2(request, documents, custom);
-  if (path === '/openapi/v3') return index(documents, custom);
-  if (path.startsWith('/openapi/v3/')) return version3(request, documents, custom, clock);
+  if (path === '/openapi/v2') return version2(request, documents, custom, others);
+  if (path === '/openapi/v3') return index(documents, custom, others);
+  if (path.startsWith('/openapi/v3/')) return version3(request, documents, custom, clock, others);
   return undefined;
 }
 
@@ -212,9 +239,10 @@ function bare(status: number): ServerResponse {
   return { status, headers: {}, body: { kind: 'empty' } };
 }
 
-function index(documents: OpenapiDocuments, custom: CustomDocuments): ServerResponse {
+function index(documents: OpenapiDocuments, custom: CustomDocuments, others?: OtherDocuments): ServerResponse {
   const link = (name: string, hash: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }];
   const paths = [
+    ...[...(others?.paths ?? [])].map(([name, serverRelativeURL]) => [name, { serverRelativeURL }]),
     ...documents.names.map(name => link(name, documents.hash(name))),
     ...custom.names().map(name => link(name, custom.hash(name) ?? '')),
   ];
@@ -234,10 +262,15 @@ function version2Form(request: ServerRequest): Form | undefined {
   return undefined;
 }
 
-function version2(request: ServerRequest, documents: OpenapiDocuments, custom: CustomDocuments): ServerResponse {
+function version2(
+  request: ServerRequest,
+  documents: OpenapiDocuments,
+  custom: CustomDocuments,
+  others: OtherDocuments | undefined,
+): ServerResponse {
   const form = version2Form(request);
   if (!form) return bare(406);
-  const { bytes, etag } = custom.v2(form) ?? documents.v2(form);
+  const { bytes, etag } = custom.v2(form, others) ?? documents.v2(form);
   const headers = {
     'content-type': form === 'json' ? 'application/json' : v2Protobuf,
     etag,
@@ -257,18 +290,30 @@ function version3Form(request: ServerRequest): Form | undefined {
   return undefined;
 }
 
+function converted(others: OtherDocuments | undefined, name: string): KeptDocument | undefined {
+  const found = others?.convertedOf(name);
+  return found && { key: '', hash: found.hash, json: { bytes: found.bytes, etag: `"${found.hash}"` } };
+}
+
+function written(kept: KeptDocument | undefined, form: Form): Document | undefined {
+  if (!kept || form === 'json') return kept?.json;
+  const document = JSON.parse(Buffer.from(kept.json.bytes).toString()) as OpenapiV3Document;
+  return { bytes: encodeOpenapiV3(document), etag: kept.json.etag };
+}
+
 function version3(
   request: ServerRequest,
   documents: OpenapiDocuments,
   custom: CustomDocuments,
   clock: Clock,
+  others: OtherDocuments | undefined,
 ): ServerResponse {
   const name = request.path.slice('/openapi/v3/'.length);
-  const own = custom.find(name);
+  const own = custom.find(name) ?? converted(others, name);
   if (!own && !documents.names.includes(name)) return bare(404);
   const form = version3Form(request);
   if (!form) return { ...bare(406), headers: { vary: 'Accept' } };
-  const document = custom.v3(name, form) ?? documents.v3(name, form);
+  const document = custom.v3(name, form) ?? documents.v3(name, form) ?? written(own, form);
   if (!document) return bare(404);
   const hash = own?.hash ?? documents.hash(name);
   const asked = request.query.get('hash');

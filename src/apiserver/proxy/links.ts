@@ -72,7 +72,8 @@ const linkAttributes: Readonly<Record<string, readonly string[]>> = {
 const rawElements = new Set(['script', 'style', 'textarea', 'title', 'iframe', 'noembed', 'noframes', 'xmp']);
 
 const tagStart = /<(?:!--|!|\?|\/?([a-zA-Z][^\s/>]*))/g;
-const attribute = /([^\s"'>/=][^\s/>=]*)(\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s>]+))/g;
+/** A name with or without a value, so that every name is passed over as one. */
+const attribute = /([^\s"'>/=][^\s/>=]*)(?:(\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s>]+)))?/g;
 
 /** The page with its links rewritten. Linear in its length. */
 export function rewriteHtml(html: string, rewrite: (link: string) => string): string {
@@ -122,13 +123,15 @@ function rewriteTag(tag: string, name: string, rewrite: (link: string) => string
   const wanted = Object.hasOwn(linkAttributes, name) ? linkAttributes[name]! : undefined;
   if (!wanted) return tag;
   const head = 1 + name.length;
-  const body = tag.slice(head).replace(attribute, (whole, key: string, equals: string, ...values: unknown[]) => {
-    if (!wanted.includes(key.toLowerCase())) return whole;
-    const value = values.slice(0, 3).find(each => each !== undefined) as string;
-    const link = decodeEntities(value);
-    const written = rewrite(link);
-    return written === link ? whole : `${key}${equals}"${encodeEntities(written)}"`;
-  });
+  const body = tag
+    .slice(head)
+    .replace(attribute, (whole, key: string, equals: string | undefined, ...values: unknown[]) => {
+      if (equals === undefined || !wanted.includes(key.toLowerCase())) return whole;
+      const value = values.slice(0, 3).find(each => each !== undefined) as string;
+      const link = decodeEntities(value);
+      const written = rewrite(link);
+      return written === link ? whole : `${key}${equals}"${encodeEntities(written)}"`;
+    });
   return tag.slice(0, head) + body;
 }
 

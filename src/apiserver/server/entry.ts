@@ -243,7 +243,7 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   const debugged =
     path.startsWith('/debug/') && (deps.concurrency.dump(request) ?? (await debug(request, deps.dispatch.clock)));
   if (debugged) return debugged;
-  const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock);
+  const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock, deps.aggregator.documents);
   if (described) return described;
   const openid = openidMetadata(request, deps.serviceAccountTokens);
   if (openid) return openid;
