@@ -93,6 +93,11 @@ function compact(rights: readonly PolicyRule[]): PolicyRule[] {
   return out;
 }
 
+/** Each single right of `wanted` that `owned` does not give. Upstream: validation.Covers. */
+export function missingRights(owned: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
+  return wanted.flatMap(rule => [...breakdown(rule)]).filter(right => !owned.some(rule => covers(rule, right)));
+}
+
 /** Why `user` may not grant `rules` in `namespace`; undefined when they may. */
 export function escalation(
   rbac: Rbac,
@@ -102,7 +107,7 @@ export function escalation(
 ): string | undefined {
   const { rules: owned, errors } = rbac.rulesFor(user, namespace, 'resources');
   const unresolved = aggregated(errors);
-  const missing = rules.flatMap(rule => [...breakdown(rule)]).filter(right => !owned.some(rule => covers(rule, right)));
+  const missing = missingRights(owned, rules);
   if (missing.length === 0) return undefined;
   const texts = [...new Set(compact(missing).map(ruleText))].sort();
   const who = `user ${JSON.stringify(user.name)} (groups=${quoted(user.groups)})`;

@@ -14,6 +14,7 @@ import type { Registry } from '../registry/registry.ts';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 import { rbacObjects } from './rbac.ts';
+import { reconciled } from './rbac-reconcile.ts';
 
 export interface BootstrapDeps {
   readonly clock: Clock;
@@ -39,7 +40,10 @@ export function firstServiceAddress(cidr: string): string {
 export async function bootstrap(deps: BootstrapDeps): Promise<void> {
   for (const name of systemNamespaces) await ensure(deps, namespaceObject(name));
   await ensureServiceCidr(deps);
-  for (const object of [...priorityClasses(), ...rbacObjects()]) await ensure(deps, object);
+  for (const object of priorityClasses()) await ensure(deps, object);
+  for (const object of rbacObjects()) {
+    if (!(await ensure(deps, object))) await reconcile(deps, object);
+  }
   for (const object of apiServices(deps.scheme)) await ensureWithStatus(deps, object);
   await ensure(deps, kubernetesService(deps.config));
   await ensure(deps, tokenTracking(deps.clock.now()));
@@ -119,6 +123,24 @@ function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {
       ipFamilyPolicy: 'SingleStack',
     },
   };
+}
+
+/** Gives a role or binding that was there what it lacks of the default. Upstream: EnsureRBACPolicy. */
+async function reconcile(deps: BootstrapDeps, expected: Draft<KubeObject>): Promise<void> {
+  const { objects } = deps.registry.deps;
+  const resource = resourceOf(deps, expected);
+  const context = contextFor(resource, expected, '');
+  const stored = await objects.get(storageKey(resource.storage, context.namespace, context.name));
+  if (!stored) return;
+  const outcome = reconciled(stored.decoded(), expected, stored.revision === stored.createRevision);
+  if (outcome === 'recreate') {
+    await deps.registry.modify(resource, context, draft => {
+      draft['roleRef'] = structuredClone(expected['roleRef']);
+      draft['subjects'] = structuredClone(expected['subjects']);
+    });
+  } else if (outcome) {
+    await deps.registry.modify(resource, context, draft => void Object.assign(draft, structuredClone(outcome)));
+  }
 }
 
 /** Creates an object of the server's own unless it is there; answers whether it was created. */
