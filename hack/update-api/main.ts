@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { emitColumns } from './emit-columns.ts';
-import { emitDescriptions, servedNames } from './emit-descriptions.ts';
+import { emitDescriptions } from './emit-descriptions.ts';
 import { emitOpenapi } from './emit-openapi.ts';
 import { emitResources, servedDefinitions } from './emit-resources.ts';
 import { emitTables } from './emit-tables.ts';
@@ -51,9 +51,8 @@ function generate(reference: string): Map<string, string> {
   for (const [name, content] of emitTables(model)) files.set(join(api, 'tables', name), content);
   const roots = { kinds: servedDefinitions(model), others: otherTypes };
   for (const [name, content] of emitTypes(model, roots)) files.set(join(api, 'types', name), content);
-  const served = servedNames(document, [...roots.kinds, ...roots.others]);
   files.set(join(api, 'openapi', 'facts.gen.ts'), emitOpenapi(document));
-  files.set(join(api, 'openapi', 'descriptions.gen.ts'), emitDescriptions(document, served));
+  files.set(join(api, 'openapi', 'descriptions.gen.ts'), emitDescriptions(document));
   return files;
 }
 

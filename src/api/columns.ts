@@ -25,6 +25,8 @@ export interface KindTable {
   readonly columns: readonly ColumnDefinition[];
   /** The row of an object, which must be in its storage version (a HorizontalPodAutoscaler in v2, an Event in v1). */
   row(object: object, nowMs: number): Row;
+  /** The order of a list's rows; absent: that of their keys. */
+  readonly compare?: ((a: object, b: object) => number) | undefined;
   /** What `rows` is when there is no object: upstream's generic table leaves it null. */
   readonly emptyRows: readonly [] | null;
 }
@@ -58,7 +60,11 @@ const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 function resolve(description: string): string {
   if (!description.startsWith('@')) return description;
   const dot = description.lastIndexOf('.');
-  return describe(description.slice(1, dot), description.slice(dot + 1));
+  // The choices one by one are OpenAPI's alone.
+  return describe(description.slice(1, dot), description.slice(dot + 1)).replace(
+    /\n\nPossible enum values:\n[\s\S]*$/,
+    '',
+  );
 }
 
 function columnsOf(kind: string): ColumnDefinition[] {
@@ -97,7 +103,22 @@ export async function kindTable(storageGroup: string, kind: string): Promise<Kin
   const load = loaders[storageGroup];
   const make = load && Object.hasOwn(columnTuples, kind) ? (await load()).rows[kind] : undefined;
   if (!make) return genericTable();
-  return { columns: columnsOf(kind), row: (object, nowMs) => make(object as never, nowMs), emptyRows: [] };
+  return {
+    columns: columnsOf(kind),
+    row: (object, nowMs) => make(object as never, nowMs),
+    compare: kind === 'FlowSchema' ? byPrecedence : undefined,
+    emptyRows: [],
+  };
+}
+
+/** Upstream: apiserver pkg/util/flowcontrol/formatting FlowSchemaSequence. */
+function byPrecedence(a: object, b: object): number {
+  const key = (object: object): [number, string] => {
+    const { metadata, spec } = object as { metadata: { name: string }; spec: { matchingPrecedence?: number } };
+    return [spec.matchingPrecedence ?? 0, metadata.name];
+  };
+  const [[x, first], [y, second]] = [key(a), key(b)];
+  return x - y || (first < second ? -1 : 1);
 }
 
 /** The table of a custom resource, by the printer columns of its version; without any, name and age. */

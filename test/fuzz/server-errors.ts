@@ -35,6 +35,10 @@ export const allowedServerErrors: ReadonlyArray<{ readonly text: RegExp; readonl
     upstream: 'apimachinery pkg/util/strategicpatch/meta.go: a directive for a field that the type does not have',
   },
   {
+    text: /map: map\[.*\] does not contain declared merge key: /s,
+    upstream: 'apimachinery pkg/util/mergepatch/errors.go ErrNoMergeKey',
+  },
+  {
     text: /list element types are not identical: /,
     upstream: 'apimachinery pkg/util/strategicpatch/patch.go sliceElementType',
   },

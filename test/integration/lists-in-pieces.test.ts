@@ -95,3 +95,18 @@ test('nothing is held while a large list is encoded', async () => {
   listing = false;
   assert.ok(turns > bytes.length / 200_000, `${turns} turns for ${bytes.length} bytes`);
 });
+
+test('flow schemas are shown by precedence', async () => {
+  const answer = await transport.request({
+    method: 'GET',
+    path: '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas',
+    headers: { accept: `application/json;as=Table;${transforms}` },
+  });
+  const { rows } = (await answer.json()) as unknown as { rows: Array<{ cells: [string, string, number] }> };
+  const precedences = rows.map(row => row.cells[2]);
+  assert.ok(precedences.length > 5);
+  assert.deepEqual(
+    precedences,
+    precedences.toSorted((a, b) => a - b),
+  );
+});

@@ -114,8 +114,11 @@ export function groupWord(group: string): string {
   return first + rest.map(capital).join('');
 }
 
-/** `a Pod`, `an Ingress`. */
-export const article = (noun: string): string => (/^[AEIOU]/.test(noun) ? `an ${noun}` : `a ${noun}`);
+/** `a Pod`, `an Ingress`; plurals (`Endpoints`) have no article. Upstream: endpoints/installer.go GetArticleForNoun. */
+export function article(noun: string): string {
+  if (/[^s]s$/.test(noun)) return noun;
+  return /^[AEIOUaeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`;
+}
 
 /** A path, with what its operations share drawn up to it. */
 export function sharePath(

@@ -162,8 +162,7 @@ class ResourcePaths {
   #collection(path: string, within: readonly Parameter[], word: string): void {
     const { kind, typeName } = this.#resource;
     const found: Operation[] = [];
-    if (this.#can('list'))
-      found.push(this.#list(`list${this.#prefix}${word}`, `list or watch objects of kind ${kind}`));
+    if (this.#can('list')) found.push(this.#list(`list${this.#prefix}${word}`, this.#listText));
     if (this.#can('create')) {
       found.push(this.#create(`create${this.#prefix}${word}`, `create ${article(kind)}`, typeName, this.#own));
     }
@@ -181,11 +180,15 @@ class ResourcePaths {
     this.#add(path, [...within, pretty], found);
   }
 
+  get #listText(): string {
+    return `list ${this.#can('watch') ? 'or watch ' : ''}objects of kind ${this.#resource.kind}`;
+  }
+
   #allNamespaces(path: string): void {
     const { kind } = this.#resource;
     if (!this.#can('list')) return;
     const id = `list${this.#prefix}${kind}ForAllNamespaces`;
-    this.#add(path, [pretty], [this.#list(id, `list or watch objects of kind ${kind}`)]);
+    this.#add(path, [pretty], [this.#list(id, this.#listText)]);
   }
 
   /** Reading and writing one object, or a subresource of it. */

@@ -129,9 +129,7 @@ function sortedObject(map: ReadonlyMap<string, Schema>): Record<string, Schema> 
 }
 
 /** The document of the built-in resources, and of the custom ones that these definitions serve. */
-export function openapiV2(
-  options: { readonly serverVersion?: string; readonly crds?: readonly CustomResourceDefinition[] } = {},
-): OpenapiV2Document {
+export function openapiV2(options: { readonly crds?: readonly CustomResourceDefinition[] } = {}): OpenapiV2Document {
   const { crds = [] } = options;
   const writer = new V2Writer();
   const paths = new Map<string, Schema>();
@@ -150,7 +148,7 @@ export function openapiV2(
   for (const path of smallPaths().values()) add(path);
   return {
     swagger: '2.0',
-    info: { title: 'Kubernetes', version: options.serverVersion ?? '1.36' },
+    info: { title: 'Kubernetes', version: '1.36' },
     paths: sortedObject(paths),
     definitions: writer.definitions(customSchemas(crds, 2)),
     parameters: sortedObject(writer.shared.found),

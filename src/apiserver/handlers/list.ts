@@ -195,7 +195,9 @@ export async function respondList(scope: Scope, { items, meta }: Page, output: O
   if (items.length === 0) {
     return { status: 200, headers, body: { kind: 'bytes', bytes: emptyList(form, output) }, ...logged };
   }
+  const { compare } = form;
+  const shown = compare ? items.toSorted((a, b) => compare(a.passing, b.passing)) : items;
   const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
-  const chunks = raw ? storedPieces(resource, form, items) : formedPieces(form, output, items);
+  const chunks = raw ? storedPieces(resource, form, shown) : formedPieces(form, output, shown);
   return { status: 200, headers, body: { kind: 'chunks', chunks }, ...logged };
 }

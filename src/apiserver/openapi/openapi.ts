@@ -33,8 +33,8 @@ function writeV3(form: Form, document: OpenapiV3Document): Uint8Array {
 
 /** Another server's part that cannot be written is left out. */
 function writeV2(form: Form, crds: readonly CustomResourceDefinition[], others: readonly Spec[] = []): Uint8Array {
-  if (others.length === 0) return writtenV2(form, openapiV2({ serverVersion: kubernetesVersion, crds }));
-  const document = openapiV2({ serverVersion: kubernetesVersion, crds });
+  if (others.length === 0) return writtenV2(form, openapiV2({ crds }));
+  const document = openapiV2({ crds });
   const merged = { ...document, definitions: { ...document.definitions }, parameters: { ...document.parameters } };
   for (const spec of others) mergeSpec(merged as unknown as Spec, spec);
   try {
@@ -69,7 +69,7 @@ export class OpenapiDocuments {
 
   v3(name: string, form: Form): Document | undefined {
     return this.#kept(`v3/${form}/${name}`, () => {
-      const document = openapiV3(name, kubernetesVersion);
+      const document = openapiV3(name);
       return document && { bytes: writeV3(form, document), etag: `"${this.hash(name)}"` };
     });
   }

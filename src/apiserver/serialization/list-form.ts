@@ -21,6 +21,8 @@ export interface ListForm {
   /** What stands there when there is none. */
   readonly empty: readonly unknown[] | null;
   element(object: KubeObject): object;
+  /** The order of the elements; absent: that of their keys. */
+  readonly compare?: ((a: KubeObject, b: KubeObject) => number) | undefined;
   /** Names what `element` makes, where it is the same for every request; what is encoded may be kept under it. */
   readonly name: string | undefined;
 }
@@ -79,6 +81,7 @@ async function tableForm({ resource, output, meta, nowMs, includeObject }: ListF
     struct: undefined,
     elementStruct: undefined,
     empty: table.emptyRows,
+    compare: table.compare,
     element: object => (tableOf(table, [object], options) as { rows: object[] }).rows[0]!,
     name: undefined,
   };

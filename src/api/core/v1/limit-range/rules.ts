@@ -136,8 +136,8 @@ function checkItem(errors: Errors, path: FieldPath, item: LimitRangeItem): void 
       name,
       get(list) {
         if (isPod && (list === 'default' || list === 'defaultRequest')) return undefined;
-        const text = (item[list] as ResourceList | undefined)?.[name];
-        return text === undefined ? undefined : parseQuantity(text);
+        const amounts = (item[list] ?? {}) as ResourceList;
+        return Object.hasOwn(amounts, name) ? parseQuantity(amounts[name]!) : undefined;
       },
     });
   }
