@@ -2,20 +2,22 @@
 import type { ResponseBody, ServerResponse } from './message.ts';
 
 /**
- * The answer, and `ended` called once when its body is over; at once where there is nothing to wait for. `gone` aborts
- * when the connection that a tunnel took over is closed.
+ * The answer, and `ended` called once when its body is over, or its reader `gone`; at once where there is nothing to wait
+ * for.
  */
 export function whenEnded(response: ServerResponse, gone: AbortSignal, ended: () => void): ServerResponse {
-  const end = once(ended);
   const { body } = response;
+  const end = once(() => {
+    gone.removeEventListener('abort', end);
+    ended();
+  });
+  if (gone.aborted || body.kind === 'empty' || body.kind === 'bytes') {
+    end();
+    return response;
+  }
+  gone.addEventListener('abort', end);
   switch (body.kind) {
-    case 'empty':
-    case 'bytes':
-      end();
-      return response;
     case 'hijacked':
-      if (gone.aborted) end();
-      else gone.addEventListener('abort', end, { once: true });
       return response;
     case 'chunks':
       return { ...response, body: { ...body, chunks: ending(body.chunks, end) } };

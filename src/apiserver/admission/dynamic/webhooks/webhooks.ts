@@ -130,6 +130,7 @@ async function called(
     const answer = await (answered ? call.finally(answered) : call);
     response = readReview(answer, uid, version, mutating);
   } catch (error) {
+    if (error instanceof CallError) noteMissingNames(hook, attributes, error);
     if (error instanceof CallError) throw unanswered(hook, `failed to call webhook: ${error.message}`);
     if (!(error instanceof ReviewError)) throw error;
     const what = error.decoding ? 'failed to call webhook' : 'received invalid webhook response';
@@ -140,6 +141,15 @@ async function called(
   for (const text of response.warnings) attributes.warn(text);
   if (!response.allowed) throw denied(hook.name, response.result);
   return response;
+}
+
+/** A certificate that names its server in a way that nobody looks at any more. Upstream: apiserver pkg/util/x509metrics. */
+function noteMissingNames({ clientConfig }: Hook, { annotate }: AdmissionAttributes, { message }: CallError): void {
+  if (!message.includes('x509: certificate relies on legacy Common Name field')) return;
+  const { url, service } = clientConfig;
+  const host = url === undefined ? `${service!.name}.${service!.namespace}.svc` : new URL(url).hostname;
+  const reason = 'relies on a legacy Common Name field instead of the SAN extension for subject validation';
+  annotate(`missing-san.invalid-cert.kubernetes.io/${host}`, reason);
 }
 
 /** Upstream: ToStatusErr. */
