@@ -32,6 +32,7 @@ import { Definitions } from './custom/definitions.ts';
 import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { encryptionOptions, startEncryption } from './encryption/encryption.ts';
+import { Impersonation } from './filters/impersonation/impersonation.ts';
 import { concurrency } from './flow-control/start.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -204,6 +205,7 @@ export async function createApiServer(
     ...deps,
     concurrency: limits,
     authenticate: authentication.authenticate,
+    impersonation: new Impersonation(authorizer, clock, deps.metrics),
     authorizer,
     dispatch: dispatchDeps,
     discovery,

@@ -166,7 +166,11 @@ describe('an AuthenticationConfiguration', () => {
       },
     });
     const refusals: Array<[object, string]> = [
-      [{ sub: 1 }, 'oidc: error evaluating uid claim expression: uid claim expression must return a string'],
+      [{ sub: null }, 'oidc: error evaluating uid claim expression: uid claim expression must return a string'],
+      [
+        { sub: 1 },
+        'oidc: verify token: oidc: failed to unmarshal claims: json: cannot unmarshal number into Go struct field idToken.sub of type string',
+      ],
       [{ tenant: undefined }, "expression 'claims.tenant' resulted in error: no such key: tenant"],
       [{ tenant: 'red' }, 'oidc: required claim tenant value does not match. Got = red, want = blue'],
       [

@@ -9,7 +9,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApiServer, type ApiServerConfig, createApiServer, identity, staticTokens, user } from '#apiserver';
+import {
+  type ApiServer,
+  type ApiServerConfig,
+  createApiServer,
+  identity,
+  staticTokens,
+  type TokenAuthenticator,
+  user,
+} from '#apiserver';
 import {
   createActivity,
   createLogger,
@@ -49,6 +57,8 @@ export interface TestApiServerOptions {
   readonly port?: number;
   /** Run the controllers that every API needs: namespaces, service accounts, the root CA. */
   readonly controllers?: boolean;
+  /** Tokens besides the administrator's. */
+  readonly tokenAuthenticators?: readonly TokenAuthenticator[];
   /** Log lines on standard error. */
   readonly verbose?: boolean;
 }
@@ -86,7 +96,10 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
       faults: noFaults,
       activity: createActivity(),
       tokenKeys: loadTokenKeys(tokenKey),
-      tokenAuthenticators: [staticTokens(new Map([[adminToken, user('admin', ['system:masters'])]]))],
+      tokenAuthenticators: [
+        staticTokens(new Map([[adminToken, user('admin', ['system:masters'])]])),
+        ...(options.tokenAuthenticators ?? []),
+      ],
     },
     options.config,
   );

@@ -18,7 +18,7 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
 import { compressed } from '../filters/compression.ts';
 import { deadlineMs, withDeadline } from '../filters/deadline.ts';
-import { impersonate } from '../filters/impersonation.ts';
+import type { Impersonation } from '../filters/impersonation/impersonation.ts';
 import { isLongRunning } from '../filters/long-running.ts';
 import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
 import { type Measured, RequestMetrics } from '../filters/request-metrics.ts';
@@ -50,6 +50,7 @@ export interface EntryDeps {
   readonly activity: Activity;
   readonly authenticate: Authenticate;
   readonly authorizer: Authorizer;
+  readonly impersonation: Impersonation;
   readonly concurrency: Concurrency;
   readonly dispatch: DispatchDeps;
   readonly discovery: Discovery;
@@ -181,11 +182,12 @@ async function serveAs(
   warn: (text: string) => void,
 ): Promise<ServerResponse> {
   const { audit } = request;
-  const assumed = audit?.timer('impersonation');
-  const user = await impersonate(request, requester, deps.authorizer);
-  if (user !== requester) {
-    assumed?.();
-    audit?.impersonated(user);
+  const measured = audit?.timer('impersonation');
+  const assumed = await deps.impersonation.assume(request, attributesOf(requester, info));
+  const user = assumed?.user ?? requester;
+  if (assumed) {
+    measured?.();
+    audit?.impersonated(user, assumed.constraint);
   }
   const waited = audit?.timer('apf-queue-wait');
   const run = (): Promise<ServerResponse> => {

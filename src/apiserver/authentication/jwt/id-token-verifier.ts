@@ -53,6 +53,7 @@ export class IdTokenVerifier {
 
   #check(claims: TokenClaims): void {
     const { issuer, audiences } = this.#options;
+    for (const name of ['iss', 'sub', 'nonce', 'at_hash']) checkText(claims, name);
     checkSources(claims);
     const given = claims['iss'] ?? '';
     if (given !== issuer && !(issuer === google && given === 'accounts.google.com')) {
@@ -91,6 +92,15 @@ function parse(token: string): CompactJws {
     if (!(error instanceof MalformedToken)) throw error;
     throw new Refused(`oidc: malformed jwt: ${error.message}`);
   }
+}
+
+/** Throws a Refused unless it is a string, null or absent. */
+function checkText(claims: TokenClaims, name: string): void {
+  const value = claims[name];
+  if (value === undefined || value === null || typeof value === 'string') return;
+  const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  const where = `Go struct field idToken.${name} of type string`;
+  throw new Refused(`oidc: failed to unmarshal claims: json: cannot unmarshal ${kind} into ${where}`);
 }
 
 function dateOf(claims: TokenClaims, name: string): number | undefined {
