@@ -7,6 +7,7 @@ import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 import type { StorageMediaType } from './serialization/stored-values.ts';
+import { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';
 
 export interface ApiServerConfig {
   /** How other API servers are reached. */
@@ -41,6 +42,12 @@ export interface ApiServerConfig {
   readonly flowControl: FlowControlSettings;
   /** `--request-timeout`: of all but long-running requests. */
   readonly requestTimeoutMs: number;
+  /** `--min-request-timeout`: of watches without an end of their own. */
+  readonly minRequestTimeoutMs: number;
+  /** `--livez-grace-period`: how long unfinished steps of the start do not count against liveness. */
+  readonly livezGraceMs: number;
+  /** How the server ends. */
+  readonly shutdown: ShutdownSettings;
   /** `--audit-*`. */
   readonly audit: AuditOptions | undefined;
   /** `--storage-media-type`: how built-in kinds are stored. */
@@ -70,6 +77,9 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   bootstrapTokenAuth: true,
   flowControl: defaultFlowControl,
   requestTimeoutMs: 60_000,
+  minRequestTimeoutMs: 1_800_000,
+  livezGraceMs: 0,
+  shutdown: defaultShutdown,
   audit: undefined,
   storageMediaType: 'application/json',
   encryptionProviderConfig: undefined,

@@ -29,3 +29,4 @@ export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';
 export { OpenapiDocuments } from './openapi/openapi.ts';
 export { kubernetesVersion } from './server/version.ts';
 export { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts';
+export { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';

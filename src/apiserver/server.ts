@@ -25,8 +25,8 @@ import { nodeAuthorizer } from './authorization/node.ts';
 import { Rbac } from './authorization/rbac.ts';
 import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap, ensureObject } from './bootstrap/bootstrap.ts';
-import { publishEndpoints } from './bootstrap/endpoints.ts';
-import { holdIdentityLease, leaseName } from './bootstrap/identity-lease.ts';
+import { EndpointReconciler } from './bootstrap/endpoints.ts';
+import { collectIdentityLeases, holdIdentityLease, leaseName } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Definitions } from './custom/definitions.ts';
 import { webhookClient } from './custom/webhook-client.ts';
@@ -51,7 +51,9 @@ import { createEntry } from './server/entry.ts';
 import { healthChecks } from './server/health.ts';
 import { registerProcessMetrics } from './server/process-metrics.ts';
 import { serviceResolver } from './server/service-resolver.ts';
+import { StartHooks } from './server/start-hooks.ts';
 import { subresourceHandlers, virtualHandlers } from './server/subresources.ts';
+import { Lifecycle } from './shutdown/lifecycle.ts';
 
 export interface ApiServerDeps {
   readonly store: Store;
@@ -78,6 +80,11 @@ export interface ApiServer extends AsyncDisposable {
   transport(user: UserInfo, userAgent?: string): Transport;
   /** Opens a TLS port. May be called several times. */
   listen(options: ListenOptions): Promise<Listener>;
+  /**
+   * Begins the end: readiness fails, the address is taken back, and all is served as before until the promise resolves
+   * (after `--shutdown-delay-duration`). Disposing does this first, then lets requests and watches come to their end.
+   */
+  beginShutdown(): Promise<void>;
   /** Resolves when everything that a fresh server has is there. */
   readonly ready: Promise<void>;
   readonly config: ApiServerConfig;
@@ -104,7 +111,15 @@ export async function createApiServer(
   const { clock, random } = deps;
   registerProcessMetrics(deps.metrics, deps.clock);
   const objects = new ObjectStore(store, new StoreMetrics(deps.metrics, deps.clock));
-  const rbac = new Rbac(await watchRbacObjects(scheme, caches, stopping.signal));
+  const startHooks = new StartHooks();
+  const lifecycle = new Lifecycle({ ...deps, requestTimeoutMs: config.requestTimeoutMs }, config.shutdown);
+  const begunMs = clock.monotonicMs();
+  await startHooks.run('storage-readiness', () => store.currentRevision());
+  const rbac = await startHooks.run(
+    'generic-apiserver-start-informers',
+    async () => new Rbac(await watchRbacObjects(scheme, caches, stopping.signal)),
+  );
+  await startHooks.run('storage-object-count-tracker-hook', () => {});
   const lookup = cacheLookup(scheme, caches);
   const node = nodeAuthorizer(lookup, podsOnNode(scheme, caches));
   const serverId = leaseName(config.keyPrefix);
@@ -156,19 +171,29 @@ export async function createApiServer(
   };
   const switches = { enable: config.enableAdmissionPlugins, disable: config.disableAdmissionPlugins };
   const dispatchDeps: DispatchDeps = {
+    minRequestTimeoutMs: config.minRequestTimeoutMs,
     clock,
     scheme,
     registry,
     caches,
-    admission: new AdmissionChain(admissionPlugins(admissionDeps, switches, config.admissionControl)),
+    admission: await startHooks.run(
+      'start-apiserver-admission-initializer',
+      () => new AdmissionChain(admissionPlugins(admissionDeps, switches, config.admissionControl)),
+    ),
     fieldManagers,
     authorizer,
     subresources: subresourceHandlers(subresourceDeps),
     virtual: virtualHandlers(subresourceDeps),
   };
-  await bootstrap(bootstrapDeps);
-  await publishEndpoints(bootstrapDeps);
-  await holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal);
+  await bootstrap(bootstrapDeps, startHooks);
+  const endpoints = new EndpointReconciler({ ...deps, ...bootstrapDeps });
+  await startHooks.run('bootstrap-controller', () => endpoints.start(stopping.signal));
+  await startHooks.run('start-kube-apiserver-identity-lease-controller', () =>
+    holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal),
+  );
+  await startHooks.run('start-kube-apiserver-identity-lease-garbage-collector', () =>
+    collectIdentityLeases({ ...bootstrapDeps, caches }, deps.logger, stopping.signal),
+  );
   const webhooks = webhookClient({ clock, random, lookup });
   const definitions = new Definitions({
     webhooks,
@@ -179,13 +204,18 @@ export async function createApiServer(
     registry,
     keyPrefix: config.keyPrefix,
   });
-  await definitions.start(stopping.signal);
+  await startHooks.run(
+    ['start-apiextensions-informers', 'start-apiextensions-controllers', 'crd-informer-synced'],
+    () => definitions.start(stopping.signal),
+  );
   const aggregator = new Aggregator({
     ...{ ...deps, scheme, caches, registry, lookup, config: config.aggregation, signal: stopping.signal },
     customGroups: () => definitions.groups,
   });
-  await aggregator.start();
-  await publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, stopping.signal);
+  await startHooks.run(aggregationHooks, () => aggregator.start());
+  await startHooks.run('start-cluster-authentication-info-controller', () =>
+    publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, stopping.signal),
+  );
   const discovery = new Discovery({
     legacyGroups: () => aggregator.legacyGroups,
     aggregatedGroups: () => aggregator.aggregatedGroups,
@@ -194,8 +224,10 @@ export async function createApiServer(
   const checks = healthChecks({
     store: () => storeProblem(deps.store),
     encryption: encryption.checks,
-    started: () => undefined,
-    stopping: () => (stopping.signal.aborted ? 'process is shutting down' : undefined),
+    startProblem: name => startHooks.problem(name),
+    stopping: () => lifecycle.problem,
+    flowControl: config.flowControl.enabled,
+    isInGrace: () => clock.monotonicMs() - begunMs < config.livezGraceMs,
   });
   const limits = concurrency(
     { ...deps, scheme, caches, requestTimeoutMs: config.requestTimeoutMs },
@@ -214,6 +246,8 @@ export async function createApiServer(
     customOpenapi: new CustomDocuments(definitions),
     serviceAccountTokens: authentication.serviceAccountTokens,
     checks,
+    lifecycle,
+    requestTimeoutMs: config.requestTimeoutMs,
     auditor,
   });
   const listeners: Listener[] = [];
@@ -224,14 +258,19 @@ export async function createApiServer(
     return transport;
   };
   const loopback = transportOf(user('system:apiserver', ['system:masters']));
-  await limits.start(loopback, stopping.signal);
+  await startHooks.run(limitHooks, () => limits.start(loopback, stopping.signal));
+  // It has no peers to tell its address to.
+  await startHooks.run('peer-endpoint-reconciler-controller', () => {});
   const { clientAuthorities, proxyAuthorities } = authentication;
   const trusted = (): string => clientAuthorities.pem + proxyAuthorities.pem;
   for (const authorities of [clientAuthorities, proxyAuthorities]) {
     authorities.onChange(() => listeners.forEach(listener => void listener.trust(trusted())));
   }
   let stopped: Promise<void> | undefined;
+  const beginShutdown = (): Promise<void> => lifecycle.begin(() => endpoints.stop());
   const stop = async (): Promise<void> => {
+    await beginShutdown();
+    await lifecycle.drain(listeners);
     stopping.abort(new Error('the API server stops'));
     compactor[Symbol.dispose]();
     admissionClient[Symbol.dispose]();
@@ -254,9 +293,26 @@ export async function createApiServer(
       listeners.push(listener);
       return listener;
     },
+    beginShutdown,
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
   };
 }
+
+const aggregationHooks = [
+  'start-kube-aggregator-informers',
+  'apiservice-status-local-available-controller',
+  'apiservice-status-remote-available-controller',
+  'apiservice-registration-controller',
+  'apiservice-discovery-controller',
+  'apiservice-openapi-controller',
+  'apiservice-openapiv3-controller',
+];
+const limitHooks = [
+  'priority-and-fairness-config-consumer',
+  'priority-and-fairness-config-producer',
+  'priority-and-fairness-filter',
+  'max-in-flight-filter',
+];
 
 async function storeProblem(store: Store): Promise<string | undefined> {
   try {

@@ -6,6 +6,8 @@ import type { Logger } from './logger.ts';
 export interface Component {
   readonly name: string;
   start(signal: AbortSignal): Promise<AsyncDisposable | undefined>;
+  /** How long it may take to stop; absent: as long as the others. */
+  readonly stopTimeoutMs?: number;
 }
 
 /** A started list; disposing stops it in reverse. */
@@ -23,13 +25,13 @@ export async function startAll(
   options: { clock: Clock; logger: Logger; signal: AbortSignal; stopTimeoutMs?: number },
 ): Promise<Running> {
   const { clock, logger, signal, stopTimeoutMs = 10_000 } = options;
-  const started: Array<{ name: string; handle: AsyncDisposable }> = [];
+  const started: Array<{ name: string; handle: AsyncDisposable; limitMs: number }> = [];
   const startedMs: Array<{ name: string; ms: number }> = [];
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    for (const { name, handle } of started.reverse()) {
+    for (const { name, handle, limitMs } of started.reverse()) {
       try {
-        await bounded(clock, stopTimeoutMs, handle[Symbol.asyncDispose]());
+        await bounded(clock, limitMs, handle[Symbol.asyncDispose]());
       } catch (cause) {
         logger.error('component did not stop cleanly', { component: name, error: cause });
       }
@@ -41,7 +43,8 @@ export async function startAll(
       const begin = clock.monotonicMs();
       const handle = await component.start(signal);
       startedMs.push({ name: component.name, ms: clock.monotonicMs() - begin });
-      if (handle) started.push({ name: component.name, handle });
+      const limitMs = component.stopTimeoutMs ?? stopTimeoutMs;
+      if (handle) started.push({ name: component.name, handle, limitMs });
     }
   } catch (cause) {
     await stop();

@@ -6,6 +6,7 @@ import {
   type ApiServer,
   type ApiServerConfig,
   createApiServer,
+  defaultShutdown,
   type KubeletClient,
   serviceAccountUser,
   type UserInfo,
@@ -87,6 +88,7 @@ export async function startControlPlane(
   const components: Component[] = [
     {
       name: 'kube-apiserver',
+      stopTimeoutMs: apiStopTimeoutMs(options.apiServer),
       async start() {
         apiServer = await createApiServer(
           { ...deps, metrics },
@@ -119,6 +121,12 @@ export async function startControlPlane(
     client: (who = user('kubernetes-admin', ['system:masters'])) => createClient(apiServer!.transport(who)),
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
+}
+
+/** What was asked gets its answer, so a stop may take as long as an answer. */
+function apiStopTimeoutMs({ requestTimeoutMs, shutdown }: Partial<ApiServerConfig> = {}): number {
+  const { delayMs, watchGraceMs } = shutdown ?? defaultShutdown;
+  return delayMs + watchGraceMs + (requestTimeoutMs ?? 60_000) + 10_000;
 }
 
 /** Field manager of a component's writes: the last part of its name, as upstream's user agents begin. */

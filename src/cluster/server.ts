@@ -3,7 +3,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { user } from '#apiserver';
+import { type ApiServer, user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
 import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#storage';
 import { startAdminSocket } from './admin-socket.ts';
@@ -53,7 +53,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   let isStarted = false;
   try {
     const started = start(options, stack, abort.signal, error => stop.reject(error));
-    const { url, nodeAddress } = await Promise.race([started, rejectOnStop(stop.promise)]).catch(cause => {
+    const { url, nodeAddress, apiServer } = await Promise.race([started, rejectOnStop(stop.promise)]).catch(cause => {
       throw explainPortInUse(cause, options);
     });
     isStarted = true;
@@ -62,6 +62,8 @@ export async function runServer(options: ServerOptions): Promise<void> {
     writeServerFile(options.dir, url, nodeAddress);
     await stop.promise;
     options.logger.info('stopping');
+    // Said at once, and nothing stops before those who look at it could have seen it.
+    await apiServer.beginShutdown();
   } finally {
     rmSync(options.dir.serverFile, { force: true });
     // In order, the API last, so that what stops can still say so; then whatever has only the signal.
@@ -84,7 +86,7 @@ async function start(
   stack: AsyncDisposableStack,
   signal: AbortSignal,
   onFatal: (error: Error) => void,
-): Promise<{ url: string; nodeAddress: string | undefined }> {
+): Promise<{ url: string; nodeAddress: string | undefined; apiServer: ApiServer }> {
   const { dir, config, logger, apiOnly } = options;
   createStateDir(dir);
   const opening = openStore(options, onFatal);
@@ -153,7 +155,7 @@ async function start(
     await node.start({ controlPlane, pki, nodeUser }, stack, signal);
     stack.use(await startAdminSocket(dir, node.images, logger));
   }
-  return { url: listener.url, nodeAddress };
+  return { url: listener.url, nodeAddress, apiServer };
 }
 
 async function openStore({ dir, config }: ServerOptions, onFatal: (error: Error) => void): Promise<Store> {

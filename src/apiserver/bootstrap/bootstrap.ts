@@ -13,6 +13,7 @@ import type { WriteContext } from '../registry/context.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
+import type { StartHooks } from '../server/start-hooks.ts';
 import { rbacObjects } from './rbac.ts';
 import { reconciled } from './rbac-reconcile.ts';
 
@@ -37,16 +38,26 @@ export function firstServiceAddress(cidr: string): string {
 }
 
 /** Makes what is missing. Safe to call at every start. */
-export async function bootstrap(deps: BootstrapDeps): Promise<void> {
-  for (const name of systemNamespaces) await ensure(deps, namespaceObject(name));
-  await ensureServiceCidr(deps);
-  for (const object of priorityClasses()) await ensure(deps, object);
-  for (const object of rbacObjects()) {
-    if (!(await ensure(deps, object))) await reconcile(deps, object);
-  }
-  for (const object of apiServices(deps.scheme)) await ensureWithStatus(deps, object);
-  await ensure(deps, kubernetesService(deps.config));
-  await ensure(deps, tokenTracking(deps.clock.now()));
+export async function bootstrap(deps: BootstrapDeps, hooks: StartHooks): Promise<void> {
+  const make = (name: string | readonly string[], objects: readonly Draft<KubeObject>[]): Promise<void> =>
+    hooks.run(name, async () => {
+      for (const object of objects) await ensure(deps, object);
+    });
+  await make('start-system-namespaces-controller', systemNamespaces.map(namespaceObject));
+  await hooks.run(['start-kubernetes-service-cidr-controller', 'start-service-ip-repair-controllers'], () =>
+    ensureServiceCidr(deps),
+  );
+  await make('scheduling/bootstrap-system-priority-classes', priorityClasses());
+  await hooks.run('rbac/bootstrap-roles', async () => {
+    for (const object of rbacObjects()) {
+      if (!(await ensure(deps, object))) await reconcile(deps, object);
+    }
+  });
+  await hooks.run('kube-apiserver-autoregistration', async () => {
+    for (const object of apiServices(deps.scheme)) await ensureWithStatus(deps, object);
+  });
+  await make([], [kubernetesService(deps.config)]);
+  await make('start-legacy-token-tracking-controller', [tokenTracking(deps.clock.now())]);
 }
 
 /** Since when tokens of Secrets are watched for use: from the start, for there never were others. */

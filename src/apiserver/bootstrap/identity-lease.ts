@@ -1,17 +1,24 @@
 /**
- * The lease by which an API server shows that it lives. Upstream: pkg/controlplane/apiserver, the hook
- * start-kube-apiserver-identity-lease-controller.
+ * The lease by which an API server shows that it lives, and the end of those whose servers do not any more. Upstream:
+ * pkg/controlplane/apiserver/server.go, pkg/controlplane/controller/apiserverleasegc/gc_controller.go.
  */
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { LeaseSpec } from '#api/types';
 import { type Draft, formatMicroTime, isStatusError, type KubeObject } from '#apimachinery';
 import type { Logger } from '#base';
 import { user } from '../authentication/user.ts';
-import type { WriteContext } from '../registry/context.ts';
+import type { Caches } from '../registry/caches.ts';
+import type { DeleteContext, WriteContext } from '../registry/context.ts';
+import { deleteObject } from '../registry/delete.ts';
+import { type ServedResource, storageRange } from '../scheme/resource.ts';
 import { type BootstrapDeps, ensureObject } from './bootstrap.ts';
 
 const durationSeconds = 3600;
 const renewMs = 10_000;
+const collectMs = 3_600_000;
+const identityLabel = 'apiserver.kubernetes.io/identity';
+const identityName = 'kube-apiserver';
 
 /** One a machine and key prefix, so that a restart takes its own lease again. */
 export function leaseName(keyPrefix: string): string {
@@ -46,21 +53,13 @@ export async function holdIdentityLease(deps: BootstrapDeps, logger: Logger, sig
     metadata: {
       name,
       namespace: 'kube-system',
-      labels: { 'apiserver.kubernetes.io/identity': 'kube-apiserver', 'kubernetes.io/hostname': hostname() },
+      labels: { [identityLabel]: identityName, 'kubernetes.io/hostname': hostname() },
     },
     spec: { holderIdentity: holder, leaseDurationSeconds: durationSeconds, renewTime: formatMicroTime(clock.now()) },
   };
   await ensureObject(deps, lease);
   const resource = deps.scheme.find('coordination.k8s.io', 'v1', 'leases')!;
-  const context: WriteContext = {
-    user: user('system:apiserver', ['system:masters']),
-    namespace: 'kube-system',
-    name,
-    subresource: '',
-    dryRun: false,
-    warn: () => {},
-    requestResource: { group: 'coordination.k8s.io', resource: 'leases' },
-  };
+  const context = leaseContext(name);
   const renew = async (): Promise<void> => {
     try {
       await registry.modify(resource, context, draft => {
@@ -75,4 +74,61 @@ export async function holdIdentityLease(deps: BootstrapDeps, logger: Logger, sig
   };
   const ticker = clock.setTicker(() => void renew(), renewMs);
   signal.addEventListener('abort', () => ticker.cancel(), { once: true });
+}
+
+/** Removes expired leases of API servers now and every hour, until `signal` aborts. */
+export async function collectIdentityLeases(
+  deps: BootstrapDeps & { readonly caches: Caches },
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const resource = deps.scheme.find('coordination.k8s.io', 'v1', 'leases')!;
+  const collect = async (): Promise<void> => {
+    const cache = deps.caches.of(resource);
+    await cache.fresh(signal);
+    const prefix = storageRange(resource.storage, 'kube-system');
+    const servers = cache.list({ prefix, filter: item => item.labels[identityLabel] === identityName }).items;
+    for (const { object } of servers) if (isExpired(object, deps.clock.now())) await remove(deps, resource, object);
+  };
+  const again = (): void => {
+    collect().catch(error => {
+      if (!signal.aborted) logger.warn('expired leases of API servers are removed later', { error });
+    });
+  };
+  await collect();
+  const ticker = deps.clock.setTicker(again, collectMs);
+  signal.addEventListener('abort', () => ticker.cancel(), { once: true });
+}
+
+/** As it was seen: one that was renewed or is gone meanwhile is left alone. */
+async function remove({ registry }: BootstrapDeps, resource: ServedResource, lease: KubeObject): Promise<void> {
+  const { uid, resourceVersion, name = '' } = lease.metadata;
+  const context: DeleteContext = {
+    ...leaseContext(name),
+    options: { preconditions: { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) } },
+  };
+  try {
+    await deleteObject(registry, resource, context);
+  } catch (error) {
+    if (!isStatusError(error, 'NotFound') && !isStatusError(error, 'Conflict')) throw error;
+  }
+}
+
+function leaseContext(name: string): WriteContext {
+  return {
+    user: user('system:apiserver', ['system:masters']),
+    namespace: 'kube-system',
+    name,
+    subresource: '',
+    dryRun: false,
+    warn: () => {},
+    requestResource: { group: 'coordination.k8s.io', resource: 'leases' },
+  };
+}
+
+/** Without a time or a duration a lease is nobody's. */
+function isExpired(lease: KubeObject, nowMs: number): boolean {
+  const { renewTime, leaseDurationSeconds } = (lease['spec'] ?? {}) as Partial<LeaseSpec>;
+  if (renewTime === undefined || leaseDurationSeconds === undefined) return true;
+  return Date.parse(renewTime) + leaseDurationSeconds * 1000 < nowMs;
 }

@@ -28,10 +28,15 @@ export async function compressed(request: ServerRequest, response: ServerRespons
     return { ...response, headers: marked(response), body: { kind: 'bytes', bytes } };
   }
   const iterator = body.chunks[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const rest = { [Symbol.asyncIterator]: () => iterator };
-  const all = prepended(first.done ? undefined : first.value, rest);
-  if (first.done || first.value.length <= thresholdBytes) return { ...response, body: { kind: 'chunks', chunks: all } };
+  const first: Uint8Array[] = [];
+  for (let size = 0; size <= thresholdBytes; ) {
+    const step = await iterator.next();
+    // All of it is here.
+    if (step.done) return { ...response, body: { kind: 'chunks', chunks: prepended(first, []) } };
+    first.push(step.value);
+    size += step.value.length;
+  }
+  const all = prepended(first, { [Symbol.asyncIterator]: () => iterator });
   return { ...response, headers: marked(response), body: { kind: 'chunks', chunks: gzipped(all) } };
 }
 
@@ -40,8 +45,11 @@ function marked({ headers }: ServerResponse): ServerResponse['headers'] {
   return { ...headers, 'content-encoding': 'gzip', vary: vary ? [vary, 'Accept-Encoding'].flat() : 'Accept-Encoding' };
 }
 
-async function* prepended(first: Uint8Array | undefined, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (first) yield first;
+async function* prepended(
+  first: readonly Uint8Array[],
+  rest: AsyncIterable<Uint8Array> | readonly Uint8Array[],
+): AsyncGenerator<Uint8Array> {
+  yield* first;
   yield* rest;
 }
 

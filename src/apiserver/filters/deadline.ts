@@ -1,16 +1,13 @@
 /**
- * No request but a long-running one lasts longer than a minute, or than its `timeout` parameter if that is less.
+ * No request but a long-running one lasts longer than `--request-timeout`, or its `timeout` parameter if that is less.
  * Upstream: apiserver pkg/endpoints/filters/request_deadline.go, pkg/server/filters/timeout.go.
  */
 import { badRequest, InputError, parseGoDuration } from '#apimachinery';
 import type { Clock } from '#base';
 import { type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 
-/** `--request-timeout`. */
-const maximumMs = 60_000;
-
-/** Milliseconds that the request may take. Throws 400 for a parameter that is no duration. */
-export function deadlineMs(request: Pick<ServerRequest, 'query'>): number {
+/** Milliseconds that the request may take; `maximumMs` is `--request-timeout`. Throws 400 for a wrong parameter. */
+export function deadlineMs(request: Pick<ServerRequest, 'query'>, maximumMs: number): number {
   const text = request.query.get('timeout');
   if (!text) return maximumMs;
   try {

@@ -102,7 +102,7 @@ async function turn(
   const { ticket } = classified;
   if (ticket.state === 'executing') return true;
   // A watch has no deadline of its own.
-  const deadline = info.verb === 'watch' ? requestTimeoutMs : deadlineMs(request);
+  const deadline = info.verb === 'watch' ? requestTimeoutMs : deadlineMs(request, requestTimeoutMs);
   const sinceMs = clock.monotonicMs() - ticket.arrivedAtMs;
   const limitMs = Math.max(0, Math.min(deadline / 4, maxWaitMs) - sinceMs);
   const inQueue = waiting[requestKind(info.verb)];
@@ -130,6 +130,8 @@ function held(response: ServerResponse, request: ServerRequest, holder: Holder):
     finished();
     return response;
   }
+  // Whoever passes the pieces on may forget to tell that nobody takes them.
+  request.signal.addEventListener('abort', finished, { once: true });
   return { ...response, body: { kind: 'chunks', chunks: inTurns(body.chunks, turns, finished) } };
 }
 

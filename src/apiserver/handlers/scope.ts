@@ -16,6 +16,8 @@ import type { Subject } from './subject.ts';
 export const maxBodyBytes: number = 3 * 1024 * 1024;
 
 export interface HandlerDeps {
+  /** `--min-request-timeout`. */
+  readonly minRequestTimeoutMs: number;
   readonly clock: Clock;
   readonly scheme: Scheme;
   readonly registry: Registry;

@@ -19,8 +19,6 @@ import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } f
 import type { Scope } from './scope.ts';
 import { initializing, refreshed } from './unread.ts';
 
-/** Upstream's --min-request-timeout: watches without their own end after this to twice this. */
-const minRequestTimeoutMs = 1800_000;
 const bookmarkPeriodMs = 60_000;
 const lastBookmarkMs = 2000;
 /** Objects of the present that are looked at and sent before others on this thread have their turns. */
@@ -44,13 +42,21 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   return {
     status: 200,
     headers: { 'content-type': watchContentType(output), 'transfer-encoding': 'chunked' },
-    body: { kind: 'watch', events, done: end.signal, initialized: initialized.promise },
+    body: {
+      kind: 'watch',
+      events,
+      done: end.signal,
+      initialized: initialized.promise,
+      end: () => end.abort(new Error('the server stops')),
+    },
   };
 }
 
+/** Without an end of its own a watch lasts for `--min-request-timeout` to twice that. */
 function timeoutMs(options: ListOptions, scope: Scope): number {
   if (options.timeoutSeconds !== undefined && options.timeoutSeconds > 0) return options.timeoutSeconds * 1000;
-  return minRequestTimeoutMs * (1 + scope.deps.registry.deps.random.float());
+  const { minRequestTimeoutMs, registry } = scope.deps;
+  return minRequestTimeoutMs * (1 + registry.deps.random.float());
 }
 
 /** Where the watch begins, and what is sent of the present before. */

@@ -17,13 +17,9 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, Readable } from 'node:stream';
-import {
-  createServer as createTls,
-  type SecureContextOptions,
-  type TLSSocket,
-  type Server as TlsServer,
-} from 'node:tls';
+import { createServer as createTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { requestEntityTooLarge } from '#apimachinery';
+import { systemClock } from '#base';
 import { discard, type PresentedCertificates, Query, type ServerRequest, type ServerResponse } from './message.ts';
 
 export interface TlsConfig {
@@ -46,6 +42,8 @@ export interface Listener extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly url: string;
+  /** No new connections; those that there are end when they have no request any more. */
+  stopAccepting(): void;
   /** From now on other authorities (PEM) are the ones whose client certificates are accepted. */
   trust(clientCaPem: string): void;
 }
@@ -71,7 +69,8 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     headersTimeout: 32_000,
     maxHeaderSize: 1 << 20,
   });
-  h1.on('request', (request, response) => serveHttp1(request, response, entry));
+  let accepting = true;
+  h1.on('request', (request, response) => serveHttp1(request, response, entry, () => accepting));
   h1.on('upgrade', (request, socket, head) => serveUpgrade(request, socket, head, entry));
   h1.on('clientError', (error, socket) => {
     const { code, rawPacket } = error as Error & { code?: string; rawPacket?: Buffer };
@@ -103,12 +102,27 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   });
   const { port } = tls.address() as AddressInfo;
   const host = options.host;
+  const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>();
+  const stopAccepting = (): void => {
+    if (!accepting) return;
+    accepting = false;
+    tls.close(() => onClosed());
+    // Tells the other side (GOAWAY), and lets what is under way come to its end.
+    for (const session of sessions) session.close();
+    h1.closeIdleConnections();
+  };
   return {
     host,
     port,
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     trust: clientCaPem => tls.setSecureContext(context(clientCaPem)),
-    [Symbol.asyncDispose]: () => close(tls, h1, h2, sockets, sessions),
+    stopAccepting,
+    async [Symbol.asyncDispose]() {
+      stopAccepting();
+      await settled(closed);
+      destroy(h1, h2, sockets, sessions);
+      await closed;
+    },
   };
 }
 
@@ -118,23 +132,21 @@ function dispatch(socket: TLSSocket, h1: Http1Server, h2: Http2Server): void {
   (socket.alpnProtocol === 'h2' ? h2 : h1).emit('connection', socket);
 }
 
-async function close(
-  tls: TlsServer,
-  h1: Http1Server,
-  h2: Http2Server,
-  sockets: Set<Socket>,
-  sessions: Set<ServerHttp2Session>,
-): Promise<void> {
-  const closed = new Promise<void>(resolve => tls.close(() => resolve()));
-  for (const session of sessions) session.close();
-  h1.closeIdleConnections();
-  // What is still open are watches and broken clients: one turn to send what is queued, then the end.
-  await new Promise<void>(resolve => setImmediate(resolve));
+/** How long connections may take to end by themselves: what is still open then are tunnels, logs and broken clients. */
+const lingerMs = 2000;
+
+async function settled(closed: Promise<void>): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const timer = systemClock.setTimer(() => over.resolve(), lingerMs);
+  await Promise.race([closed, over.promise]);
+  timer.cancel();
+}
+
+function destroy(h1: Http1Server, h2: Http2Server, sockets: Set<Socket>, sessions: Set<ServerHttp2Session>): void {
   for (const session of sessions) session.destroy();
   h1.closeAllConnections();
   h2.removeAllListeners('stream');
   for (const socket of sockets) socket.destroy();
-  await closed;
 }
 
 /** By connection: reading a certificate is dear, and a connection has one for ever. */
@@ -242,7 +254,9 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
   });
   void entry(request).then(response => {
     if (stream.destroyed) return discard(response);
-    const { 'transfer-encoding': _chunked, ...rest } = response.headers;
+    const { 'transfer-encoding': _chunked, connection, ...rest } = response.headers;
+    // Of this version there is no such header: the connection is told instead, and ends after its last stream.
+    if (connection === 'close') stream.session?.close();
     const { body } = response;
     if (body.kind === 'empty') return stream.respond({ ':status': response.status, ...rest }, { endStream: true });
     if (body.kind === 'bytes') {
@@ -255,7 +269,8 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
   });
 }
 
-function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: Entry): void {
+/** `keepsAlive`: the connection may be used again. */
+function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: Entry, keepsAlive: () => boolean): void {
   const gone = new AbortController();
   outgoing.on('close', () => gone.abort(clientGone));
   outgoing.on('error', () => {});
@@ -275,7 +290,7 @@ function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: E
     if (body.kind === 'hijacked') return;
     const { 'transfer-encoding': _chunked, ...headers } = response.headers;
     if (body.kind === 'bytes') headers['content-length'] = String(body.bytes.length);
-    if (!incoming.complete && response.status >= 400) headers['connection'] = 'close';
+    if ((!incoming.complete && response.status >= 400) || !keepsAlive()) headers['connection'] = 'close';
     outgoing.writeHead(response.status, headers);
     if (body.kind === 'empty') return void outgoing.end();
     if (body.kind === 'bytes') return void outgoing.end(body.bytes);

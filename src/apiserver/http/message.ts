@@ -103,6 +103,8 @@ export type ResponseBody =
       readonly done?: AbortSignal;
       /** Resolves when what was there at the begin is on its way, or the watch has ended. */
       readonly initialized?: Promise<void>;
+      /** Ends the watch as its own time would. */
+      end?(): void;
       /** Told what went out, where there is a wire. */
       sent?(events: number, sizeBytes: number): void;
     }

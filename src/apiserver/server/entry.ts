@@ -37,6 +37,7 @@ import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi
 import type { Scheme } from '../scheme/scheme.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
+import type { Inside, Lifecycle } from '../shutdown/lifecycle.ts';
 import { debug } from './debug.ts';
 import { type DispatchDeps, dispatch, isBuiltin, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
@@ -59,6 +60,8 @@ export interface EntryDeps {
   readonly customOpenapi: CustomDocuments;
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly checks: readonly HealthCheck[];
+  readonly lifecycle: Lifecycle;
+  readonly requestTimeoutMs: number;
   /** Undefined: nothing is recorded. */
   readonly auditor: Auditor | undefined;
 }
@@ -72,7 +75,7 @@ async function limited(
 ): Promise<ServerResponse> {
   const work = (): Promise<ServerResponse> => answer(deps, request, info, warnings);
   if (isLongRunning(info)) return work();
-  const ms = await recorded(request, () => deadlineMs(request));
+  const ms = await recorded(request, () => deadlineMs(request, deps.requestTimeoutMs));
   // A call within the process has its caller's signal.
   return request.user ? work() : withDeadline(deps.dispatch.clock, ms, work(), discard);
 }
@@ -86,9 +89,13 @@ export function createEntry(deps: EntryDeps): Entry {
     const id = header(incoming, 'audit-id') || deps.dispatch.registry.deps.random.uuid();
     let request = incoming;
     let measured: Measured | undefined;
+    let entered: Inside | undefined;
     let response: ServerResponse;
     try {
       const info = requestInfo(request.method, request.path, request.query);
+      const inside = deps.lifecycle.enter(request, info);
+      if ('status' in inside) return finished(inside, id, done);
+      entered = inside;
       measured = metrics.begin(request, info);
       if (deps.auditor) request = { ...request, audit: deps.auditor.begin(request, info, id) };
       response = await limited(deps, request, info, warnings);
@@ -102,11 +109,15 @@ export function createEntry(deps: EntryDeps): Entry {
     if (measured) response = measured.answered(response);
     const headers = warnings.headers();
     if (headers.length > 0) response.headers['warning'] = headers;
-    response.headers['cache-control'] ??= 'no-cache, private';
-    response.headers['audit-id'] = id;
-    done();
-    return response;
+    return finished(entered?.answered(response) ?? response, id, done);
   };
+}
+
+function finished(response: ServerResponse, auditId: string, done: () => void): ServerResponse {
+  response.headers['cache-control'] ??= 'no-cache, private';
+  response.headers['audit-id'] = auditId;
+  done();
+  return response;
 }
 
 /** The Status of an error in the encoding that the client accepts. */

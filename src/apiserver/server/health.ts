@@ -7,13 +7,13 @@ export interface HealthCheck {
   readonly name: string;
   readonly on: readonly HealthRoot[];
   /** Undefined when well, else why not. */
-  check(): Promise<string | undefined> | string | undefined;
+  check(root: HealthRoot): Promise<string | undefined> | string | undefined;
 }
 
 const roots: readonly string[] = ['healthz', 'livez', 'readyz'];
 const everywhere: readonly HealthRoot[] = ['healthz', 'livez', 'readyz'];
 
-/** What upstream does after it has started, under its names: here one step makes all of it. */
+/** The steps of a start, in upstream's order. */
 const startHooks = [
   'start-apiserver-admission-initializer',
   'generic-apiserver-start-informers',
@@ -43,6 +43,10 @@ const startHooks = [
   'apiservice-discovery-controller',
   'kube-apiserver-autoregistration',
 ];
+const withoutFlowControl = startHooks.flatMap(name => {
+  if (name === 'priority-and-fairness-config-consumer') return [];
+  return name === 'priority-and-fairness-filter' ? ['max-in-flight-filter'] : [name];
+});
 const lateHooks = ['apiservice-openapi-controller', 'apiservice-openapiv3-controller'];
 
 export interface HealthSources {
@@ -50,16 +54,25 @@ export interface HealthSources {
   store(): Promise<string | undefined>;
   /** Of the plug-ins that encrypt what is stored. */
   readonly encryption: readonly HealthCheck[];
-  /** Whether what a fresh server has is there. */
-  started(): string | undefined;
+  /** Why a step of the start is not done. */
+  startProblem(hook: string): string | undefined;
   stopping(): string | undefined;
+  /** Without priority and fairness its steps are not there, but that of the plain limits is. */
+  readonly flowControl: boolean;
+  /** Whether liveness does not yet ask for the steps of the start. */
+  isInGrace(): boolean;
 }
 
 /** Upstream's checks in upstream's order. */
 export function healthChecks(sources: HealthSources): HealthCheck[] {
   const well = (): undefined => undefined;
-  const started = (): string | undefined => sources.started();
-  const hook = (name: string): HealthCheck => ({ name: `poststarthook/${name}`, on: everywhere, check: started });
+  const step = (name: string, hook: string): HealthCheck => ({
+    name,
+    on: everywhere,
+    check: root => (root === 'livez' && sources.isInGrace() ? undefined : sources.startProblem(hook)),
+  });
+  const hook = (name: string): HealthCheck => step(`poststarthook/${name}`, name);
+  const hooks = sources.flowControl ? startHooks : withoutFlowControl;
   return [
     { name: 'ping', on: everywhere, check: well },
     { name: 'log', on: everywhere, check: well },
@@ -67,9 +80,9 @@ export function healthChecks(sources: HealthSources): HealthCheck[] {
     { name: 'etcd', on: everywhere, check: () => sources.store() },
     { name: 'etcd-readiness', on: ['readyz'], check: () => sources.store() },
     ...sources.encryption,
-    { name: 'informer-sync', on: ['readyz'], check: started },
-    ...startHooks.map(hook),
-    { name: 'autoregister-completion', on: everywhere, check: started },
+    { name: 'informer-sync', on: ['readyz'], check: () => sources.startProblem('generic-apiserver-start-informers') },
+    ...hooks.map(hook),
+    step('autoregister-completion', 'kube-apiserver-autoregistration'),
     ...lateHooks.map(hook),
     { name: 'shutdown', on: ['readyz'], check: () => sources.stopping() },
   ];
@@ -90,7 +103,7 @@ export async function health(request: ServerRequest, checks: readonly HealthChec
   if (request.path !== `/${root}`) {
     const check = applicable.find(each => each.name === single);
     if (!check) return nothing();
-    const problem = await check.check();
+    const problem = await check.check(root as HealthRoot);
     return problem === undefined ? textResponse(200, 'ok') : textResponse(500, `internal server error: ${problem}\n`);
   }
   const excluded = new Set(request.query.all('exclude'));
@@ -102,7 +115,7 @@ export async function health(request: ServerRequest, checks: readonly HealthChec
       lines.push(`[+]${check.name} excluded: ok`);
       continue;
     }
-    const problem = await check.check();
+    const problem = await check.check(root as HealthRoot);
     failed ||= problem !== undefined;
     lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
   }

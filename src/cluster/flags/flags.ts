@@ -12,6 +12,7 @@ import { encryptionFlags } from './encryption.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
 import type { ServerSettings } from './settings.ts';
+import { shutdownFlags } from './shutdown.ts';
 
 /** All of them, in the order of the help. */
 export const flagGroups: readonly FlagGroup[] = [
@@ -20,6 +21,7 @@ export const flagGroups: readonly FlagGroup[] = [
   authorizationFlags,
   auditFlags,
   flowControlFlags,
+  shutdownFlags,
   aggregationFlags,
   encryptionFlags,
 ];
