@@ -39,7 +39,8 @@ function streamOptions(query: Query, withCommand: boolean): ConnectOptions {
 function portOptions(query: Query): ConnectOptions {
   const ports = query.all('ports').flatMap(each => each.split(','));
   const wrong = ports.find(each => !/^[+-]?\d+$/.test(each));
-  if (wrong !== undefined) throw badRequest(`strconv.ParseUint: parsing ${JSON.stringify(wrong)}: invalid syntax`);
+  if (wrong !== undefined)
+    throw badRequest(`cannot convert to []int32: strconv.ParseUint: parsing ${JSON.stringify(wrong)}: invalid syntax`);
   return ports.length > 0 ? { ports: ports.map(Number) } : {};
 }
 

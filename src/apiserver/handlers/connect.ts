@@ -101,7 +101,7 @@ export function podLog(deps: ConnectDeps): Handler {
     const container = containerOf(pod, query.get('container') ?? '');
     // Nothing runs yet, so there is nothing to tell.
     if (!pod.spec.nodeName) return { status: 204, headers: {}, body: { kind: 'empty' } };
-    const kubelet = await kubeletOf(pod.spec.nodeName, deps);
+    const kubelet = await kubeletOf(pod.spec.nodeName, scope, deps);
     const kept = new Query(query.pairs.filter(([name]) => logParameters.includes(name)));
     const path = `/containerLogs/${scope.namespace}/${scope.name}/${container}`;
     const answer = await toKubelet(scope, kubelet, withQuery(path, kept));
@@ -129,7 +129,7 @@ export function podStreams(kind: 'exec' | 'attach', deps: ConnectDeps): Handler 
     const options = await admittedOptions(scope);
     const pod = await podOf(scope, deps);
     const container = containerOf(pod, options.container ?? '');
-    const kubelet = await kubeletOf(nodeOf(pod), deps);
+    const kubelet = await kubeletOf(nodeOf(pod), scope, deps);
     const path = `/${kind}/${scope.namespace}/${scope.name}/${container}`;
     return upgraded(scope, kubelet, withQuery(path, streamQuery(options)));
   };
@@ -139,7 +139,7 @@ export function podPortForward(deps: ConnectDeps): Handler {
   return async scope => {
     const { ports = [] } = await admittedOptions(scope);
     const pod = await podOf(scope, deps);
-    const kubelet = await kubeletOf(nodeOf(pod), deps);
+    const kubelet = await kubeletOf(nodeOf(pod), scope, deps);
     const query = new Query(ports.map(port => ['port', String(port)] as const));
     return upgraded(scope, kubelet, withQuery(`/portForward/${scope.namespace}/${scope.name}`, query));
   };

@@ -6,7 +6,7 @@ import type { Node } from '#api/types';
 import { notFound, StatusError } from '#apimachinery';
 import type { Lookup } from '../admission/lookup.ts';
 import type { ServerResponse } from '../http/message.ts';
-import { type Backend, ForwardError, forward } from '../proxy/forward.ts';
+import { authorityOf, type Backend, ForwardError, forward } from '../proxy/forward.ts';
 import type { Scope } from './scope.ts';
 
 /** How the API server shows itself to kubelets. */
@@ -26,10 +26,14 @@ export interface ConnectDeps {
 const preferredAddresses = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
 const defaultKubeletPort = 10250;
 
-/** Throws 404 for a node that is not there, 500 for one without an address. */
-export async function kubeletOf(nodeName: string, { lookup, kubeletClient }: ConnectDeps): Promise<Backend> {
+/** Throws 404 for a node that is not there, named as what the request is for; 500 for one without an address. */
+export async function kubeletOf(
+  nodeName: string,
+  { about }: Pick<Scope, 'about'>,
+  { lookup, kubeletClient }: ConnectDeps,
+): Promise<Backend> {
   const node = (await lookup.get('', 'nodes', '', nodeName)) as unknown as Node | undefined;
-  if (!node) throw notFound({ group: '', resource: 'nodes' }, nodeName);
+  if (!node) throw notFound(about, nodeName);
   const addresses = node.status?.addresses ?? [];
   const found = preferredAddresses.map(type => addresses.find(each => each.type === type)).find(Boolean);
   if (!found) {
@@ -53,6 +57,8 @@ export async function toKubelet(scope: Scope, backend: Backend, path: string): P
   try {
     return await forward(scope.request, { backend, path, nowMs });
   } catch (error) {
-    throw error instanceof ForwardError ? failed(error.message) : error;
+    if (!(error instanceof ForwardError)) throw error;
+    const url = `https://${authorityOf(backend)}${path}`;
+    throw failed(error.isUpgrade ? error.message : `Get ${JSON.stringify(url)}: ${error.reason}`);
   }
 }

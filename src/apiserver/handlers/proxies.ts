@@ -70,7 +70,8 @@ async function proxied(scope: Scope, find: () => Promise<Backend>): Promise<Serv
   const at = request.url.indexOf('?');
   const query = at < 0 ? '' : request.url.slice(at);
   if (path === '' && !request.upgrade && (request.method === 'GET' || request.method === 'HEAD')) {
-    return { status: 301, headers: { location: `${info.path}/${query}` }, body: { kind: 'empty' } };
+    const location = `${info.path}/${query}`;
+    return { status: 301, headers: { location }, body: { kind: 'bytes', bytes: new Uint8Array() } };
   }
   const prefix = info.path.endsWith(path) ? info.path.slice(0, info.path.length - path.length) : info.path;
   try {
@@ -99,12 +100,13 @@ export function podProxy({ lookup }: ConnectDeps): Handler {
     });
 }
 
-/** Throws 500 for a port that is no number, where upstream fails to dial. */
+/** Throws 503 for what is no port, where upstream fails to dial. */
 function backendOf(scheme: string, host: string, port: string): Backend {
   const protocol = scheme === 'https' ? 'https' : 'http';
   const number = port === '' ? (protocol === 'https' ? 443 : 80) : Number(port);
   if (!Number.isInteger(number) || number < 0 || number > 65535) {
-    throw serviceUnavailable(`error trying to reach service: dial tcp: lookup tcp/${port}: unknown port`);
+    const why = Number.isInteger(number) ? `address ${port}: invalid port` : `lookup tcp/${port}: unknown port`;
+    throw serviceUnavailable(`error trying to reach service: dial tcp: ${why}`);
   }
   return { protocol, host, port: number, ...(protocol === 'https' && { tls: anyCertificate }) };
 }
@@ -113,7 +115,7 @@ export function nodeProxy(deps: ConnectDeps): Handler {
   return scope =>
     proxied(scope, async () => {
       const { scheme, name, port } = splitTarget(scope.name, 'node');
-      const kubelet = await kubeletOf(name, deps);
+      const kubelet = await kubeletOf(name, scope, deps);
       await checkHost(kubelet.host);
       if (port === '' || port === String(kubelet.port)) return kubelet;
       return backendOf(scheme, kubelet.host, port);
@@ -126,7 +128,7 @@ export function serviceProxy(deps: ConnectDeps): Handler {
       const { scheme, name, port } = splitTarget(scope.name, 'service');
       const portName = /^[+-]?\d+$/.test(port) ? await namedPort(deps, scope, name, Number(port)) : port;
       const endpoints = (await deps.lookup.get('', 'endpoints', scope.namespace, name)) as Endpoints | undefined;
-      if (!endpoints) throw notFound({ group: '', resource: 'endpoints' }, name);
+      if (!endpoints) throw notFound(scope.about, name);
       const { subsets = [] } = endpoints;
       if (subsets.length === 0) throw serviceUnavailable(`no endpoints available for service ${goQuote(name)}`);
       const found = await reachablePod(deps, scope, subsets, portName);

@@ -8,6 +8,7 @@ import {
   type ServerResponse as Http1Response,
   type Server as Http1Server,
   type IncomingMessage,
+  STATUS_CODES,
 } from 'node:http';
 import {
   createServer as createHttp2,
@@ -343,17 +344,12 @@ function writeRaw(response: ServerResponse, socket: Duplex): void {
   const { body } = response;
   if (body.kind === 'hijacked' || socket.destroyed) return;
   const bytes = body.kind === 'bytes' ? body.bytes : new Uint8Array();
-  const lines = Object.entries(response.headers).flatMap(([name, value]) =>
-    [value].flat().map(each => `${name}: ${each}\r\n`),
-  );
+  const { 'content-length': _length, ...headers } = response.headers;
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map(each => `${name}: ${each}\r\n`));
   socket.write(
-    `HTTP/1.1 ${response.status} ${statusText(response.status)}\r\n${lines.join('')}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`,
+    `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n${lines.join('')}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`,
   );
   socket.end(bytes);
-}
-
-function statusText(status: number): string {
-  return status < 400 ? 'OK' : 'Error';
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -178,7 +178,10 @@ export function statusResponse(status: Status): ServerResponse {
   const headers: Record<string, string> = {};
   const retry = status.details?.retryAfterSeconds;
   if (retry !== undefined && retry > 0) headers['retry-after'] = String(retry);
-  return jsonResponse(status.code, status, headers);
+  const { kind, apiVersion, metadata, status: outcome, message, reason, details, code } = status;
+  // In the order that upstream writes them.
+  const ordered = { kind, apiVersion, metadata, status: outcome, message, reason, details, code };
+  return jsonResponse(code, ordered, headers);
 }
 
 /** What any thrown value becomes at the edge: StatusErrors as they are, the rest 500 without a stack. */

@@ -8,6 +8,7 @@
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { type Agent, request as requestHttps } from 'node:https';
 import { isIPv6 } from 'node:net';
+import { posix } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
 import { goNetworkError } from '../admission/dynamic/webhooks/go-errors.ts';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
@@ -129,7 +130,7 @@ async function plain(request: ServerRequest, forwarding: Forwarding): Promise<Se
   }
 }
 
-function reason(error: unknown, { signal, nowMs }: Forwarding): string {
+function reason(error: unknown, { backend, signal, nowMs }: Forwarding): string {
   if (signal?.aborted && (signal.reason as { name?: string })?.name === 'TimeoutError') {
     return 'context deadline exceeded';
   }
@@ -139,16 +140,24 @@ function reason(error: unknown, { signal, nowMs }: Forwarding): string {
     const [line = ''] = (rawPacket?.toString('latin1') ?? '').split(/\r?\n/, 1);
     return `net/http: HTTP/1.x transport connection broken: malformed HTTP response ${JSON.stringify(line)}`;
   }
+  if (backend.tls?.serverName === undefined && /wrong version number|packet length too long/.test(String(error))) {
+    return 'tls: first record does not look like a TLS handshake';
+  }
   return goNetworkError(error, new Date(nowMs));
 }
 
 function forwardedFrom({ scheme, host, prefix }: LinkBase, path: string): ProxiedHeaders {
   const [own = ''] = path.split('?', 1);
   return {
-    'x-forwarded-uri': `${prefix}${own}`,
+    'x-forwarded-uri': forwardedUri(prefix, own),
     ...(host !== '' && { 'x-forwarded-host': host }),
     ...(scheme !== '' && { 'x-forwarded-proto': scheme }),
   };
+}
+
+function forwardedUri(prefix: string, path: string): string {
+  const joined = posix.join(prefix, path);
+  return path.endsWith('/') && !joined.endsWith('/') ? `${joined}/` : joined;
 }
 
 type Body = AsyncIterable<Uint8Array> | Uint8Array | undefined;

@@ -48,6 +48,8 @@ export function requestHeaders(request: ServerRequest): ProxiedHeaders {
     if (value === undefined || isOurs(name) || dropped.has(name)) continue;
     headers[name] = typeof value === 'string' ? value : [...value];
   }
+  // All that anybody says in it, and no connection's own.
+  if (tokens(request.headers['te']).includes('trailers')) headers['te'] = 'trailers';
   if (upgrade) {
     headers['connection'] = 'Upgrade';
     headers['upgrade'] = String(request.headers['upgrade'] ?? '');

@@ -2,7 +2,7 @@
  * A proxied answer with its links led back through the proxy. Pages are held whole while that is done, up to a bound.
  * Upstream: apimachinery pkg/util/proxy/transport.go rewriteResponse.
  *
- * Deviation: a page beyond 32 MiB breaks off; upstream has no bound.
+ * Deviation: a page beyond 32 MiB is refused; upstream has no bound.
  */
 import { promisify } from 'node:util';
 import { deflateRaw, gunzip, gzip, inflateRaw } from 'node:zlib';
@@ -36,30 +36,17 @@ export async function rewritten(response: ServerResponse, base: LinkBase, source
   const coding = codings[String(headers['content-encoding'] ?? '')];
   if (type.trim() !== 'text/html' || body.kind !== 'chunks' || !coding) return response;
   const { 'content-length': _length, ...others } = headers;
-  return { ...response, headers: others, body: { kind: 'chunks', chunks: page(body.chunks, coding, base, source) } };
+  const html = Buffer.from(await coding.decode(await whole(body.chunks))).toString('utf8');
+  const bytes = await coding.encode(Buffer.from(rewriteHtml(html, link => rewriteLink(link, base, source))));
+  return { ...response, headers: others, body: { kind: 'bytes', bytes } };
 }
 
-async function* page(
-  chunks: AsyncIterable<Uint8Array>,
-  coding: Coding,
-  base: LinkBase,
-  source: LinkSource,
-): AsyncGenerator<Uint8Array> {
+async function whole(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of chunks) {
-    if ((size += part.length) > maxPageBytes) throw new PageTooLarge();
+    if ((size += part.length) > maxPageBytes) throw new Error('the page is too large to be rewritten');
     parts.push(part);
   }
-  const html = Buffer.from(await coding.decode(Buffer.concat(parts))).toString('utf8');
-  yield await coding.encode(Buffer.from(rewriteHtml(html, link => rewriteLink(link, base, source))));
-}
-
-/** Ends the answer as a broken connection does. */
-class PageTooLarge extends Error {
-  override readonly name = 'AbortError';
-
-  constructor() {
-    super('the page is too large to be rewritten');
-  }
+  return Buffer.concat(parts);
 }
