@@ -170,6 +170,27 @@ test('other kinds and versions are refused', () => {
   );
   assert.equal(
     read('apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules:\n- level: None').error,
-    'failed decoding: no kind "Policy" is registered for version "audit.k8s.io/v1beta1" in scheme "pkg/audit/scheme.go:30"',
+    'failed decoding: no kind "Policy" is registered for version "audit.k8s.io/v1beta1" in scheme "pkg/runtime/scheme.go:111"',
   );
+});
+
+/** The ways in which distributions and benchmarks write theirs. */
+const publishedForms: readonly string[] = [
+  `---\n# comment\n${head}metadata:\n  name: cis\n  namespace: kube-system\nrules:\n- level: Metadata # all\n---\n# nothing more\n`,
+  `${head.replaceAll(/^/gm, '    ').trimEnd()}\n    rules:\n    - level: None\n      namespaces: [""]\n      resources: [{ group: a.io, resources: ["xs/*"] }]\n`,
+  `${head}omitManagedFields: true\nrules:\n- level: Request\n  verbs: ["*"]\n- level: None\n  nonResourceURLs: ["/healthz*", /version]\n`,
+  `\ufeff${head}rules:\n- {level: Metadata, resources: [{group: "*", resources: ["*/scale"]}, {group: apps}]}\n`.replaceAll(
+    '\n',
+    '\r\n',
+  ),
+  `${head}rules:\n- &first\n  level: None\n  users: [a]\n- *first\n`,
+  '{"kind":"Policy","apiVersion":"audit.k8s.io/v1","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}',
+];
+
+test('policies in the forms in which they are published load without a warning', () => {
+  for (const text of publishedForms) {
+    const { error, warnings, policy } = read(text);
+    assert.deepEqual([error, warnings], [undefined, []], text);
+    assert.ok(policy!.rules.length > 0);
+  }
 });

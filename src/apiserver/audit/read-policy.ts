@@ -97,7 +97,7 @@ function checkTypeMeta(text: string): void {
   if (meta.apiVersion === apiVersion && otherKinds.has(kind)) {
     throw new PolicyError(`failed decoding: converting (v1.${kind}) to (audit.Policy): unknown conversion`);
   }
-  const where = `version ${goQuote(meta.apiVersion)} in scheme "pkg/audit/scheme.go:30"`;
+  const where = `version ${goQuote(meta.apiVersion)} in scheme "pkg/runtime/scheme.go:111"`;
   throw new PolicyError(`failed decoding: no kind ${goQuote(kind)} is registered for ${where}`);
 }
 
