@@ -154,8 +154,13 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   allowUnconditionalUpdate?: boolean;
   /** Grace period in seconds that a delete gets when the client gives none; undefined: deleted at once. */
   gracePeriodSeconds?(object: T): number | undefined;
-  /** Default of `propagationPolicy`; upstream: background, but orphan for batch/v1 Jobs deleted by old clients. */
+  /**
+   * What a delete without `propagationPolicy` does to dependents; default Background. Upstream keeps Orphan where it
+   * always was so: rest.GarbageCollectionDeleteStrategy of batch/v1 Jobs and of ReplicationControllers.
+   */
   defaultPropagation?: 'Background' | 'Orphan';
+  /** A `Warning:` for every delete that leaves the propagation policy open, whether or not the object is there. */
+  openPropagationWarning?: string;
   /** Between this version and the stored one; both pure. Only where a group serves the kind in several versions. */
   toHub?(object: T): KubeObject;
   fromHub?(hub: KubeObject): T;

@@ -6,6 +6,7 @@ export type InputErrorCode =
   | 'time'
   | 'resourceVersion'
   | 'json'
+  | 'base64'
   | 'yaml'
   /** 400 BadRequest with the message. */
   | 'patch'

@@ -61,7 +61,18 @@ export class StatusError extends Error {
 
   constructor(status: Omit<Status, 'kind' | 'apiVersion' | 'metadata' | 'status'> & { metadata?: ListMeta }) {
     super(status.message ?? status.reason ?? '');
-    this.status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', ...status };
+    const { metadata = {}, message, reason, details, ...rest } = status;
+    // In the order of upstream's fields, in which it is written.
+    this.status = {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata,
+      status: 'Failure',
+      ...(message !== undefined && { message }),
+      ...(reason !== undefined && { reason }),
+      ...(details !== undefined && { details }),
+      ...rest,
+    };
   }
 
   get code(): number {

@@ -18,9 +18,9 @@ import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
-import { logRequestObject } from './common.ts';
+import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { isDryRun, writeOptions } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
@@ -30,7 +30,7 @@ const statusType = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
 
 export async function bindPod(scope: Scope): Promise<ServerResponse> {
   const { request, deps, namespace } = scope;
-  const output = negotiateOutput(request, { transforms: false });
+  const output = outputOf(scope);
   const mediaType = negotiateInput(request);
   const body = await request.body(maxBodyBytes);
   const options = writeOptions(request.query);
@@ -42,7 +42,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   settleNamespace(object, pods, namespace);
   const binding = object as unknown as Draft<Binding>;
   const name = scope.info.subresource === 'binding' ? scope.name : (binding.metadata.name ?? '');
-  if (binding.metadata.name && binding.metadata.name !== name) {
+  if (scope.info.subresource === 'binding' && (binding.metadata.name ?? '') !== name) {
     throw badRequest('name in URL does not match name in Binding object');
   }
   const dryRun = isDryRun(options);

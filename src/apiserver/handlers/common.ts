@@ -1,17 +1,45 @@
 /** Small things that several handlers share. */
-import { type Draft, type KubeObject, writeJson } from '#apimachinery';
+import { badRequest, type Draft, type KubeObject, type StatusError, writeJson } from '#apimachinery';
 import { type ObjectItem, sentBytes } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import { encodeObject } from '../serialization/encode.ts';
-import { mediaTypes } from '../serialization/negotiation.ts';
+import { type MediaType, mediaTypes, negotiateOutput, type OutputType } from '../serialization/negotiation.ts';
 import type { ObjectSource } from '../serialization/respond.ts';
 import { Turns } from '../serialization/turns.ts';
 import type { Scope } from './scope.ts';
 
-/** Custom resources have no protobuf form. */
-export function inputTypes(resource: ServedResource): readonly string[] {
-  return resource.custom ? mediaTypes.slice(0, 2) : mediaTypes;
+/** Encodings of a kind's objects: custom resources have no protobuf form. */
+export function encodingsOf({ custom }: Pick<ServedResource, 'custom'>): readonly MediaType[] {
+  return custom ? mediaTypes.slice(0, 2) : mediaTypes;
 }
+
+/** Subresources that upstream's storage cannot show as a table: of any resource, and of one. */
+const withoutTable: ReadonlySet<string> = new Set([
+  'approval',
+  'binding',
+  'ephemeralcontainers',
+  'eviction',
+  'finalize',
+  'log',
+  'resize',
+  'token',
+  'apiservices/status',
+  'customresourcedefinitions/status',
+  'resourceclaims/status',
+]);
+
+function hasTable({ info: { resource, subresource } }: Pick<Scope, 'info'>): boolean {
+  if (resource === 'bindings') return false;
+  return !withoutTable.has(subresource) && !withoutTable.has(`${resource}/${subresource}`);
+}
+
+/** How the answer is to be encoded. Throws 406. */
+export function outputOf(scope: Pick<Scope, 'request' | 'resource' | 'info'>): OutputType {
+  return negotiateOutput(scope.request, { plain: encodingsOf(scope.resource), tables: hasTable(scope) });
+}
+
+/** 400 for what is to be done to one object, whose path names none. */
+export const nameMissing = (): StatusError => badRequest('name must be provided');
 
 /** The body as it was decoded and defaulted, for the audit log. */
 export function logRequestObject(

@@ -67,6 +67,7 @@ function optionsOf(scope: Scope): ConnectOptions {
 
 /** The options, as admission left them. */
 export async function admittedOptions(scope: Scope): Promise<ConnectOptions> {
+  if (scope.request.query.get('dryRun') !== undefined) throw badRequest('dryRun is not supported');
   const facts = scope.resource.subresources.find(each => each.name === scope.info.subresource);
   if (!facts) throw failed(`no options for ${scope.info.subresource}`);
   const { kind } = facts;

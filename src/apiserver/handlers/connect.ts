@@ -16,6 +16,7 @@ import {
 } from '#apimachinery';
 import { Query, type ServerResponse } from '../http/message.ts';
 import type { Backend } from '../proxy/forward.ts';
+import { outputOf } from './common.ts';
 import { admittedOptions, type ConnectOptions } from './connect-options.ts';
 import { type ConnectDeps, kubeletOf, toKubelet } from './kubelet-tunnel.ts';
 import { integerParameter } from './options.ts';
@@ -94,6 +95,7 @@ function checkTime(text: string): void {
 
 export function podLog(deps: ConnectDeps): Handler {
   return async scope => {
+    outputOf(scope);
     const { query } = scope.request;
     const errors = validateLogOptions(query);
     if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, scope.name, errors);

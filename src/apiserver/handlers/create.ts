@@ -7,9 +7,9 @@ import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
 import { apiVersionText, type ServedResource, toStorage } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
-import { inputTypes, logRequestObject } from './common.ts';
+import { encodingsOf, logRequestObject, outputOf } from './common.ts';
 import { isDryRun, writeOptions } from './options.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
@@ -28,8 +28,8 @@ export function settleNamespace(object: Draft<KubeObject>, resource: ServedResou
 
 export async function createObject(scope: Scope): Promise<ServerResponse> {
   const { request, resource, namespace, deps, about } = scope;
-  const output = negotiateOutput(request);
-  const mediaType = negotiateInput(request, inputTypes(resource));
+  const output = outputOf(scope);
+  const mediaType = negotiateInput(request, encodingsOf(resource));
   const body = await request.body(maxBodyBytes);
   const options = writeOptions(request.query);
   const errors = validateWriteOptions(options);

@@ -2,8 +2,8 @@
 import { isStatusError } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import { deleteObject } from '../registry/delete.ts';
-import { negotiateOutput } from '../serialization/negotiation.ts';
-import { deleteContext, readDeleteOptions } from './delete.ts';
+import { outputOf } from './common.ts';
+import { deleteContext, readDeleteOptions, warnOfOpenPropagation } from './delete.ts';
 import { readPage, respondList } from './list.ts';
 import { listOptions } from './list-options.ts';
 import type { Scope } from './scope.ts';
@@ -11,9 +11,10 @@ import type { Scope } from './scope.ts';
 /** Deletes what the selectors match; objects that vanish meanwhile do not matter. Answers the list of what was there. */
 export async function deleteCollection(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
-  const output = negotiateOutput(request);
+  const output = outputOf(scope);
   const options = listOptions(request.query, resource, false);
   const deletion = await readDeleteOptions(scope);
+  warnOfOpenPropagation(scope, deletion);
   const page = await readPage(scope, options);
   for (const item of page.items) {
     const { name = '', namespace = '' } = item.object.metadata;

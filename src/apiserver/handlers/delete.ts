@@ -7,9 +7,9 @@ import type { ServerResponse } from '../http/message.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { type Deleted, deleteObject } from '../registry/delete.ts';
 import { decodeBody } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { negotiateInput, type OutputType } from '../serialization/negotiation.ts';
 import { respondObject, respondValue } from '../serialization/respond.ts';
-import { logRequestObject } from './common.ts';
+import { logRequestObject, outputOf } from './common.ts';
 import { deleteOptionsFromQuery, isDryRun } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
@@ -81,9 +81,17 @@ export function deleteContext(scope: Scope, name: string, options: DeleteOptions
   };
 }
 
+/** Tells who leaves the fate of dependents open what becomes of them, where that may surprise. */
+export function warnOfOpenPropagation({ resource, warn }: Scope, options: DeleteOptions): void {
+  const text = resource.rules.openPropagationWarning;
+  if (text === undefined) return;
+  if (options.propagationPolicy === undefined && options.orphanDependents === undefined) warn(text);
+}
+
 export async function deleteOne(scope: Scope): Promise<ServerResponse> {
-  const output = negotiateOutput(scope.request);
+  const output = outputOf(scope);
   const options = await readDeleteOptions(scope);
+  warnOfOpenPropagation(scope, options);
   const deleted = await deleteObject(scope.deps.registry, scope.resource, deleteContext(scope, scope.name, options));
   return answerDeletion(scope, deleted, options, output);
 }
@@ -92,7 +100,7 @@ export async function answerDeletion(
   scope: Scope,
   deleted: Deleted,
   options: DeleteOptions,
-  output: ReturnType<typeof negotiateOutput>,
+  output: OutputType,
 ): Promise<ServerResponse> {
   const { resource, request, deps, about } = scope;
   const { storage } = resource;

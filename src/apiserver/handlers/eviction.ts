@@ -23,9 +23,9 @@ import type { Lookup } from '../admission/lookup.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
-import { logRequestObject } from './common.ts';
+import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { deleteContext } from './delete.ts';
 import { deleteOptionsFromQuery, isDryRun, writeOptions } from './options.ts';
@@ -39,7 +39,7 @@ const maxDisruptedPods = 2000;
 export function evictPod(lookup: Lookup): Handler {
   return async scope => {
     const { request, name, namespace } = scope;
-    const output = negotiateOutput(request, { transforms: false });
+    const output = outputOf(scope);
     const mediaType = negotiateInput(request);
     const body = await request.body(maxBodyBytes);
     const validation = fieldValidationOf(writeOptions(request.query).fieldValidation);

@@ -2,16 +2,15 @@
 import { isStatusError, notFound, StatusError } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import { storageKey } from '../scheme/resource.ts';
-import { negotiateOutput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
-import { itemSource, shownItems } from './common.ts';
+import { itemSource, outputOf, shownItems } from './common.ts';
 import { revisionOf, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
 import { refreshed } from './unread.ts';
 
 export async function getObject(scope: Scope): Promise<ServerResponse> {
   const { request, resource, namespace, name, deps, about } = scope;
-  const output = negotiateOutput(request);
+  const output = outputOf(scope);
   const cache = deps.caches.of(resource);
   const version = request.query.get('resourceVersion') ?? '';
   let unread: unknown;

@@ -18,6 +18,7 @@ import {
   parseFieldSelector,
   parseLabelSelector,
   parseResourceVersion,
+  readJson,
   StatusError,
 } from '#apimachinery';
 import type { Clock } from '#base';
@@ -253,20 +254,27 @@ export function encodeContinue(token: ContinueToken): string {
   return Buffer.from(text).toString('base64url');
 }
 
+/** Unpadded base64 of URLs, line ends left out. Throws an InputError in the words of Go's encoding/base64. */
+function fromBase64Url(text: string): Buffer {
+  const illegal = (at: number): InputError => new InputError('base64', `illegal base64 data at input byte ${at}`);
+  const strange = text.search(/[^A-Za-z0-9_\n\r-]/);
+  if (strange >= 0) throw illegal(strange);
+  const bare = text.replace(/[\n\r]/g, '');
+  if (bare.length % 4 === 1) throw illegal(text.length - 1);
+  return Buffer.from(bare, 'base64url');
+}
+
 /** Throws 400 for what is no token of ours. */
 export function decodeContinue(text: string): ContinueToken {
   const fail = (why: string): never => {
     throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
   };
   let parsed: { v?: unknown; rv?: unknown; start?: unknown } = {};
-  const strange = text.search(/[^A-Za-z0-9_-]/);
-  if (strange >= 0) fail(`illegal base64 data at input byte ${strange}`);
-  const decoded = Buffer.from(text, 'base64url').toString();
   try {
-    parsed = JSON.parse(decoded);
-  } catch {
-    const first = JSON.stringify(decoded.trimStart()[0] ?? '').slice(1, -1);
-    fail(`invalid character '${first}' looking for beginning of value`);
+    parsed = (readJson(fromBase64Url(text), { kind: 'any' }).value ?? {}) as typeof parsed;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    fail(error.message);
   }
   if (parsed.v !== 'meta.k8s.io/v1') fail(`server does not recognize this encoded version "${parsed.v}"`);
   const { rv, start } = parsed;

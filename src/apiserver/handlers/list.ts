@@ -9,9 +9,9 @@ import type { ObjectItem } from '../registry/caches.ts';
 import { type ServedResource, storageKey, storageRange } from '../scheme/resource.ts';
 import { listForm } from '../serialization/list-form.ts';
 import { emptyList, formedPieces, storedPieces } from '../serialization/list-pieces.ts';
-import { negotiateOutput, type OutputType } from '../serialization/negotiation.ts';
+import type { OutputType } from '../serialization/negotiation.ts';
 import { plainJson } from '../serialization/respond.ts';
-import { shownFilter, shownItems } from './common.ts';
+import { outputOf, shownFilter, shownItems } from './common.ts';
 import {
   decodeContinue,
   encodeContinue,
@@ -32,7 +32,7 @@ interface Page {
 
 export async function listObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource } = scope;
-  const output = negotiateOutput(request);
+  const output = outputOf(scope);
   const options = listOptions(request.query, resource, false);
   const page = await readPage(scope, options);
   return respondList(scope, page, output);
@@ -96,10 +96,10 @@ function paged(
 
 async function continued(scope: Scope, options: ListOptions, prefix: string): Promise<Page> {
   const { resourceVersion } = options;
+  const token = decodeContinue(options.continue);
   if (resourceVersion !== '' && resourceVersion !== '0') {
     throw badRequest('specifying resource version is not allowed when using continue');
   }
-  const token = decodeContinue(options.continue);
   const cache = scope.deps.caches.of(scope.resource);
   const unread = await refreshed(cache, scope.request.signal);
   if (token.revision > 0) return historic(scope, options, prefix, token.revision, prefix + token.start);

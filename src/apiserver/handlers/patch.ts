@@ -30,9 +30,10 @@ import {
 import { header, type ServerResponse } from '../http/message.ts';
 import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
 import { type FieldValidation, fieldValidationOf, noKindText } from '../serialization/decode-body.ts';
-import { negotiateOutput, unsupportedMediaType } from '../serialization/negotiation.ts';
+import { unsupportedMediaType } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
 import { applyObject } from './apply.ts';
+import { nameMissing, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { isDryRun, patchOptions } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
@@ -66,7 +67,8 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
   const type = (header(request, 'content-type') ?? '').split(';')[0]!;
   const types = patchTypesOf(resource);
   if (!types.includes(type)) throw unsupportedMediaType(types);
-  const output = negotiateOutput(request);
+  if (scope.name === '') throw nameMissing();
+  const output = outputOf(scope);
   const body = await request.body(maxBodyBytes);
   const options = patchOptions(request.query);
   const errors = validatePatchOptions(options, type === applyType);

@@ -21,9 +21,9 @@ import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
 import type { ServiceAccountTokens, TokenBinding } from '../authentication/service-accounts/tokens.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
-import { logRequestObject } from './common.ts';
+import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
@@ -39,7 +39,7 @@ const yearSeconds = 365 * 24 * 3600;
 export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Handler {
   return async scope => {
     const { name, namespace } = scope;
-    const output = negotiateOutput(scope.request, { transforms: false });
+    const output = outputOf(scope);
     const request = await read(scope);
     const { metadata, spec } = request;
     settleNamespace(request as unknown as Draft<KubeObject>, scope.resource, namespace);

@@ -16,9 +16,9 @@ import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
 import { apiVersionText } from '../scheme/resource.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
-import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
+import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
-import { inputTypes, logRequestObject } from './common.ts';
+import { encodingsOf, logRequestObject, nameMissing, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { isDryRun, writeOptions } from './options.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
@@ -41,8 +41,9 @@ export function checkName(object: Draft<KubeObject>, name: string, namespace: st
 export async function updateObject(scope: Scope): Promise<ServerResponse> {
   const { request, subject, namespace, name, deps } = scope;
   const { resource } = subject;
-  const output = negotiateOutput(request);
-  const mediaType = negotiateInput(request, inputTypes(resource));
+  if (name === '') throw nameMissing();
+  const output = outputOf(scope);
+  const mediaType = negotiateInput(request, encodingsOf(resource));
   const body = await request.body(maxBodyBytes);
   const options = writeOptions(request.query);
   const errors = validateWriteOptions(options);

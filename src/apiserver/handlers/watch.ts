@@ -10,10 +10,9 @@ import type { StoredForm } from '../custom/stored-form.ts';
 import type { EncodedWatchEvent, ServerResponse } from '../http/message.ts';
 import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
 import { storageKey, storageRange } from '../scheme/resource.ts';
-import { negotiateOutput } from '../serialization/negotiation.ts';
 import { tableFor } from '../serialization/table.ts';
 import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
-import { shownItems } from './common.ts';
+import { outputOf, shownItems } from './common.ts';
 import { nodeIndex } from './list.ts';
 import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
@@ -26,7 +25,7 @@ const initialATurn = 100;
 
 export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
-  const output = negotiateOutput(request);
+  const output = outputOf(scope);
   const options = listOptions(request.query, resource, true, scope.name);
   const table = output.as === 'Table' ? await tableFor(resource) : undefined;
   const encoder = new EventEncoder(scope, output, table);

@@ -27,6 +27,13 @@ export interface ListForm {
   readonly name: string | undefined;
 }
 
+/** Go's type of the list, as upstream's texts have it: internal types by package, custom ones without. */
+function goListType({ custom, group, listKind }: ServedResource): string {
+  if (custom) return '*unstructured.UnstructuredList';
+  const name = group === 'events.k8s.io' || group === '' ? 'core' : group.split('.')[0];
+  return `*${name}.${listKind}`;
+}
+
 export interface ListFormOptions {
   readonly resource: ServedResource;
   readonly output: OutputType;
@@ -41,7 +48,7 @@ export async function listForm(options: ListFormOptions): Promise<ListForm> {
   const apiVersion = `meta.k8s.io/${output.version}`;
   if (output.as === 'Table') return tableForm(options);
   if (output.as === 'PartialObjectMetadata') {
-    throw notAList(`you requested PartialObjectMetadata, but the requested object is a list (${resource.listKind})`);
+    throw notAList(`you requested PartialObjectMetadata, but the requested object is a list (${goListType(resource)})`);
   }
   if (output.as === 'PartialObjectMetadataList') {
     return {
@@ -49,7 +56,7 @@ export async function listForm(options: ListFormOptions): Promise<ListForm> {
       elements: 'items',
       struct: metadataListStruct(),
       elementStruct: metadataStruct(),
-      empty: [],
+      empty: null,
       element: object => asMetadata(fromStorage(resource, object), output.version),
       name: `item:metadata:${output.version}`,
     };

@@ -78,8 +78,12 @@ const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernete
 export interface OutputRestrictions {
   /** Encodings that this endpoint can give; default all. */
   readonly mediaTypes?: readonly MediaType[];
-  /** Without it a Table or metadata is refused (discovery, reviews). */
+  /** Of those, the ones that the thing itself has, be it not turned into something else; default all. */
+  readonly plain?: readonly MediaType[];
+  /** False: a Table or metadata is refused (discovery, reviews). */
   readonly transforms?: boolean;
+  /** False: a Table is refused. */
+  readonly tables?: boolean;
 }
 
 /** Throws 406 when nothing that the client accepts can be given. */
@@ -92,7 +96,7 @@ export function negotiateOutput(request: ServerRequest, restrictions: OutputRest
       const [mainType, mainSubtype] = mediaType.split('/');
       if (type !== '*' && type !== mainType) continue;
       if (subtype !== '*' && subtype !== mainSubtype) continue;
-      const output = withParameters(mediaType, parameters, accepted, restrictions.transforms ?? true);
+      const output = withParameters(mediaType, parameters, accepted, restrictions);
       if (output) return { ...output, pretty: parameters.get('pretty') === '1' || wantsPretty(request) };
     }
   }
@@ -103,7 +107,7 @@ function withParameters(
   mediaType: MediaType,
   parameters: ReadonlyMap<string, string>,
   accepted: readonly MediaType[],
-  transforms: boolean,
+  { plain = accepted, transforms = true, tables = true }: OutputRestrictions,
 ): Omit<OutputType, 'pretty'> | undefined {
   const as = parameters.get('as');
   const group = parameters.get('g') ?? '';
@@ -111,11 +115,12 @@ function withParameters(
   const stream = parameters.get('stream');
   if (stream !== undefined && stream !== '' && stream !== 'watch') return undefined;
   if (as === undefined && !parameters.has('g') && !parameters.has('v')) {
-    return accepted.includes(mediaType) ? { mediaType, version: 'v1' } : undefined;
+    return plain.includes(mediaType) ? { mediaType, version: 'v1' } : undefined;
   }
   if (!transforms || group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
-  if (as === 'Table')
-    return mediaType === 'application/vnd.kubernetes.protobuf' ? undefined : { mediaType, as, version };
+  if (as === 'Table') {
+    return tables && mediaType !== 'application/vnd.kubernetes.protobuf' ? { mediaType, as, version } : undefined;
+  }
   if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { mediaType, as, version };
   return undefined;
 }
@@ -127,13 +132,13 @@ function wantsPretty(request: ServerRequest): boolean {
   return agent.startsWith('curl') || agent.startsWith('Wget') || agent.startsWith('Mozilla/5.0');
 }
 
-/** The encoding of a body. Throws 415. `accepted`: custom resources take no protobuf. */
-export function negotiateInput(request: ServerRequest, accepted: readonly string[] = mediaTypes): MediaType {
+/** The encoding of a body: one of those `taken`. Throws 415, which names all that there are, as upstream does. */
+export function negotiateInput(request: ServerRequest, taken: readonly string[] = mediaTypes): MediaType {
   const text = header(request, 'content-type') ?? '';
   if (text === '') return 'application/json';
   const type = text.split(';')[0]!.trim().toLowerCase();
-  if (accepted.includes(type)) return type as MediaType;
-  throw unsupportedMediaType(accepted);
+  if (taken.includes(type)) return type as MediaType;
+  throw unsupportedMediaType(mediaTypes);
 }
 
 export function unsupportedMediaType(accepted: readonly string[]): StatusError {

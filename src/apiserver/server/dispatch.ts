@@ -91,11 +91,10 @@ export async function dispatch(
   const resource = deps.scheme.find(info.group, info.version, info.resource);
   if (!resource) throw isBuiltin(info.group, deps.scheme) ? noSuchPath() : new PageNotFound();
   if (resource.custom && !inScope(resource, info)) throw new PageNotFound();
-  if (request.method === 'HEAD' && !proxies.has(info.subresource)) throw noSuchMethod();
+  if (!resource.custom) checkRoute(request, info, resource);
   if (info.verb === 'watch' && request.method !== 'GET') throw noSuchMethod();
   const name = info.parts[1] ?? '';
   const namespace = resource.namespaced ? info.namespace : '';
-  if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchPath();
   const { audit } = request;
   const scope: Scope = {
     deps: audit ? { ...deps, registry: deps.registry.timed(() => audit.timer('etcd')) } : deps,
@@ -108,7 +107,10 @@ export async function dispatch(
     ...(audit && { annotate: (key, value, level) => audit.annotateAdmission(key, value, level) }),
     name,
     namespace,
-    about: { group: resource.group, resource: resource.resource },
+    about: {
+      group: resource.group,
+      resource: resource.kind === 'ComponentStatus' ? 'componentstatus' : resource.resource,
+    },
   };
   const deprecation = deprecationOf(resource);
   if (deprecation !== undefined && resource.custom) warn(deprecation);
@@ -145,7 +147,6 @@ function deprecationOf({ group, version, kind, deprecation }: ServedResource): s
 function checkPath(info: RequestInfo, scheme: Scheme): void {
   if (info.path.startsWith('//')) throw new PageNotFound();
   if (info.path.includes('//') && !proxies.has(info.subresource)) throw noSuchPath();
-  if (info.parts.length > 3 && !proxies.has(info.subresource)) throw noSuchPath();
   if (info.verb === 'proxy') throw noSuchPath();
   if (info.apiPrefix === 'apis' && !scheme.hasGroup(info.group)) throw new PageNotFound();
   const name = info.parts[1] ?? '';
@@ -165,6 +166,7 @@ function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: Se
 
 /** Subresources with paths of their own below. */
 const proxies = new Set(['proxy']);
+const proxyMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 /** What they accept is the business of whoever is at the other end. */
 const tunnels = new Set(['proxy', 'exec', 'attach', 'portforward', 'log']);
 
@@ -173,17 +175,44 @@ export class PageNotFound extends Error {
   override readonly name = 'PageNotFound';
 }
 
+/**
+ * 404 where a built-in resource has nothing at a path, 405 for methods that no path takes. Which verbs a path has is for
+ * the handlers to say.
+ */
+function checkRoute({ method }: ServerRequest, info: RequestInfo, resource: ServedResource): void {
+  if (!isRoute(resource, info)) throw noSuchPath();
+  const isProxy = proxies.has(info.subresource);
+  if (info.parts.length > 3 && !isProxy) throw noSuchPath();
+  if (isProxy ? !proxyMethods.has(method) : method === 'HEAD') throw noSuchMethod();
+}
+
+function isRoute(resource: ServedResource, { namespace, parts, subresource, path }: RequestInfo): boolean {
+  const named = parts.length > 1;
+  const { namespaced, verbs, subresources } = resource;
+  const isNamespaces = resource.kind === 'Namespace';
+  if (!namespaced && (isNamespaces ? /^\/api\/v1\/namespaces\/[^/]+\/namespaces(\/|$)/.test(path) : namespace !== '')) {
+    return false;
+  }
+  const inNamespace = !namespaced || namespace !== '';
+  if (subresource !== '') return inNamespace && subresources.some(each => each.name === subresource);
+  if (named) return inNamespace && verbs.some(each => objectVerbs.has(each));
+  return inNamespace || verbs.includes('list');
+}
+
 function mainHandler(deps: DispatchDeps, resource: ServedResource, info: RequestInfo, name: string): Handler {
   const { verb } = info;
-  const virtual = deps.virtual.get(`${resource.group}/${resource.resource}`);
-  if (virtual && verb === 'create') return virtual;
-  if (!resource.verbs.includes(verb)) {
-    const named = name !== '' && !resource.verbs.some(each => objectVerbs.has(each));
-    throw named ? noSuchPath() : noSuchVerb(resource, verb);
+  if (resource.custom) {
+    // One handler for all paths of all definitions: what does not fit a verb is for that verb to refuse.
+    const handler = mainHandlers[verb];
+    if (!handler) throw noSuchVerb(resource, verb);
+    return handler;
   }
+  const virtual = deps.virtual.get(`${resource.group}/${resource.resource}`);
+  if (virtual && verb === 'create' && name === '') return virtual;
+  if (!resource.verbs.includes(verb)) throw noSuchVerb(resource, verb);
   // Reading and watching work over all namespaces; everything else needs one.
   const scoped = !resource.namespaced || info.namespace !== '';
-  if (!scoped && verb !== 'list' && verb !== 'watch') throw name === '' ? noSuchMethod() : noSuchPath();
+  if (!scoped && verb !== 'list' && verb !== 'watch') throw noSuchMethod();
   if (name === '' && objectVerbs.has(verb)) throw noSuchMethod();
   if (name !== '' && (verb === 'create' || verb === 'deletecollection')) throw noSuchMethod();
   return mainHandlers[verb]!;

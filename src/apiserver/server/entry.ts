@@ -127,7 +127,7 @@ function failure(deps: EntryDeps, request: ServerRequest, error: unknown): Serve
   const status = statusFor(deps, request, error);
   const plain = statusResponse(status);
   try {
-    const output = negotiateOutput(request, { transforms: true });
+    const output = negotiateOutput(request, { transforms: false });
     if (output.mediaType === 'application/json') return plain;
     const { headers } = respondValue(status, statusStruct(), output, status.code);
     const { body } = respondValue(status, statusStruct(), output, status.code);

@@ -215,6 +215,9 @@ function validate(job: Job, old: Job | null, context: RuleContext): FieldError[]
 
 export const jobRules: KindRules<Job> = {
   defaults,
+  defaultPropagation: 'Orphan',
+  openPropagationWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   prepareCreate(draft) {
     generateSelector(draft);
     dropStatus(draft);

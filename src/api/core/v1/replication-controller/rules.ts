@@ -40,6 +40,7 @@ function validate(
 
 export const replicationControllerRules: KindRules<ReplicationController> = {
   validateName: nameIsLongName,
+  defaultPropagation: 'Orphan',
   defaults(draft) {
     const { spec, metadata } = draft;
     const labels = spec.template?.metadata?.labels;
