@@ -52,6 +52,12 @@ export interface ApiServerConfig {
   readonly audit: AuditOptions | undefined;
   /** `--storage-media-type`: how built-in kinds are stored. */
   readonly storageMediaType: StorageMediaType;
+  /** `--etcd-compaction-interval`: history is kept for so long; 0: for ever. */
+  readonly compactionIntervalMs: number;
+  /** `--etcd-healthcheck-timeout`. */
+  readonly storeHealthTimeoutMs: number;
+  /** `--etcd-readycheck-timeout`. */
+  readonly storeReadyTimeoutMs: number;
   /** `--encryption-provider-config`: path of an EncryptionConfiguration. */
   readonly encryptionProviderConfig: string | undefined;
   /** `--encryption-provider-config-automatic-reload`. */
@@ -82,6 +88,9 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   shutdown: defaultShutdown,
   audit: undefined,
   storageMediaType: 'application/json',
+  compactionIntervalMs: 5 * 60_000,
+  storeHealthTimeoutMs: 2000,
+  storeReadyTimeoutMs: 2000,
   encryptionProviderConfig: undefined,
   encryptionProviderConfigAutomaticReload: false,
   externalAddress: undefined,

@@ -27,6 +27,7 @@ export { defaultFlowControl, type FlowControlSettings } from './flow-control/set
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 export type { Listener, ListenOptions, TlsConfig } from './http/listener.ts';
 export { OpenapiDocuments } from './openapi/openapi.ts';
+export { type StorageMediaType, storageMediaTypes } from './serialization/stored-values.ts';
 export { kubernetesVersion } from './server/version.ts';
 export { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts';
 export { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';

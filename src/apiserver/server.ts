@@ -52,6 +52,7 @@ import { healthChecks } from './server/health.ts';
 import { registerProcessMetrics } from './server/process-metrics.ts';
 import { serviceResolver } from './server/service-resolver.ts';
 import { StartHooks } from './server/start-hooks.ts';
+import { storeCheck } from './server/store-check.ts';
 import { subresourceHandlers, virtualHandlers } from './server/subresources.ts';
 import { Lifecycle } from './shutdown/lifecycle.ts';
 
@@ -106,7 +107,7 @@ export async function createApiServer(
   const encryption = await startEncryption({ ...deps, scheme }, encryptionOptions(config), stopping.signal);
   const store = withStoredValues(encryption.over(deps.store), scheme, config.storageMediaType);
   const watchCache = await startWatchCache({ ...deps, store }, { prefix: `${config.keyPrefix}/` });
-  const compactor = startCompactor(deps);
+  const compactor = startCompactor({ ...deps, intervalMs: config.compactionIntervalMs });
   const caches = new Caches(watchCache);
   const { clock, random } = deps;
   registerProcessMetrics(deps.metrics, deps.clock);
@@ -222,7 +223,8 @@ export async function createApiServer(
     serverAddress: request => request.host ?? '',
   });
   const checks = healthChecks({
-    store: () => storeProblem(deps.store),
+    store: storeCheck(deps.store, clock, config.storeHealthTimeoutMs),
+    storeReadiness: storeCheck(deps.store, clock, config.storeReadyTimeoutMs),
     encryption: encryption.checks,
     startProblem: name => startHooks.problem(name),
     stopping: () => lifecycle.problem,
@@ -313,12 +315,3 @@ const limitHooks = [
   'priority-and-fairness-filter',
   'max-in-flight-filter',
 ];
-
-async function storeProblem(store: Store): Promise<string | undefined> {
-  try {
-    await store.currentRevision();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}

@@ -25,8 +25,8 @@ export interface ClusterConfig {
   readonly clusterCidr: string;
   readonly clusterDomain: string;
   readonly nodeName: string;
-  /** `sqlite` survives; `memory` is for tests and throw-away clusters. */
-  readonly store: 'sqlite' | 'memory';
+  /** `sqlite` survives; `memory` is for tests and throw-away clusters; `etcd` is told where by flags at every start. */
+  readonly store: 'sqlite' | 'memory' | 'etcd';
 }
 
 /** The settings of a new cluster with this index. */

@@ -2,10 +2,8 @@
  * A cluster's server process: keys, store, control plane, and on Linux the node; in the foreground until a signal.
  */
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { type ApiServer, user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
-import { openMemoryStore, openSqliteStore, StorageError, type Store } from '#storage';
 import { startAdminSocket } from './admin-socket.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
@@ -22,6 +20,7 @@ import {
   type StateDir,
   writeFileAtomically,
 } from './state-dir.ts';
+import { openStore } from './store.ts';
 
 export interface ServerOptions {
   readonly dir: StateDir;
@@ -89,7 +88,7 @@ async function start(
 ): Promise<{ url: string; nodeAddress: string | undefined; apiServer: ApiServer }> {
   const { dir, config, logger, apiOnly } = options;
   createStateDir(dir);
-  const opening = openStore(options, onFatal);
+  const opening = openStore({ dir, config, etcd: options.settings.etcd }, onFatal);
   stack.defer(() =>
     opening.then(
       opened => opened.close(),
@@ -156,24 +155,6 @@ async function start(
     stack.use(await startAdminSocket(dir, node.images, logger));
   }
   return { url: listener.url, nodeAddress, apiServer };
-}
-
-async function openStore({ dir, config }: ServerOptions, onFatal: (error: Error) => void): Promise<Store> {
-  if (config.store === 'memory') return openMemoryStore({ clock: systemClock });
-  const path = join(dir.store, 'store.db');
-  try {
-    return await openSqliteStore({ path, clock: systemClock, onFatal });
-  } catch (cause) {
-    if (!(cause instanceof StorageError)) throw cause;
-    const remedies: Partial<Record<StorageError['code'], string>> = {
-      locked: `Another server uses it; stop that one: kobune down --name ${dir.name}`,
-      damaged: `Nothing was changed; look at it with: sqlite3 -readonly ${path} "pragma integrity_check"`,
-      newer: 'Use the newer program that wrote it.',
-    };
-    const remedy = remedies[cause.code];
-    const [why] = cause.message.split('\n');
-    throw new UserError(`The store cannot be opened: ${why}.`, { ...(remedy && { remedy }), cause });
-  }
 }
 
 function writeServerFile(dir: StateDir, url: string, nodeAddress: string | undefined): void {

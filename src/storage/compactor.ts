@@ -10,7 +10,7 @@ export interface CompactorOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Default five minutes. */
+  /** Default five minutes; 0: nothing is ever compacted. */
   readonly intervalMs?: number;
 }
 
@@ -20,6 +20,7 @@ const defaultIntervalMs = 5 * 60_000;
 
 /** Begins compacting; disposing stops it. Failures are logged and tried again an interval later. */
 export function startCompactor({ store, clock, logger, intervalMs }: CompactorOptions): Disposable {
+  if (intervalMs === 0) return { [Symbol.dispose]: () => {} };
   let noted: { key: number; revision: number } = { key: 0, revision: 0 };
   const round = async (): Promise<void> => {
     const { revision } = noted;

@@ -2,7 +2,7 @@
 
 export { type CompactorOptions, startCompactor } from './compactor.ts';
 export * from './contract.ts';
-export type { EtcdOptions } from './etcd/etcd-client.ts';
+export type { EtcdOptions, EtcdTls } from './etcd/etcd-client.ts';
 export { openEtcdStore } from './etcd/etcd-store.ts';
 export {
   createMemoryStore,

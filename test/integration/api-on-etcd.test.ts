@@ -6,6 +6,7 @@ import { type ApiServer, createApiServer, user } from '#apiserver';
 import { createActivity, MetricsRegistry, noFaults, silentLogger, systemClock, systemRandom } from '#base';
 import type { Transport } from '#client';
 import { openEtcdStore, type Store } from '#storage';
+import { startTestApiServer } from '../support/api-server.ts';
 import { etcdMissing, startEtcd } from '../support/etcd.ts';
 
 interface ConfigMap {
@@ -111,3 +112,107 @@ test('two API servers on one etcd serve one truth', missing ? { skip: missing } 
   abort.abort();
   await watching;
 });
+
+test(
+  'two API servers on three members: each member and the leader are killed in turn, and writes and watches go on',
+  missing ? { skip: missing } : {},
+  async () => {
+    await using etcd = await startEtcd(3);
+    await etcd.leader();
+    await using a = await startServer(etcd.endpoints);
+    await using b = await startServer(etcd.endpoints);
+    const abort = new AbortController();
+    const query: Array<[string, string]> = [['watch', 'true']];
+    const watch = await b.client.request({ method: 'GET', path: maps, query, signal: abort.signal });
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const { type, object } of watch.events())
+        if (type === 'ADDED') seen.push((object as unknown as ConfigMap).metadata.name);
+    })().catch(() => {});
+    const written: string[] = [];
+    let stop = false;
+    const writing = Promise.all(
+      [a, b].map(async ({ client }, who) => {
+        for (let at = 0; !stop; at++) {
+          await client.request({ method: 'POST', path: maps, body: configMap(`w${who}-${at}`, {}) });
+          written.push(`w${who}-${at}`);
+        }
+      }),
+    );
+    for (const victim of [0, 1, 2, 'leader'] as const) {
+      const member = victim === 'leader' ? await etcd.leader() : victim;
+      const before = written.length;
+      await etcd.kill(member);
+      while (written.length < before + 40) await new Promise(resolve => setTimeout(resolve, 20));
+      await etcd.start(member);
+      await etcd.leader();
+    }
+    stop = true;
+    await writing;
+    for (const { client } of [a, b]) {
+      const { items } = (await get(client, maps)) as unknown as { items: ConfigMap[] };
+      const names = new Set(items.map(item => item.metadata.name));
+      for (const name of written) assert.ok(names.has(name), `${name} was acknowledged`);
+    }
+    for (let turn = 0; turn < 100 && !written.every(name => seen.includes(name)); turn++)
+      await new Promise(resolve => setTimeout(resolve, 50));
+    const told = seen.filter(name => name.startsWith('w'));
+    assert.deepEqual(told.toSorted(), written.toSorted(), 'every one once');
+    abort.abort();
+    await watching;
+  },
+);
+
+test(
+  'etcd is gone and comes back: 504, the health check, and what needs no etcd',
+  missing ? { skip: missing } : {},
+  async () => {
+    await using etcd = await startEtcd(1);
+    const store = await openEtcdStore({ endpoints: etcd.endpoints, clock: systemClock, timeoutMs: 1000 });
+    await using server = await startTestApiServer({ store });
+    const client = server.transport();
+    const body = configMap('before', {});
+    await client.request({ method: 'POST', path: maps, body });
+    const health = async (path: string): Promise<string> => {
+      const answer = await client.request({ method: 'GET', path }).catch(error => error);
+      return answer instanceof Error ? answer.message : 'ok';
+    };
+    assert.equal(await health('/livez/etcd'), 'ok');
+    await etcd.kill(0);
+    const timeout = /Timeout: request did not complete within requested timeout - context deadline exceeded/;
+    const refused = async (work: Promise<unknown>): Promise<void> => {
+      await assert.rejects(work, (error: { status?: { code: number; reason: string; message: string } }) => {
+        assert.equal(error.status?.code, 504);
+        assert.equal(error.status.reason, 'Timeout');
+        assert.match(error.status.message, timeout);
+        return true;
+      });
+    };
+    await Promise.all([
+      refused(client.request({ method: 'POST', path: maps, body: configMap('after', {}) })),
+      refused(client.request({ method: 'GET', path: maps })),
+      refused(client.request({ method: 'GET', path: `${maps}/before` })),
+      refused(client.request({ method: 'DELETE', path: `${maps}/before` })),
+    ]);
+    const query: Array<[string, string]> = [['resourceVersion', '0']];
+    const list = (await (await client.request({ method: 'GET', path: maps, query })).json()) as unknown as {
+      items: ConfigMap[];
+    };
+    assert.ok(list.items.some(item => item.metadata.name === 'before'));
+    await new Promise(resolve => setTimeout(resolve, 1100));
+    assert.match(await health('/livez/etcd'), /error getting data from etcd: /);
+    assert.match(await health('/readyz/etcd-readiness'), /error getting data from etcd: /);
+    assert.equal(await health('/livez/ping'), 'ok');
+    await etcd.start(0);
+    for (let turn = 0; ; turn++) {
+      const made = await client.request({ method: 'POST', path: maps, body: configMap('after', {}) }).then(
+        () => true,
+        error => /already exists/.test(String(error)),
+      );
+      if (made) break;
+      assert.ok(turn < 50);
+    }
+    assert.equal(await health('/livez/ping'), 'ok');
+    await store.close();
+  },
+);

@@ -100,7 +100,7 @@ else {
       return openEtcdStore({
         endpoints,
         clock: systemClock,
-        tls: { ca: Buffer.from(ca), ...identity },
+        tls: () => ({ ca: Buffer.from(ca), ...identity }),
         timeoutMs: 1500,
       });
     };

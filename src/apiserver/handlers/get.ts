@@ -6,7 +6,7 @@ import { respondObject } from '../serialization/respond.ts';
 import { itemSource, outputOf, shownItems } from './common.ts';
 import { revisionOf, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
-import { refreshed } from './unread.ts';
+import { refreshed, refreshedSoon } from './unread.ts';
 
 export async function getObject(scope: Scope): Promise<ServerResponse> {
   const { request, resource, namespace, name, deps, about } = scope;
@@ -14,7 +14,8 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   const cache = deps.caches.of(resource);
   const version = request.query.get('resourceVersion') ?? '';
   let unread: unknown;
-  if (version === '' || version === '0') unread = await refreshed(cache, request.signal);
+  if (version === '') unread = await refreshed(cache, request.signal);
+  else if (version === '0') unread = await refreshedSoon(cache, deps.clock, request.signal);
   else await waitForRevision(cache, versionOf(version), deps.clock, request.signal);
   const key = storageKey(resource.storage, namespace, name);
   const found = unread ? await cache.read(key) : cache.get(key);

@@ -23,7 +23,7 @@ import {
   waitForRevision,
 } from './list-options.ts';
 import type { Scope } from './scope.ts';
-import { initializing, refreshed } from './unread.ts';
+import { initializing, refreshed, refreshedSoon } from './unread.ts';
 
 interface Page {
   readonly items: readonly ObjectItem[];
@@ -52,7 +52,8 @@ async function storedPage(scope: Scope, options: ListOptions): Promise<Page> {
   if (options.continue !== '') return continued(scope, options, prefix);
   const { resourceVersion: version, resourceVersionMatch: match, limit } = options;
   if (version === '' || version === '0') {
-    const unread = await refreshed(cache, request.signal);
+    const unread =
+      version === '0' ? await refreshedSoon(cache, deps.clock, request.signal) : await refreshed(cache, request.signal);
     if (unread && version === '0') throw initializing(resource, unread);
     if (unread) return historic(scope, options, prefix, await storeRevision(scope), undefined);
   } else await waitForRevision(cache, listRevisionOf(version), deps.clock, request.signal);

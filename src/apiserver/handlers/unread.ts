@@ -4,9 +4,12 @@
  * pkg/storage/cacher/{delegator,cacher}.go.
  */
 import { type StatusError, tooManyRequests } from '#apimachinery';
+import type { Clock } from '#base';
 import { StorageError } from '#storage';
 import type { ObjectCache } from '../registry/caches.ts';
 import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
+
+const soonMs = 250;
 
 /** Brings the cache up to date; answers why it cannot be filled when values cannot be read. */
 export async function refreshed(cache: ObjectCache, signal: AbortSignal): Promise<StorageError | undefined> {
@@ -16,6 +19,29 @@ export async function refreshed(cache: ObjectCache, signal: AbortSignal): Promis
   } catch (error) {
     if (error instanceof StorageError && error.code === 'transform') return error;
     throw error;
+  }
+}
+
+/**
+ * The same for a request that any state will do for: what the cache has when the store does not answer at once, as when
+ * it cannot be reached.
+ */
+export async function refreshedSoon(
+  cache: ObjectCache,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<StorageError | undefined> {
+  if (!cache.ready) return refreshed(cache, signal);
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = clock.setTimer(() => resolve(undefined), soonMs);
+  const fresh = refreshed(cache, signal).catch(error => {
+    if (error instanceof StorageError && error.code === 'unavailable' && cache.ready) return undefined;
+    throw error;
+  });
+  try {
+    return await Promise.race([fresh, late]);
+  } finally {
+    timer.cancel();
   }
 }
 

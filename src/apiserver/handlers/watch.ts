@@ -16,7 +16,7 @@ import { outputOf, shownItems } from './common.ts';
 import { nodeIndex } from './list.ts';
 import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
-import { initializing, refreshed } from './unread.ts';
+import { initializing, refreshed, refreshedSoon } from './unread.ts';
 
 const bookmarkPeriodMs = 60_000;
 const lastBookmarkMs = 2000;
@@ -32,7 +32,8 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const cache = deps.caches.of(resource);
   const { resourceVersion: version } = options;
   if (version !== '') revisionOf(version);
-  const unread = await refreshed(cache, request.signal);
+  const unread =
+    version === '' ? await refreshed(cache, request.signal) : await refreshedSoon(cache, deps.clock, request.signal);
   if (unread) throw initializing(resource, unread);
   const end = new AbortController();
   const stop = AbortSignal.any([request.signal, end.signal]);

@@ -17,12 +17,14 @@ import {
   writeProtobufObject,
 } from '#apimachinery';
 import { type Store, transformedStore, type ValueTransformer } from '#storage';
-import { type ServedResource, toStorage } from '../scheme/resource.ts';
+import { apiVersionText, type ServedResource, toStorage } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 import { encodeObject, encodeStored } from './encode.ts';
+import { isOlderDefinition, newerDefinition } from './older-definition.ts';
 import { readMessage } from './protobuf.ts';
 
-export type StorageMediaType = 'application/json' | 'application/vnd.kubernetes.protobuf';
+export const storageMediaTypes = ['application/json', 'application/vnd.kubernetes.protobuf'] as const;
+export type StorageMediaType = (typeof storageMediaTypes)[number];
 
 /** Groups that servers of their own store, upstream: their codecs know JSON only. */
 const jsonGroups = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
@@ -62,24 +64,39 @@ function fromProtobuf(
   stale: boolean,
 ): { readonly value: Uint8Array; readonly stale: boolean } {
   const { apiVersion, kind, raw } = readEnvelope(stored);
-  const resource = scheme.ofKind({ ...parseApiVersion(apiVersion), kind });
+  const resource = resourceFor(scheme, apiVersion, kind);
   // What is no API of its own, a range of ports for example, is for those who know it.
   if (!resource) return { value: stored, stale: false };
   const object = Object.assign(readMessage(raw, resource), { kind, apiVersion });
+  if (apiVersion !== apiVersionText(resource)) object.apiVersion = apiVersionText(resource);
   return { value: canonical(resource, object), stale: stale || resource !== resource.storage };
+}
+
+/**
+ * The resource of a stored kind. A version that is not served (upstream stores some kinds in an older one for a while)
+ * stands for one that is: versions of a kind are alike on the wire.
+ */
+function resourceFor(scheme: Scheme, apiVersion: string, kind: string): ServedResource | undefined {
+  const { group, version } = parseApiVersion(apiVersion);
+  const exact = scheme.ofKind({ group, version, kind });
+  if (exact) return exact;
+  for (const each of scheme.all()) if (each.group === group && each.kind === kind && !each.custom) return each.storage;
+  return undefined;
 }
 
 function fromJson(scheme: Scheme, stored: Uint8Array, custom: StructNode): Uint8Array {
   const object = JSON.parse(Buffer.from(stored).toString()) as Draft<KubeObject>;
   if (object?.metadata === undefined) return stored;
-  const resource = scheme.ofKind({ ...parseApiVersion(object.apiVersion), kind: object.kind });
+  if (isOlderDefinition(object)) return fromJson(scheme, Buffer.from(JSON.stringify(newerDefinition(object))), custom);
+  const resource = resourceFor(scheme, object.apiVersion, object.kind);
   if (!resource || resource.custom) return encodeObject(object as KubeObject, custom);
   return canonical(resource, parse(stored, resource.struct) as unknown as Draft<KubeObject>);
 }
 
-/** As this server would have written it. */
+/** As this server would have written it. Other servers add defaults when they read; here they are in what is written. */
 function canonical(resource: ServedResource, object: Draft<KubeObject>): Uint8Array {
   const hub = toStorage(resource, object);
+  resource.storage.rules.defaults?.(hub);
   return encodeStored(hub as KubeObject, resource.storage.struct);
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { builtinTypes } from '#api/tables';
-import { internalError, isStatusError, type Status } from '#apimachinery';
+import { internalError, isStatusError, type Status, timeout } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Aggregator } from '../aggregation/aggregator.ts';
@@ -144,6 +144,9 @@ function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Sta
   const { method, path } = request;
   if (error instanceof StorageError && (error.code === 'noSpace' || error.code === 'readOnly')) {
     deps.logger.warn('write refused', { method, path, reason: error.message });
+  } else if (error instanceof StorageError && error.code === 'unavailable') {
+    deps.logger.warn('the store does not answer', { method, path, reason: error.message });
+    return timeout('request did not complete within requested timeout - context deadline exceeded', 0).status;
   } else if (error instanceof StorageError && error.code === 'transform') {
     deps.logger.error('a stored value cannot be transformed', { method, path, reason: error.message });
     return internalError(error.message).status;

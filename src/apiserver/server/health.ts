@@ -52,6 +52,8 @@ const lateHooks = ['apiservice-openapi-controller', 'apiservice-openapiv3-contro
 export interface HealthSources {
   /** Whether the store answers. */
   store(): Promise<string | undefined>;
+  /** The same, perhaps with more patience. */
+  storeReadiness(): Promise<string | undefined>;
   /** Of the plug-ins that encrypt what is stored. */
   readonly encryption: readonly HealthCheck[];
   /** Why a step of the start is not done. */
@@ -78,7 +80,7 @@ export function healthChecks(sources: HealthSources): HealthCheck[] {
     { name: 'log', on: everywhere, check: well },
     { name: 'loopback-serving-certificate', on: ['livez'], check: well },
     { name: 'etcd', on: everywhere, check: () => sources.store() },
-    { name: 'etcd-readiness', on: ['readyz'], check: () => sources.store() },
+    { name: 'etcd-readiness', on: ['readyz'], check: () => sources.storeReadiness() },
     ...sources.encryption,
     { name: 'informer-sync', on: ['readyz'], check: () => sources.startProblem('generic-apiserver-start-informers') },
     ...hooks.map(hook),

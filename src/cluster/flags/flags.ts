@@ -9,6 +9,7 @@ import { auditFlags } from './audit.ts';
 import { authenticationFlags } from './authentication.ts';
 import { authorizationFlags } from './authorization.ts';
 import { encryptionFlags } from './encryption.ts';
+import { etcdFlags } from './etcd.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
 import type { ServerSettings } from './settings.ts';
@@ -24,12 +25,13 @@ export const flagGroups: readonly FlagGroup[] = [
   shutdownFlags,
   aggregationFlags,
   encryptionFlags,
+  etcdFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */
 export function serverSettings(given: GivenFlags): ServerSettings {
   const parts = flagGroups.map(group => group.settings(given));
-  return { apiServer: Object.assign({}, ...parts.map(each => each.apiServer)) };
+  return { ...Object.assign({}, ...parts), apiServer: Object.assign({}, ...parts.map(each => each.apiServer)) };
 }
 
 /** The same flags for another process, which may stand in another directory. */

@@ -3,17 +3,24 @@
  * no leader is passed over until the time for the call is up. Messages have no size limit on this side.
  */
 import type * as grpc from '@grpc/grpc-js';
-import type { Clock } from '#base';
+import type { Clock, Timer } from '#base';
 import { StorageError } from '../contract.ts';
 import { decode, encode, type Message } from '../wire.ts';
 import type { Method } from './messages.ts';
+
+export interface EtcdTls {
+  /** Absent: the system's authorities. */
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
 
 export interface EtcdOptions {
   /** `http://host:port` or `https://host:port`, one a member. */
   readonly endpoints: readonly string[];
   readonly clock: Clock;
-  /** PEM; for https. */
-  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** PEM, for https; read again now and then, and new connections are made when it has changed. */
+  readonly tls?: () => EtcdTls;
   /** How long a call may take, with all its attempts. Default 15 s. */
   readonly timeoutMs?: number;
 }
@@ -35,30 +42,20 @@ function isPassing({ code }: Attempt): boolean {
   return code === codes.unavailable || code === codes.deadlineExceeded;
 }
 
-/** See the file header. */
-export class EtcdClient {
-  readonly #options: EtcdOptions;
-  readonly #channels: readonly grpc.Client[];
-  #preferred = 0;
-  #closed = false;
+const tlsPollMs = 60_000;
+/** Calls that were begun on old connections have ended by then. */
+const oldChannelsMs = 30_000;
 
-  private constructor(options: EtcdOptions, channels: readonly grpc.Client[]) {
-    this.#options = options;
-    this.#channels = channels;
-  }
+/** Makes a channel to every member, by TLS where the URL says so. */
+type Dial = (tls: EtcdTls) => grpc.Client[];
 
-  /** Loads the gRPC library, which only this engine needs. Nothing is dialled yet. */
-  static async create(options: EtcdOptions): Promise<EtcdClient> {
-    if (options.endpoints.length === 0) throw new StorageError('unavailable', 'no etcd endpoint is given');
-    // CommonJS: inside a bundle its names are on the default export alone.
-    const { Client, credentials } = (await import('@grpc/grpc-js')).default;
-    const { tls } = options;
-    const channels = options.endpoints.map(endpoint => {
+async function dialer({ endpoints }: EtcdOptions): Promise<Dial> {
+  // CommonJS: inside a bundle its names are on the default export alone.
+  const { Client, credentials } = (await import('@grpc/grpc-js')).default;
+  return ({ ca = null, key = null, cert = null }) =>
+    endpoints.map(endpoint => {
       const url = new URL(endpoint);
-      const secure = url.protocol === 'https:';
-      const trust = secure
-        ? credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null)
-        : credentials.createInsecure();
+      const trust = url.protocol === 'https:' ? credentials.createSsl(ca, key, cert) : credentials.createInsecure();
       return new Client(url.host, trust, {
         'grpc.max_receive_message_length': -1,
         'grpc.max_send_message_length': -1,
@@ -68,7 +65,30 @@ export class EtcdClient {
         'grpc.keepalive_timeout_ms': 5000,
       });
     });
-    return new EtcdClient(options, channels);
+}
+
+/** See the file header. */
+export class EtcdClient {
+  readonly #options: EtcdOptions;
+  readonly #dial: Dial;
+  readonly #tlsTicker: Timer | undefined;
+  #tls: EtcdTls;
+  #channels: readonly grpc.Client[];
+  #preferred = 0;
+  #closed = false;
+
+  private constructor(options: EtcdOptions, dial: Dial) {
+    this.#options = options;
+    this.#dial = dial;
+    this.#tls = options.tls?.() ?? {};
+    this.#channels = dial(this.#tls);
+    if (options.tls) this.#tlsTicker = options.clock.setTicker(() => this.#refreshTls(), tlsPollMs);
+  }
+
+  /** Loads the gRPC library, which only this engine needs. Nothing is dialled yet. */
+  static async create(options: EtcdOptions): Promise<EtcdClient> {
+    if (options.endpoints.length === 0) throw new StorageError('unavailable', 'no etcd endpoint is given');
+    return new EtcdClient(options, await dialer(options));
   }
 
   /**
@@ -125,7 +145,28 @@ export class EtcdClient {
 
   close(): void {
     this.#closed = true;
+    this.#tlsTicker?.cancel();
     for (const channel of this.#channels) channel.close();
+  }
+
+  /** New connections if the files have changed. What cannot be read, or does not fit together, is left for the next time. */
+  #refreshTls(): void {
+    try {
+      const next = this.#options.tls!();
+      const same = (['ca', 'cert', 'key'] as const).every(name => {
+        const [was, is] = [this.#tls[name], next[name]];
+        return was === is || (was !== undefined && is !== undefined && was.equals(is));
+      });
+      if (same) return;
+      const old = this.#channels;
+      this.#channels = this.#dial(next);
+      this.#tls = next;
+      this.#options.clock.setTimer(() => {
+        for (const channel of old) channel.close();
+      }, oldChannelsMs);
+    } catch {
+      // A certificate without its key, half a file: being written at this moment.
+    }
   }
 
   translate({ code, details = '' }: Attempt): StorageError {
