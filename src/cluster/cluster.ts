@@ -25,7 +25,7 @@ import {
 } from '#base';
 import { type Client, createClient } from '#client';
 import { apiControllers, controllers, startControllers } from '#controllers';
-import type { Authority, TokenKeys } from '#pki';
+import type { Authority, TokenClaims, TokenKeys } from '#pki';
 import { startScheduler } from '#scheduler';
 import type { Store } from '#storage';
 
@@ -104,7 +104,16 @@ export async function startControlPlane(
     },
     {
       name: 'kube-controller-manager',
-      start: stop => startControllers({ ...deps, clientFor }, options.apiOnly ? apiControllers : controllers, stop),
+      start: stop =>
+        startControllers(
+          {
+            ...deps,
+            clientFor,
+            signToken: claims => (apiServer!.tokenKeys ?? deps.tokenKeys).sign(claims as TokenClaims),
+          },
+          options.apiOnly ? apiControllers : controllers,
+          stop,
+        ),
     },
   ];
   if (!options.apiOnly) {

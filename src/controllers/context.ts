@@ -17,6 +17,8 @@ export interface ControllerContext {
   readonly rootCaPem: string;
   /** Certifies requests in the cluster's name; absent: nobody does. */
   readonly signer?: Pick<Authority, 'sign'>;
+  /** Signs tokens of ServiceAccounts; absent: Secrets stay without them. */
+  readonly signToken?: (claims: object) => string;
 }
 
 /** One controller. `setUp` registers informers and handlers; the result's `start` is called when they are synced. */
@@ -25,6 +27,8 @@ export interface ControllerDefinition {
   readonly name: string;
   /** Its account in kube-system, as upstream's; the user is `system:serviceaccount:kube-system:<serviceAccount>`. */
   readonly serviceAccount: string;
+  /** Acts as this user instead. */
+  readonly user?: string;
   /** As its events name it; default its name. */
   readonly eventSource?: string;
   setUp(context: ControllerContext): StartableController;

@@ -5,6 +5,8 @@
 import type { Activity, Clock, Logger, Random } from '#base';
 import { type Client, createEventRecorder, createInformerFactory } from '#client';
 import type { Authority } from '#pki';
+import { bootstrapSigner } from './bootstrap-tokens/bootstrap-signer.ts';
+import { tokenCleaner } from './bootstrap-tokens/token-cleaner.ts';
 import { certificateApprover } from './certificates/approver.ts';
 import { certificateCleaner } from './certificates/cleaner.ts';
 import { certificateSigner } from './certificates/signer.ts';
@@ -25,12 +27,14 @@ import { replicaSetController, replicationController } from './replica-set/repli
 import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaPublisher } from './root-ca-publisher/root-ca-publisher.ts';
 import { serviceAccountController } from './service-account/service-account.ts';
+import { legacyTokenCleaner } from './service-account-tokens/legacy-token-cleaner.ts';
+import { serviceAccountTokenController } from './service-account-tokens/tokens.ts';
 import { statefulSetController } from './stateful-set/stateful-set.ts';
 import { ttlAfterFinished } from './ttl-after-finished/ttl-after-finished.ts';
 
 export type { ControllerContext, ControllerDefinition, StartableController } from './context.ts';
 
-export { resourceQuotaController };
+export { bootstrapSigner, legacyTokenCleaner, resourceQuotaController, serviceAccountTokenController, tokenCleaner };
 
 /** Those that an API server needs to be one: what upstream's tests of the API alone run. */
 export const apiControllers: readonly ControllerDefinition[] = [
@@ -61,6 +65,10 @@ export const controllers: readonly ControllerDefinition[] = [
   certificateApprover,
   certificateSigner,
   certificateCleaner,
+  serviceAccountTokenController,
+  legacyTokenCleaner,
+  bootstrapSigner,
+  tokenCleaner,
 ];
 
 export interface ControllersDeps {
@@ -73,6 +81,8 @@ export interface ControllersDeps {
   readonly rootCaPem: string;
   /** Certifies approved requests; absent: they stay without certificates. */
   readonly signer?: Pick<Authority, 'sign'>;
+  /** Signs tokens of ServiceAccounts; absent: Secrets stay without them. */
+  readonly signToken?: (claims: object) => string;
 }
 
 const managerUser = 'system:kube-controller-manager';
@@ -86,7 +96,8 @@ export async function startControllers(
   const stack = new AsyncDisposableStack();
   const informers = stack.use(createInformerFactory(deps, deps.clientFor(managerUser)));
   const set = definitions.map(definition => {
-    const client = deps.clientFor(`system:serviceaccount:kube-system:${definition.serviceAccount}`);
+    const account = `system:serviceaccount:kube-system:${definition.serviceAccount}`;
+    const client = deps.clientFor(definition.user ?? account);
     const logger = deps.logger.with({ controller: definition.name });
     const events = createEventRecorder(
       { ...deps, client, logger },

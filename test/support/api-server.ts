@@ -29,8 +29,8 @@ import {
   systemRandom,
 } from '#base';
 import { createClient, type Transport } from '#client';
-import { apiControllers, startControllers } from '#controllers';
-import { type Authority, createAuthority, createTokenKey, type KeyPair, loadTokenKeys } from '#pki';
+import { apiControllers, type ControllerDefinition, startControllers } from '#controllers';
+import { type Authority, createAuthority, createTokenKey, type KeyPair, loadTokenKeys, type TokenClaims } from '#pki';
 import { createMemoryStore, type Store } from '#storage';
 
 export interface TestApiServer extends AsyncDisposable {
@@ -55,8 +55,8 @@ export interface TestApiServerOptions {
   readonly store?: Store;
   /** Default: any free one. */
   readonly port?: number;
-  /** Run the controllers that every API needs: namespaces, service accounts, the root CA. */
-  readonly controllers?: boolean;
+  /** Run the controllers that every API needs (namespaces, service accounts, the root CA), or these. */
+  readonly controllers?: boolean | readonly ControllerDefinition[];
   /** Tokens besides the administrator's. */
   readonly tokenAuthenticators?: readonly TokenAuthenticator[];
   /** Log lines on standard error. */
@@ -119,8 +119,9 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
           logger,
           activity: noActivity,
           rootCaPem: authority.certPem,
+          signToken: claims => server.tokenKeys!.sign(claims as TokenClaims),
         },
-        apiControllers,
+        options.controllers === true ? apiControllers : options.controllers,
         stopping.signal,
       )
     : undefined;
