@@ -1,5 +1,5 @@
 /** Who may do what. Upstream: apiserver pkg/authorization/authorizer, pkg/endpoints/handlers/responsewriters/errors.go. */
-import { forbidden, type StatusError } from '#apimachinery';
+import { forbidden, StatusError } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 
@@ -126,7 +126,10 @@ export function sanitized(text: string): string {
   return text.replace(/[&<>]/g, c => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;'));
 }
 
-export function forbiddenError(attributes: AuthorizationAttributes, reason: string): StatusError {
+/** The refusal of a request that is not authorized; browsers are told not to guess what it is. */
+export class AuthorizationRefusal extends StatusError {}
+
+export function forbiddenError(attributes: AuthorizationAttributes, reason: string): AuthorizationRefusal {
   const { user, verb, group, resource, subresource, namespace, name } = attributes;
   const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
   let what: string;
@@ -137,8 +140,7 @@ export function forbiddenError(attributes: AuthorizationAttributes, reason: stri
     what = `resource ${JSON.stringify(full)} in API group ${JSON.stringify(group)} ${where}`;
   }
   const message = sanitized(`${who} ${what}`);
-  const error = forbidden({ group, resource }, name, reason === '' ? message : `${message}: ${reason}`);
-  const { kind, ...details } = error.status.details ?? {};
-  (error.status as { details: object }).details = kind ? { ...details, kind } : details;
-  return error;
+  const { status } = forbidden({ group, resource }, name, reason === '' ? message : `${message}: ${reason}`);
+  const { kind, ...details } = status.details ?? {};
+  return new AuthorizationRefusal({ ...status, details: kind ? { ...details, kind } : details });
 }

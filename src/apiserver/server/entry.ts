@@ -13,7 +13,7 @@ import type { Auditor } from '../audit/auditor.ts';
 import type { Authenticate } from '../authentication/authentication.ts';
 import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import type { UserInfo } from '../authentication/user.ts';
-import { type Authorizer, attributesOf } from '../authorization/authorizer.ts';
+import { AuthorizationRefusal, type Authorizer, attributesOf } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
 import { compressed } from '../filters/compression.ts';
@@ -126,6 +126,7 @@ function failure(deps: EntryDeps, request: ServerRequest, error: unknown): Serve
   if (error instanceof AuthorizationFailure) return textResponse(500, `${error.message}\n`);
   const status = statusFor(deps, request, error);
   const plain = statusResponse(status);
+  if (error instanceof AuthorizationRefusal) plain.headers['x-content-type-options'] = 'nosniff';
   try {
     const output = negotiateOutput(request, { transforms: false });
     if (output.mediaType === 'application/json') return plain;
