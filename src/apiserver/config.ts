@@ -62,6 +62,11 @@ export interface ApiServerConfig {
   readonly encryptionProviderConfig: string | undefined;
   /** `--encryption-provider-config-automatic-reload`. */
   readonly encryptionProviderConfigAutomaticReload: boolean;
+  /**
+   * Whether the authorities of a listener's clients are told to API servers behind this one, though no flag names any:
+   * in a cluster they are its own. Without, as upstream, only `--client-ca-file` and `--requestheader-*` are told.
+   */
+  readonly publishListenerAuthorities: boolean;
   /** Host and port that clients reach this server by: discovery and the kubernetes Service. */
   readonly externalAddress: { readonly host: string; readonly port: number } | undefined;
 }
@@ -93,5 +98,6 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   storeReadyTimeoutMs: 2000,
   encryptionProviderConfig: undefined,
   encryptionProviderConfigAutomaticReload: false,
+  publishListenerAuthorities: true,
   externalAddress: undefined,
 } satisfies ApiServerConfig);

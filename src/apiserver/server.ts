@@ -214,9 +214,11 @@ export async function createApiServer(
     customGroups: () => definitions.groups,
   });
   await startHooks.run(aggregationHooks, () => aggregator.start());
-  await startHooks.run('start-cluster-authentication-info-controller', () =>
-    publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, stopping.signal),
-  );
+  const { clientCaFile, requestHeader } = config.authentication;
+  await startHooks.run('start-cluster-authentication-info-controller', async () => {
+    if (!config.publishListenerAuthorities && !clientCaFile && !requestHeader) return;
+    await publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, stopping.signal);
+  });
   const discovery = new Discovery({
     legacyGroups: () => aggregator.legacyGroups,
     aggregatedGroups: () => aggregator.aggregatedGroups,

@@ -136,7 +136,10 @@ async function start(
     {
       serviceCidr: config.serviceCidr,
       apiOnly,
-      apiServer: withFrontProxy(options.settings.apiServer, dir.pki),
+      // The API alone has a front proxy, and tells of authorities, when flags say so, as upstream's.
+      apiServer: apiOnly
+        ? { ...options.settings.apiServer, publishListenerAuthorities: false }
+        : withFrontProxy(options.settings.apiServer, dir.pki),
       ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
     },
     signal,

@@ -41,7 +41,11 @@ async function main(): Promise<number> {
   const areas = args.filter((arg, at) => !arg.startsWith('--') && !takesValue(args[at - 1]));
   const options = args.filter(arg => !areas.includes(arg));
   const files = (areas.length > 0 ? areas : apiAreas).map(area => join(folder, 'oracle', `${area}.jsonl.gz`));
-  await using server = await startTestApiServer({ controllers: true, verbose: true });
+  await using server = await startTestApiServer({
+    controllers: true,
+    verbose: true,
+    config: { publishListenerAuthorities: false },
+  });
   // A bearer token, as the recording had: rows that send a token of their own then replace it.
   const connection = ['--server', server.url, '--ca', server.pemFiles().ca, '--token', server.adminToken];
   const child = spawn(process.execPath, [tool, 'replay', ...connection, ...options, ...files.filter(existsSync)], {

@@ -1,0 +1,115 @@
+/**
+ * What paths, methods, encodings and deletions answer where a client asks for something odd: held against the original in
+ * some 33,000 requests, of which these stand for the rules.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type ApiRequest, createHttpsTransport, type Transport } from '#client';
+import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
+
+let server: TestApiServer;
+let transport: Transport;
+before(async () => {
+  server = await startTestApiServer({ controllers: true });
+  const { certPem, keyPem } = server.admin;
+  transport = createHttpsTransport({ server: server.url, caPem: server.authority.certPem, certPem, keyPem });
+});
+after(async () => {
+  await transport[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+interface Refusal {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** What a request is refused with. */
+async function refusal(method: string, path: string, more: Partial<ApiRequest> = {}): Promise<Refusal> {
+  try {
+    const response = await transport.request({ method: method as ApiRequest['method'], path, ...more });
+    await response.json();
+  } catch (error) {
+    const { status } = error as { status: Refusal };
+    return { code: status.code, message: status.message };
+  }
+  throw new assert.AssertionError({ message: `${method} ${path} was not refused` });
+}
+
+const noPath = { code: 404, message: 'the server could not find the requested resource' };
+const noMethod = { code: 405, message: 'the server does not allow this method on the requested resource' };
+const pods = '/api/v1/namespaces/default/pods';
+const reviews = '/apis/authentication.k8s.io/v1/tokenreviews';
+
+test('paths that exist refuse methods, others are not found', async () => {
+  assert.deepEqual(await refusal('PUT', pods, { body: {} }), noMethod);
+  assert.deepEqual(await refusal('POST', `${pods}/x`, { body: {} }), noMethod);
+  assert.deepEqual(await refusal('GET', reviews), noMethod);
+  assert.deepEqual(await refusal('POST', `${reviews}/x`, { body: {} }), noPath);
+  assert.deepEqual(await refusal('POST', '/api/v1/bindings', { body: {} }), noPath);
+  assert.deepEqual(await refusal('GET', '/api/v1/pods/x'), noPath);
+  assert.deepEqual(await refusal('GET', '/api/v1/namespaces/default/namespaces'), noPath);
+  assert.deepEqual(await refusal('GET', '/api/v1/namespaces/default/nodes'), noPath);
+});
+
+test('what a subresource cannot be shown as is refused before it is looked for', async () => {
+  const table = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+  const message =
+    'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf';
+  for (const path of ['/ephemeralcontainers', '/resize', '/log']) {
+    assert.deepEqual(await refusal('GET', `${pods}/x${path}`, { headers: table }), { code: 406, message });
+  }
+  assert.equal((await refusal('GET', `${pods}/x/status`, { headers: table })).code, 404);
+});
+
+test('connections do not run dry', async () => {
+  const dry = { code: 400, message: 'dryRun is not supported' };
+  assert.deepEqual(await refusal('POST', `${pods}/x/exec`, { query: [['dryRun', 'All']] }), dry);
+  assert.deepEqual(await refusal('GET', `${pods}/x/proxy`, { query: [['dryRun', '']] }), dry);
+});
+
+test('a list of metadata without items is null, and a list is no single object', async () => {
+  const as = (form: string) => ({ accept: `application/json;as=${form};v=v1;g=meta.k8s.io` });
+  const response = await transport.request({
+    method: 'GET',
+    path: pods,
+    headers: as('PartialObjectMetadataList'),
+  });
+  assert.equal(((await response.json()) as { items: unknown }).items, null);
+  assert.deepEqual(await refusal('GET', pods, { headers: as('PartialObjectMetadata') }), {
+    code: 406,
+    message: 'you requested PartialObjectMetadata, but the requested object is a list (*core.PodList)',
+  });
+});
+
+test('continue tokens are read as Go reads base64', async () => {
+  const why = async (token: string) =>
+    (await refusal('GET', pods, { query: [['continue', token]] })).message.split('not valid: ')[1];
+  assert.equal(await why('x'), 'illegal base64 data at input byte 0');
+  assert.equal(await why('abcde'), 'illegal base64 data at input byte 4');
+  assert.equal(await why('ab='), 'illegal base64 data at input byte 2');
+  assert.equal(await why('abcd'), "invalid character 'i' looking for beginning of value");
+});
+
+test('deleted without more, Jobs and ReplicationControllers let their pods be', async () => {
+  const containers = [{ name: 'a', image: 'x' }];
+  const jobs = '/apis/batch/v1/namespaces/default/jobs';
+  const template = { spec: { restartPolicy: 'Never', containers } };
+  const controllers = '/api/v1/namespaces/default/replicationcontrollers';
+  const labelled = { metadata: { labels: { a: 'b' } }, spec: { containers } };
+  await transport.request({ method: 'POST', path: jobs, body: { metadata: { name: 'j' }, spec: { template } } });
+  await transport.request({
+    method: 'POST',
+    path: controllers,
+    body: { metadata: { name: 'r' }, spec: { selector: { a: 'b' }, template: labelled } },
+  });
+  for (const path of [`${jobs}/j`, `${controllers}/r`]) {
+    const response = await transport.request({ method: 'DELETE', path });
+    const { metadata } = (await response.json()) as { metadata: { finalizers?: string[] } };
+    assert.ok(metadata.finalizers?.includes('orphan'), path);
+    assert.equal(
+      response.headers['warning']?.includes('child pods are preserved by default') ?? false,
+      path === `${jobs}/j`,
+    );
+  }
+});
