@@ -11,6 +11,7 @@ import { type Store, startCompactor, startWatchCache } from '#storage';
 import { AdmissionChain } from './admission/chain.ts';
 import { WebhookClient } from './admission/dynamic/webhooks/client.ts';
 import { cacheLookup, podsOnNode } from './admission/lookup.ts';
+import { AdmissionMetrics } from './admission/metrics.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { Aggregator } from './aggregation/aggregator.ts';
 import { publishAuthenticationInfo } from './aggregation/authentication-info.ts';
@@ -33,6 +34,7 @@ import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { encryptionOptions, startEncryption } from './encryption/encryption.ts';
 import { Impersonation } from './filters/impersonation/impersonation.ts';
+import { StepMetrics } from './filters/step-metrics.ts';
 import { concurrency } from './flow-control/start.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
@@ -179,7 +181,11 @@ export async function createApiServer(
     caches,
     admission: await startHooks.run(
       'start-apiserver-admission-initializer',
-      () => new AdmissionChain(admissionPlugins(admissionDeps, switches, config.admissionControl)),
+      () =>
+        new AdmissionChain(
+          admissionPlugins(admissionDeps, switches, config.admissionControl),
+          new AdmissionMetrics(deps.metrics, clock),
+        ),
     ),
     fieldManagers,
     authorizer,
@@ -251,6 +257,7 @@ export async function createApiServer(
     serviceAccountTokens: authentication.serviceAccountTokens,
     checks,
     lifecycle,
+    steps: new StepMetrics(deps.metrics, clock),
     requestTimeoutMs: config.requestTimeoutMs,
     auditor,
   });

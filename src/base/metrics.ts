@@ -81,6 +81,22 @@ export class MetricsRegistry {
     this.#register({ name, help, type, render });
   }
 
+  /** Another name for a family that is there already. */
+  alias(name: string, help: string, original: string): void {
+    const { type, render } = this.#families.get(original)!;
+    this.#register({ name, help, type, render: () => render().map(line => name + line.slice(original.length)) });
+  }
+
+  /** How many families there are by the stability that their help begins with, as `[BETA]`. */
+  countByStability(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { help } of this.#families.values()) {
+      const level = /\[([A-Z]+)\]/.exec(help)?.[1];
+      if (level !== undefined) counts.set(level, (counts.get(level) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   histogram(name: string, help: string, buckets: readonly number[]): Histogram {
     const series = new Map<string, { counts: number[]; sum: number; count: number; labels: Labels | undefined }>();
     this.#register({

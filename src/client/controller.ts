@@ -6,6 +6,7 @@
 
 import { isStatusError } from '#apimachinery';
 import { type Activity, anySignal, type Clock, type Logger } from '#base';
+import type { WorkQueueMetrics } from './metrics.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 /** Thrown by a reconciler when trying again cannot help; logged once. */
@@ -21,6 +22,7 @@ export interface ControllerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly activity: Activity;
+  readonly workQueues?: WorkQueueMetrics | undefined;
 }
 
 export interface ControllerOptions {
@@ -40,7 +42,7 @@ export interface Controller extends AsyncDisposable {
 
 /** A controller that does nothing until started. */
 export function createController(deps: ControllerDeps, options: ControllerOptions): Controller {
-  const queue = createWorkQueue(deps);
+  const queue = createWorkQueue({ ...deps, metrics: deps.workQueues?.queue(options.name) });
   const stop = new AbortController();
   const logger = deps.logger.with({ controller: options.name });
   const workers: Promise<void>[] = [];

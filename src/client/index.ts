@@ -40,6 +40,7 @@ export {
 export { createInformerFactory, type InformerFactory } from './informer-factory.ts';
 export { type KubeconfigContext, kubeconfigPath, loadKubeconfig, parseKubeconfig } from './kubeconfig.ts';
 export { type LeaderElectionOptions, runAsLeader } from './leader-election.ts';
+export { type QueueMetrics, RestClientMetrics, WorkQueueMetrics } from './metrics.ts';
 export * from './resources.ts';
 export type { ApiRequest, ApiResponse, Transport, WatchEvent } from './transport.ts';
 export { decodeWatch } from './watch-decoder.ts';

@@ -5,6 +5,7 @@
  * Worked example: add('a'), add('a') → one 'a'. While a worker has it, add('a') marks it dirty; done('a') puts it back.
  */
 import type { Activity, Clock, Timer } from '#base';
+import type { QueueMetrics } from './metrics.ts';
 
 export interface WorkQueueOptions {
   readonly clock: Clock;
@@ -12,6 +13,7 @@ export interface WorkQueueOptions {
   /** First delay after a failure; doubles up to `maxDelayMs`. Upstream's default limiter: 5 ms to 1000 s. */
   readonly baseDelayMs?: number;
   readonly maxDelayMs?: number;
+  readonly metrics?: QueueMetrics | undefined;
 }
 
 export interface WorkQueue {
@@ -33,7 +35,7 @@ export interface WorkQueue {
 
 /** See the file header. */
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
-  const { clock, activity, baseDelayMs = 5, maxDelayMs = 1_000_000 } = options;
+  const { clock, activity, baseDelayMs = 5, maxDelayMs = 1_000_000, metrics } = options;
   const ready: string[] = [];
   const dirty = new Set<string>();
   const working = new Map<string, () => void>();
@@ -45,6 +47,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   const hand = (key: string, taker: (key: string | undefined) => void): void => {
     dirty.delete(key);
+    metrics?.taken(key);
     working.set(key, pendingEnds.get(key) ?? activity.begin());
     pendingEnds.delete(key);
     taker(key);
@@ -57,6 +60,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const add = (key: string): void => {
     if (closed || dirty.has(key)) return;
     dirty.add(key);
+    metrics?.added(key);
     if (working.has(key)) return;
     pendingEnds.set(key, activity.begin());
     offer(key);
@@ -83,6 +87,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     addRateLimited(key) {
       const count = failed.get(key) ?? 0;
       failed.set(key, count + 1);
+      metrics?.retried();
       addAfter(key, Math.min(baseDelayMs * 2 ** count, maxDelayMs));
     },
     forget: key => void failed.delete(key),
@@ -98,6 +103,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     done(key) {
       const end = working.get(key);
       working.delete(key);
+      metrics?.done(key);
       if (dirty.has(key) && !closed) {
         pendingEnds.set(key, activity.begin());
         offer(key);

@@ -23,7 +23,7 @@ import {
   type Running,
   startAll,
 } from '#base';
-import { type Client, createClient } from '#client';
+import { type Client, createClient, RestClientMetrics, WorkQueueMetrics } from '#client';
 import { apiControllers, controllers, startControllers } from '#controllers';
 import type { Authority, TokenClaims, TokenKeys } from '#pki';
 import { startScheduler } from '#scheduler';
@@ -83,8 +83,12 @@ export async function startControlPlane(
   const metrics = new MetricsRegistry();
   const { clock, logger } = deps;
   let apiServer: ApiServer | undefined;
-  const clientFor = (name: string): Client =>
-    createClient(apiServer!.transport(identity(name), name), { fieldManager: managerName(name) });
+  const workQueues = new WorkQueueMetrics(metrics, clock);
+  const requests = new RestClientMetrics(metrics, clock);
+  const clientFor = (name: string): Client => {
+    const transport = requests.measured(apiServer!.transport(identity(name), name), 'in-process');
+    return createClient(transport, { fieldManager: managerName(name) });
+  };
   const components: Component[] = [
     {
       name: 'kube-apiserver',
@@ -109,6 +113,7 @@ export async function startControlPlane(
           {
             ...deps,
             clientFor,
+            workQueues,
             signToken: claims => (apiServer!.tokenKeys ?? deps.tokenKeys).sign(claims as TokenClaims),
           },
           options.apiOnly ? apiControllers : controllers,

@@ -3,7 +3,7 @@
  * kube-system; all share their informers. Upstream: cmd/kube-controller-manager/app/controllermanager.go.
  */
 import type { Activity, Clock, Logger, Random } from '#base';
-import { type Client, createEventRecorder, createInformerFactory } from '#client';
+import { type Client, createEventRecorder, createInformerFactory, type WorkQueueMetrics } from '#client';
 import type { Authority } from '#pki';
 import { bootstrapSigner } from './bootstrap-tokens/bootstrap-signer.ts';
 import { tokenCleaner } from './bootstrap-tokens/token-cleaner.ts';
@@ -78,6 +78,7 @@ export interface ControllersDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly activity: Activity;
+  readonly workQueues?: WorkQueueMetrics;
   readonly rootCaPem: string;
   /** Certifies approved requests; absent: they stay without certificates. */
   readonly signer?: Pick<Authority, 'sign'>;

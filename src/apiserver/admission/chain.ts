@@ -8,6 +8,7 @@ import type { LatencyLayer } from '../audit/latency.ts';
 import type { UserInfo } from '../authentication/user.ts';
 import { type Companions, joinCompanions } from '../registry/object-store.ts';
 import type { ServedResource } from '../scheme/resource.ts';
+import type { AdmissionMetrics, AdmissionStep } from './metrics.ts';
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 
@@ -65,32 +66,61 @@ export interface AdmissionPlugin {
 
 export class AdmissionChain {
   readonly plugins: readonly AdmissionPlugin[];
+  readonly #metrics: AdmissionMetrics;
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
+  constructor(plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics) {
     this.plugins = plugins;
+    this.#metrics = metrics;
   }
 
   async admit(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
-    await this.#admitOnce(attributes, draft);
-    const { reinvocation } = attributes;
-    if (!reinvocation.wanted) return;
-    reinvocation.again = true;
-    await this.#admitOnce(attributes, draft);
+    await this.#measured('admit', attributes, async () => {
+      await this.#admitOnce(attributes, draft);
+      const { reinvocation } = attributes;
+      if (!reinvocation.wanted) return;
+      reinvocation.again = true;
+      await this.#admitOnce(attributes, draft);
+    });
+  }
+
+  /** `work`, counted as a whole or, with its name, as a plugin's. */
+  async #measured<T>(
+    type: AdmissionStep,
+    { operation }: AdmissionAttributes,
+    work: () => Promise<T> | T,
+    plugin?: string,
+  ): Promise<T> {
+    const begunMs = this.#metrics.now();
+    let rejected = true;
+    try {
+      const result = await work();
+      rejected = false;
+      return result;
+    } finally {
+      if (plugin === undefined) this.#metrics.step(type, operation, rejected, begunMs);
+      else this.#metrics.plugin(plugin, type, operation, rejected, begunMs);
+    }
   }
 
   async #admitOnce(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
     for (const plugin of this.plugins) {
-      if (plugin.admit && plugin.handles(attributes)) await plugin.admit(attributes, draft);
+      if (!plugin.admit || !plugin.handles(attributes)) continue;
+      await this.#measured('admit', attributes, () => plugin.admit!(attributes, draft), plugin.name);
     }
   }
 
   /** Answers what must commit with the object; the caller hands it to the store, or releases it. */
-  async validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
+  validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
+    return this.#measured('validate', attributes, () => this.#validate(attributes, object));
+  }
+
+  async #validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
     let companions: Companions | undefined;
     try {
       for (const plugin of this.plugins) {
         if (!plugin.validate || !plugin.handles(attributes)) continue;
-        const more = await plugin.validate(attributes, object);
+        const check = () => plugin.validate!(attributes, object);
+        const more = await this.#measured('validate', attributes, check, plugin.name);
         if (more) companions = joinCompanions(companions, more);
       }
     } catch (error) {

@@ -7,6 +7,7 @@ import {
   sanitized,
 } from '../authorization/authorizer.ts';
 import type { ServerRequest } from '../http/message.ts';
+import type { AuthorizationResult } from './step-metrics.ts';
 
 const decisionKey = 'authorization.k8s.io/decision';
 const reasonKey = 'authorization.k8s.io/reason';
@@ -16,16 +17,18 @@ export class AuthorizationFailure extends Error {
   override readonly name = 'AuthorizationFailure';
 }
 
-/** Throws 403, or an AuthorizationFailure where an authorizer failed and none allowed the request. */
+/** `measured` is told the outcome. Throws 403, or an AuthorizationFailure where an authorizer failed and none allowed the request. */
 export async function authorize(
   authorizer: Authorizer,
   attributes: AuthorizationAttributes,
   request: ServerRequest,
+  measured: (result: AuthorizationResult) => void = () => {},
 ): Promise<string> {
   const { audit } = request;
   const decided = audit?.timer('authorization');
   const { decision, reason, error } = await authorizer.authorize(attributes);
   decided?.();
+  measured(decision !== 'allow' && error !== undefined ? 'error' : decision);
   if (decision === 'allow') {
     audit?.annotate(decisionKey, 'allow');
     audit?.annotate(reasonKey, reason);

@@ -31,7 +31,7 @@ function timedOut(): ServerResponse {
   };
   const response = textResponse(504, `${JSON.stringify(status)}\n`);
   delete response.headers['x-content-type-options'];
-  return response;
+  return { ...response, terminated: true };
 }
 
 /**

@@ -20,6 +20,9 @@ const knownPaths = new Set(['/healthz', '/livez', '/readyz', '/version', '/metri
 const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 
 interface Series {
+  readonly self: Labels;
+  readonly body: Labels;
+  readonly aborts: Labels;
   /** Without code and dry run. */
   readonly base: Labels;
   readonly timed: Labels;
@@ -44,6 +47,9 @@ export class RequestMetrics {
   readonly #watchEvents;
   readonly #watchSizes;
   readonly #bodies;
+  readonly #self;
+  readonly #terminated;
+  readonly #aborted;
 
   /** `served`: labels are made for what is served alone; the rest of what clients make up shares empty ones. */
   constructor(registry: MetricsRegistry, clock: Clock, served: (info: RequestInfo) => boolean) {
@@ -86,22 +92,40 @@ export class RequestMetrics {
       '[ALPHA] Apiserver request body size in bytes broken out by resource and verb.',
       bodyBuckets,
     );
-  }
-
-  /** A body that was read. */
-  body({ group, resource, verb }: RequestInfo, sizeBytes: number): void {
-    this.#bodies.observe(sizeBytes, { group, resource, verb });
+    this.#self = registry.counter(
+      'apiserver_selfrequest_total',
+      '[ALPHA] Counter of apiserver self-requests broken out for each verb, API resource and subresource.',
+    );
+    this.#terminated = registry.counter(
+      'apiserver_request_terminations_total',
+      '[ALPHA] Number of requests which apiserver terminated in self-defense.',
+    );
+    this.#aborted = registry.counter(
+      'apiserver_request_aborts_total',
+      '[ALPHA] Number of requests which apiserver aborted possibly due to a timeout, for each group, version, verb, resource, subresource and scope',
+    );
+    const waiting = 'not counting webhook duration and priority & fairness queue wait times';
+    registry.alias(
+      'apiserver_request_slo_duration_seconds',
+      `[ALPHA] Response latency distribution (${waiting}) in seconds for each verb, group, version, resource, subresource, scope and component.`,
+      'apiserver_request_sli_duration_seconds',
+    );
   }
 
   begin(request: ServerRequest, info: RequestInfo): Measured {
     const begun = this.#clock.monotonicMs();
     const lasting = isLongRunning(info);
     const series = this.#seriesOf(request, info);
+    const sizeBytes = Number(header(request, 'content-length') ?? Number.NaN);
+    if (sizeBytes >= 0 && writes.has(info.verb)) this.#bodies.observe(sizeBytes, series.body);
+    if (request.user?.name === selfName) this.#self.inc(series.self);
     if (lasting) this.#longRunning.inc(series.base);
     return {
       answered: response => {
         const seconds = (this.#clock.monotonicMs() - begun) / 1000;
         this.#total.inc(codeLabels(series, response.status));
+        if (response.terminated) this.#terminated.inc({ ...series.base, code: String(response.status) });
+        if (request.signal.aborted && !request.user && !lasting) this.#aborted.inc(series.aborts);
         if (!lasting) {
           this.#duration.observe(seconds, series.timed);
           if (info.isResourceRequest) this.#sli.observe(seconds, series.base);
@@ -172,12 +196,21 @@ export class RequestMetrics {
       version,
     });
     const { component, ...rest } = base;
-    series = { base, timed: Object.freeze({ component, dry_run: dry, ...rest }), byCode: new Map() };
+    series = {
+      base,
+      timed: Object.freeze({ component, dry_run: dry, ...rest }),
+      self: Object.freeze({ group, resource: named.resource, subresource, verb }),
+      body: Object.freeze({ group, resource: named.resource, verb: info.verb }),
+      aborts: Object.freeze({ ...rest }),
+      byCode: new Map(),
+    };
     this.#series.set(key, series);
     return series;
   }
 }
 
+const selfName = 'system:apiserver';
+const writes = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 const noResource = { group: '', version: '', resource: '' };
 
 function codeLabels({ timed, byCode }: Series, code: number): Labels {

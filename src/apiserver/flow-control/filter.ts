@@ -48,7 +48,7 @@ const maxWaitMs = 60_000;
 export function tooManyRequests(retryAfterSeconds: number): ServerResponse {
   const response = textResponse(429, 'Too many requests, please try again later.\n');
   response.headers['retry-after'] = String(retryAfterSeconds);
-  return response;
+  return { ...response, terminated: true };
 }
 
 /** See the file header. */

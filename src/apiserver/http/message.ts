@@ -125,6 +125,8 @@ export interface ServerResponse {
     /** The object as JSON, where the body is something else or comes in pieces. */
     json?(): Uint8Array | Promise<Uint8Array>;
   };
+  /** The server broke the request off, or did not take it, to defend itself. */
+  readonly terminated?: true;
 }
 
 /** First value of a header. */

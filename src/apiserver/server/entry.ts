@@ -22,6 +22,7 @@ import type { Impersonation } from '../filters/impersonation/impersonation.ts';
 import { isLongRunning } from '../filters/long-running.ts';
 import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
 import { type Measured, RequestMetrics } from '../filters/request-metrics.ts';
+import type { StepMetrics } from '../filters/step-metrics.ts';
 import type { Concurrency } from '../flow-control/start.ts';
 import type { Entry } from '../http/listener.ts';
 import {
@@ -61,6 +62,7 @@ export interface EntryDeps {
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly checks: readonly HealthCheck[];
   readonly lifecycle: Lifecycle;
+  readonly steps: StepMetrics;
   readonly requestTimeoutMs: number;
   /** Undefined: nothing is recorded. */
   readonly auditor: Auditor | undefined;
@@ -77,7 +79,11 @@ async function limited(
   if (isLongRunning(info)) return work();
   const ms = await recorded(request, () => deadlineMs(request, deps.requestTimeoutMs));
   // A call within the process has its caller's signal.
-  return request.user ? work() : withDeadline(deps.dispatch.clock, ms, work(), discard);
+  const late = (response: ServerResponse): void => {
+    deps.steps.answeredLate();
+    discard(response);
+  };
+  return request.user ? work() : withDeadline(deps.dispatch.clock, ms, work(), late);
 }
 
 export function createEntry(deps: EntryDeps): Entry {
@@ -172,8 +178,10 @@ async function answer(
   const warn = (text: string): void => warnings.add(text);
   const remarks = { warn, ...(audit && { annotate: (key: string, value: string) => audit.annotate(key, value) }) };
   const identified = audit?.timer('authentication');
+  const authenticated = deps.steps.begin('authentication');
   const requester = await recorded(request, () => deps.authenticate(request, remarks));
   identified?.();
+  authenticated();
   const serve = (): Promise<ServerResponse> => serveAs(deps, request, info, requester, warn);
   return audit ? audit.follow(requester, serve) : serve();
 }
@@ -198,15 +206,19 @@ async function serveAs(
 ): Promise<ServerResponse> {
   const { audit } = request;
   const measured = audit?.timer('impersonation');
+  const impersonated = deps.steps.begin('impersonation');
   const assumed = await deps.impersonation.assume(request, attributesOf(requester, info));
   const user = assumed?.user ?? requester;
   if (assumed) {
     measured?.();
     audit?.impersonated(user, assumed.constraint);
   }
+  impersonated();
   const waited = audit?.timer('apf-queue-wait');
+  const hadTurn = deps.steps.begin('priorityAndFairness');
   const run = (): Promise<ServerResponse> => {
     waited?.();
+    hadTurn();
     return authorized(deps, request, info, user, warn);
   };
   const failed = (error: unknown): ServerResponse => ({ ...failure(deps, request, error), logged: { error } });
@@ -220,7 +232,7 @@ async function authorized(
   user: UserInfo,
   warn: (text: string) => void,
 ): Promise<ServerResponse> {
-  await authorize(deps.authorizer, attributesOf(user, info), request);
+  await authorize(deps.authorizer, attributesOf(user, info), request, deps.steps.authorizing());
   const elsewhere = deps.aggregator.serve(request, user);
   if (elsewhere) return elsewhere;
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);

@@ -24,6 +24,64 @@ function maxOpenFiles(): number {
   return Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
 }
 
+/** Of memory that a process may address; without a limit all that a word can count. */
+function maxAddressSpace(): number {
+  const limit = /^Max address space\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return limit === 'unlimited' ? 2 ** 64 : Number(limit);
+}
+
+/** Octets of the network namespace that the process is in. */
+function octets(direction: 'In' | 'Out'): number {
+  const [names = '', values = ''] = readFileSync('/proc/self/net/netstat', 'utf8')
+    .split('\n')
+    .filter(line => line.startsWith('IpExt:'));
+  const at = names.split(' ').indexOf(`${direction}Octets`);
+  return at < 0 ? Number.NaN : Number(values.split(' ')[at]);
+}
+
+function network(registry: MetricsRegistry): void {
+  const counter = (name: string, help: string, direction: 'In' | 'Out'): void =>
+    registry.valueFunction(
+      'counter',
+      name,
+      help,
+      told(() => octets(direction)),
+    );
+  const over = 'by the process over the network.';
+  counter('process_network_receive_bytes_total', `Number of bytes received ${over}`, 'In');
+  counter('process_network_transmit_bytes_total', `Number of bytes sent ${over}`, 'Out');
+}
+
+/** What the families say of themselves. None is turned off or hidden here. */
+export function registerMetaMetrics(registry: MetricsRegistry): void {
+  registry.collected(
+    'counter',
+    'registered_metrics_total',
+    '[BETA] The count of registered metrics broken by stability level and deprecation version.',
+    sample => {
+      for (const [level, count] of registry.countByStability()) {
+        sample(count, { deprecated_version: '', stability_level: level });
+      }
+    },
+  );
+  const none = (name: string, help: string): void => registry.valueFunction('counter', name, help, () => 0);
+  none('disabled_metrics_total', '[BETA] The count of disabled metrics.');
+  none('hidden_metrics_total', '[BETA] The count of hidden metrics.');
+  const { major, minor } = versionInfo;
+  const version = `${major}.${minor}`;
+  registry
+    .gauge(
+      'version_info',
+      '[ALPHA] Provides the compatibility version info of the component. The component label is the name of the component, usually kube, but is relevant for aggregated-apiservers.',
+    )
+    .set(1, {
+      binary: version,
+      component: 'kube',
+      emulation: version,
+      min_compat: `${major}.${Number(minor) - 1}`,
+    });
+}
+
 export function registerProcessMetrics(registry: MetricsRegistry, clock: Clock): void {
   const startedSeconds = clock.now() / 1000 - process.uptime();
   registry.valueFunction(
@@ -41,13 +99,16 @@ export function registerProcessMetrics(registry: MetricsRegistry, clock: Clock):
   gauge('process_virtual_memory_bytes', 'Virtual memory size in bytes.', () => {
     return Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[0]) * pageBytes;
   });
+  gauge('process_virtual_memory_max_bytes', 'Maximum amount of virtual memory available in bytes.', maxAddressSpace);
+  network(registry);
   gauge('process_open_fds', 'Number of open file descriptors.', () => readdirSync('/proc/self/fd').length - 1);
   gauge('process_max_fds', 'Maximum number of open file descriptors.', maxOpenFiles);
   gauge('process_start_time_seconds', 'Start time of the process since unix epoch in seconds.', () => startedSeconds);
+  registerMetaMetrics(registry);
   const { major, minor, gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform } = versionInfo;
   const build = registry.gauge(
     'kubernetes_build_info',
-    "[ALPHA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.",
+    "[BETA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.",
   );
   build.set(1, {
     build_date: buildDate!,

@@ -3,8 +3,6 @@
  * served as before (`--shutdown-delay-duration`); then nothing new is taken, what is being answered gets its answer,
  * watches are ended, and the connections go. Upstream: apiserver pkg/server/{genericapiserver,lifecycle_signals}.go,
  * pkg/server/filters/{waitgroup,with_retry_after,watch_termination,goaway}.go.
- * Deviation: without a grace period watches are ended as soon as all else is answered, so that their clients go on
- * elsewhere at once; upstream leaves them until its listeners give up after the request timeout.
  */
 import type { Clock, Logger, Random } from '#base';
 import { isLongRunning } from '../filters/long-running.ts';

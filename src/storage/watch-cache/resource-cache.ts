@@ -134,8 +134,10 @@ export class ResourceCache<T> {
 
   /** Resolves when the cache is filled and shows the store's current revision or a later one. Before every read. */
   async fresh(signal?: AbortSignal): Promise<void> {
+    const begunMs = performance.now();
     const [revision] = await Promise.all([this.#deps.store.currentRevision(), this.fill()]);
     await this.waitFor(revision, signal);
+    this.#deps.metrics.waited((performance.now() - begunMs) / 1000);
   }
 
   /** Resolves when the cache shows `revision` or a later one, which must exist or be about to. */
@@ -222,6 +224,7 @@ export class ResourceCache<T> {
     const start = after === undefined || after < prefix ? prefix : `${after}\0`;
     const page = await this.#deps.store.range({ start, end: prefixEnd(prefix), revision, limit });
     const items = page.kvs.map(kv => this.#item(kv.key, loose(kv.value), kv.createRevision, kv.modRevision, false));
+    this.#deps.metrics.storeListed(items.length, items.length);
     return { items, more: page.more, remaining: page.count - items.length, revision };
   }
 
@@ -251,7 +254,7 @@ export class ResourceCache<T> {
       return;
     }
     for (const event of events) this.#applyOne(event);
-    this.#deps.metrics.applied(events.length, events.at(-1)!.revision, this.#items.size);
+    this.#deps.metrics.applied(events.length, events.at(-1)!.revision, this.#items.size, this.#sizeBytes);
   }
 
   /** For the watch cache: the stream broke; what is here may be stale. Watches end, the next use fills again. */
@@ -291,7 +294,8 @@ export class ResourceCache<T> {
       if (unread) throw unread.kv!.problem;
       this.#filledAt = revision;
       this.#ring = new EventRing(this.#deps.rings, revision);
-      this.#deps.metrics.filled(revision, this.#items.size);
+      this.#deps.metrics.filled(revision, this.#items.size, this.#sizeBytes);
+      this.#deps.metrics.storeListed(this.#items.size, this.#items.size);
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const event of waiting) this.#applyOne(event);

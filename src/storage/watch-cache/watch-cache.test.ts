@@ -310,7 +310,7 @@ test("metrics have upstream's names", async () => {
   const lines = metrics
     .render()
     .split('\n')
-    .filter(line => !line.startsWith('#') && line !== '');
+    .filter(line => !/^#|^$|_read_wait_seconds/.test(line));
   const of = 'group="apps",resource="things"';
   assert.deepEqual(lines, [
     `apiserver_cache_list_fetched_objects_total{${of},index=""} 3`,
@@ -318,6 +318,12 @@ test("metrics have upstream's names", async () => {
     `apiserver_cache_list_total{${of},index=""} 1`,
     `apiserver_init_events_total{${of}} 1`,
     `apiserver_resource_objects{${of}} 3`,
+    `apiserver_resource_size_estimate_bytes{${of}} ${pods.sizeBytes}`,
+    `apiserver_storage_events_received_total{${of}} 2`,
+    `apiserver_storage_list_evaluated_objects_total{${of}} 1`,
+    `apiserver_storage_list_fetched_objects_total{${of}} 1`,
+    `apiserver_storage_list_returned_objects_total{${of}} 1`,
+    `apiserver_storage_list_total{${of}} 1`,
     'apiserver_storage_objects{resource="things.apps"} 3',
     `apiserver_terminated_watchers_total{${of}} 1`,
     `apiserver_watch_cache_events_dispatched_total{${of}} 2`,
