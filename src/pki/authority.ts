@@ -29,6 +29,8 @@ export type KeyUsage = 'digital signature' | 'key encipherment' | 'cert sign' | 
 export interface CertificateRequest {
   readonly commonName: string;
   readonly organizations?: readonly string[];
+  /** Values of the attribute that is a user's uid, 1.3.6.1.4.1.57683.2; one at most is of use. */
+  readonly uids?: readonly string[];
   readonly dnsNames?: readonly string[];
   readonly ipAddresses?: readonly string[];
   readonly usages: readonly ExtendedUsage[];
@@ -61,6 +63,7 @@ const yearMs = 365 * 24 * 3600 * 1000;
 const backdateMs = 5 * 60 * 1000;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const subjectAlternativeName = '2.5.29.17';
+const uidAttribute = '1.3.6.1.4.1.57683.2';
 
 const usageOids: Readonly<Record<ExtendedUsage, string>> = {
   'server auth': '1.3.6.1.5.5.7.3.1',
@@ -116,7 +119,11 @@ export function loadAuthority(pair: KeyPair): Authority {
         ...(request.ipAddresses ?? []).map(value => ({ type: 'ip' as const, value })),
       ];
       const certPem = await certify(pair, {
-        subject: [...(request.organizations ?? []).map(name => ({ O: [name] })), { CN: [request.commonName] }],
+        subject: [
+          ...(request.organizations ?? []).map(name => ({ O: [name] })),
+          ...(request.uids ?? []).map(uid => ({ [uidAttribute]: [uid] })),
+          { CN: [request.commonName] },
+        ],
         publicKey: keys.publicKey,
         keyUsages: ['digital signature', 'key encipherment'],
         usages: request.usages,
