@@ -160,7 +160,8 @@ function removeAt(root: Root, path: string): void {
 
 function replace(root: Root, path: string, value: unknown): void {
   if (path === '') {
-    if (value === null || typeof value !== 'object') refuse('replace operation value must be object or array');
+    if (value === null || typeof value !== 'object')
+      refuse('replace operation value must be object or array: %!w(<nil>)');
     root.value = value as Container;
     return;
   }

@@ -134,12 +134,8 @@ function reason(error: unknown, { backend, signal, nowMs }: Forwarding): string 
   if (signal?.aborted && (signal.reason as { name?: string })?.name === 'TimeoutError') {
     return 'context deadline exceeded';
   }
-  const { name, code, rawPacket } = error as NodeJS.ErrnoException & { rawPacket?: Buffer };
+  const { name } = error as Error;
   if (name === 'AbortError') return 'context canceled';
-  if (code?.startsWith('HPE_')) {
-    const [line = ''] = (rawPacket?.toString('latin1') ?? '').split(/\r?\n/, 1);
-    return `net/http: HTTP/1.x transport connection broken: malformed HTTP response ${JSON.stringify(line)}`;
-  }
   if (backend.tls?.serverName === undefined && /wrong version number|packet length too long/.test(String(error))) {
     return 'tls: first record does not look like a TLS handshake';
   }

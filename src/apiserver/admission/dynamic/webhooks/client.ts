@@ -5,7 +5,9 @@
  * Redirects are followed as Go does: ten at most, 301 to 303 with GET.
  * Deviation: an answer may have 16 MB; upstream has no bound. HTTP/1.1 only.
  */
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { WebhookClientConfig } from '#api/types';
 import { isStatusError } from '#apimachinery';
 import type { Clock } from '#base';
@@ -27,6 +29,15 @@ export interface Call {
   /** Zero: as long as it takes. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** The answer had begun. */
+class BrokenBody extends Error {
+  override readonly name = 'BrokenBody';
+
+  constructor(cause: unknown) {
+    super('unexpected error when reading response body. Please retry. Original error: ', { cause });
+  }
 }
 
 interface Answer {
@@ -59,6 +70,8 @@ export class WebhookClient implements Disposable {
   /** The body of a successful answer. Throws a CallError. */
   async post({ config, body, timeoutSeconds, signal }: Call): Promise<Buffer> {
     const target = this.#target(config, timeoutSeconds);
+    // The URL that is being asked, which redirects change.
+    const asked = { shown: target.shown };
     const stop = new AbortController();
     const deadline =
       timeoutSeconds > 0 ? this.#clock.setTimer(() => stop.abort('deadline'), timeoutSeconds * 1000) : undefined;
@@ -66,13 +79,14 @@ export class WebhookClient implements Disposable {
     signal?.addEventListener('abort', gone, { once: true });
     if (signal?.aborted) gone();
     try {
-      return accepted(await this.#follow(target, body, stop.signal));
+      return accepted(await this.#follow(target, body, stop.signal, asked));
     } catch (error) {
-      if (error instanceof CallError) throw error;
       const { aborted, reason } = stop.signal;
       const ended = reason === 'deadline' ? 'context deadline exceeded' : 'context canceled';
+      if (error instanceof BrokenBody) throw new CallError(`${error.message}${aborted ? ended : 'unexpected EOF'}`);
+      if (error instanceof CallError) throw error;
       const why = isStatusError(error) ? error.message : goNetworkError(error, new Date(this.#clock.now()));
-      throw new CallError(`Post ${JSON.stringify(target.shown)}: ${aborted ? ended : why}`);
+      throw new CallError(`Post ${JSON.stringify(asked.shown)}: ${aborted ? ended : why}`);
     } finally {
       deadline?.cancel();
       signal?.removeEventListener('abort', gone);
@@ -93,7 +107,7 @@ export class WebhookClient implements Disposable {
     return { url: new URL(shown), shown, ca, serverName, dial: () => this.#resolve(namespace, name, port) };
   }
 
-  async #follow(target: Target, body: string, signal: AbortSignal): Promise<Answer> {
+  async #follow(target: Target, body: string, signal: AbortSignal, asked: { shown: string }): Promise<Answer> {
     let at = target;
     let sent: string | undefined = body;
     for (let hop = 0; ; hop++) {
@@ -101,16 +115,18 @@ export class WebhookClient implements Disposable {
       const { status, location } = answer;
       const redirects = status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
       if (!redirects || location === undefined) return answer;
-      if (hop >= maxRedirects) throw new CallError(`Post ${JSON.stringify(at.shown)}: stopped after 10 redirects`);
+      if (hop >= maxRedirects) throw new CallError(`Post ${JSON.stringify(location)}: stopped after 10 redirects`);
       const url = new URL(location, at.url);
-      if (url.protocol !== 'https:') {
-        throw new CallError(`Post ${JSON.stringify(url.href)}: unsupported protocol scheme of a redirect`);
+      if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+        const scheme = url.protocol.slice(0, -1);
+        throw new CallError(`Post ${JSON.stringify(url.href)}: unsupported protocol scheme ${JSON.stringify(scheme)}`);
       }
       const same = url.host === target.url.host;
       const { ca } = target;
       at = same
         ? { ...target, url, shown: url.href }
         : { url, shown: url.href, ca, serverName: undefined, dial: undefined };
+      asked.shown = at.shown;
       if (status < 307) sent = undefined;
     }
   }
@@ -122,7 +138,7 @@ export class WebhookClient implements Disposable {
     const options: RequestOptions = {
       method: body === undefined ? 'GET' : 'POST',
       host: to?.host ?? url.hostname.replace(/^\[|\]$/g, ''),
-      port: to?.port ?? (url.port || 443),
+      port: to?.port ?? (url.port || (url.protocol === 'http:' ? 80 : 443)),
       path: `${url.pathname}${url.search}`,
       headers: {
         host: /^[^:]+:\/\/([^/?#]*)/.exec(target.shown)?.[1] ?? url.host,
@@ -130,7 +146,8 @@ export class WebhookClient implements Disposable {
         'user-agent': 'kube-apiserver-admission',
         ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       },
-      agent: this.#agent(target),
+      ...(url.protocol === 'https:' && { agent: this.#agent(target) }),
+      protocol: url.protocol,
       signal,
       ...(serverName !== undefined && { servername: serverName }),
     };
@@ -168,7 +185,11 @@ export class WebhookClient implements Disposable {
 
 function exchanged(options: RequestOptions, body: string | undefined): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpsRequest(options, response => {
+    const open = options.protocol === 'http:' ? httpRequest : httpsRequest;
+    let cert: PeerCertificate | undefined;
+    let begun = false;
+    const request = open(options, (response: IncomingMessage) => {
+      begun = true;
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -187,11 +208,18 @@ function exchanged(options: RequestOptions, body: string | undefined): Promise<A
           body: Buffer.concat(chunks),
         }),
       );
-      response.on('error', reject);
+      response.on('error', error => reject(new BrokenBody(error)));
+    });
+    // Before the certificate is judged, after which nobody can ask for it: texts tell its dates.
+    request.on('socket', socket => {
+      if (!request.reusedSocket && 'getPeerCertificate' in socket) {
+        socket.prependOnceListener('secure', () => (cert = (socket as TLSSocket).getPeerCertificate()));
+      }
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
+      if (begun) return reject(new BrokenBody(error));
       const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-      reject(Object.assign(error, { stale }));
+      reject(Object.assign(error, { stale, ...(cert && { cert }) }));
     });
     request.end(body);
   });
@@ -223,7 +251,8 @@ function refusal(status: number, said: string): string {
 function accepted({ status, contentType, body }: Answer): Buffer {
   if (status >= 200 && status <= 206) {
     if (body.length > 0) return body;
-    throw new CallError(`0-length response with status code: ${status} and content type: ${contentType}`);
+    const type = contentType || 'application/json';
+    throw new CallError(`0-length response with status code: ${status} and content type: ${type}`);
   }
   const isText = contentType === '' || contentType.startsWith('text/');
   throw new CallError(refusal(status, statusMessage(body) ?? (isText ? body.toString().trim() : 'unknown')));

@@ -1,4 +1,5 @@
 /** Failures of connections in the words of Go's net, crypto/tls and x509 packages: clients match on them. */
+import { isIP } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 
 interface SystemError extends Error {
@@ -9,6 +10,8 @@ interface SystemError extends Error {
   readonly hostname?: string;
   readonly cert?: PeerCertificate;
   readonly host?: string;
+  /** What could not be parsed. */
+  readonly rawPacket?: Buffer;
 }
 
 const refusals: Readonly<Record<string, string>> = {
@@ -39,11 +42,23 @@ function verification(code: string, error: SystemError, now: Date): string | und
     return `x509: certificate has expired or is not yet valid${when}`;
   }
   if (code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return undefined;
-  const names = (error.cert?.subjectaltname ?? '').split(', ').filter(Boolean);
-  const said = names.map(name => name.replace(/^(DNS|IP Address):/, '')).join(', ');
-  return said === ''
-    ? 'x509: certificate relies on legacy Common Name field, use SANs instead'
-    : `x509: certificate is valid for ${said}, not ${error.host ?? ''}`;
+  return wrongName((error.cert?.subjectaltname ?? '').split(', ').filter(Boolean), error.host ?? '');
+}
+
+/** Names and addresses are told apart: only those of the host's own sort are said. */
+function wrongName(names: readonly string[], host: string): string {
+  const sort = isIP(host) ? 'IP Address:' : 'DNS:';
+  const said = names.filter(name => name.startsWith(sort)).map(name => name.slice(sort.length));
+  if (said.length > 0) return `x509: certificate is valid for ${said.join(', ')}, not ${host}`;
+  if (isIP(host)) return `x509: cannot validate certificate for ${host} because it doesn't contain any IP SANs`;
+  if (names.length > 0) return `x509: certificate is not valid for any names, but wanted to match ${host}`;
+  return 'x509: certificate relies on legacy Common Name field, use SANs instead';
+}
+
+/** An answer that is no HTTP. */
+function malformed({ rawPacket }: SystemError): string {
+  const [line = ''] = (rawPacket?.toString('latin1') ?? '').split(/\r?\n/, 1);
+  return `net/http: HTTP/1.x transport connection broken: malformed HTTP response ${JSON.stringify(line)}`;
 }
 
 /** What Go's client would say of the same failure. */
@@ -56,6 +71,7 @@ export function goNetworkError(failure: unknown, now: Date): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `dial tcp: lookup ${error.hostname ?? ''}: no such host`;
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return error.message === 'socket hang up' ? 'EOF' : 'read: connection reset by peer';
+  if (code.startsWith('HPE_')) return malformed(error);
   const untrusted = verification(code, error, now);
   if (untrusted !== undefined) return `tls: failed to verify certificate: ${untrusted}`;
   if (/wrong version number|packet length too long|http request/i.test(error.message)) {

@@ -4,7 +4,7 @@
  */
 import { builtinTypes } from '#api/tables';
 import type { Status } from '#apimachinery';
-import { InputError, readJson, readTypeMeta } from '#apimachinery';
+import { InputError, readJson, readTypeMeta, yamlToJson } from '#apimachinery';
 import type { AdmissionAttributes } from '../../chain.ts';
 import type { Invocation } from '../matching.ts';
 import { objectJson, structOf, type VersionedObjects } from '../versioned.ts';
@@ -101,30 +101,59 @@ interface Response {
   readonly warnings?: readonly string[];
 }
 
-function decode(body: Buffer): { apiVersion: string; kind: string; response: Response | undefined } {
+function decode(
+  body: Buffer,
+  version: ReviewVersion,
+): { apiVersion: string; kind: string; response: Response | undefined } {
   try {
-    const { apiVersion, kind } = readTypeMeta(body);
-    const shown = JSON.stringify(body.toString());
-    if (kind === '') throw new ReviewError(`Object 'Kind' is missing in ${goRaw(shown)}`, true);
-    if (apiVersion === '') throw new ReviewError(`Object 'apiVersion' is missing in ${goRaw(shown)}`, true);
-    const { value } = readJson(body, builtinTypes.struct('io.k8s.api.admission.v1.AdmissionReview'));
-    return { apiVersion, kind, response: (value as { response?: Response }).response };
+    const json = jsonOf(body);
+    const { apiVersion, kind } = readTypeMeta(json);
+    checkType(apiVersion, kind, version);
+    const { value } = readJson(json, builtinTypes.struct('io.k8s.api.admission.v1.AdmissionReview'));
+    const response = (value as { response?: Response } | null)?.response;
+    if (response?.patch !== undefined) checkBase64(response.patch);
+    return { apiVersion, kind, response };
   } catch (error) {
     if (error instanceof InputError) throw new ReviewError(error.message, true);
     throw error;
   }
 }
 
-/** Go's `'%s'` of a body. */
-function goRaw(quoted: string): string {
-  return `'${JSON.parse(quoted) as string}'`;
+/** What does not begin as a JSON object is read as YAML. Throws an InputError. */
+function jsonOf(body: Buffer): Buffer {
+  if (/^\s*[{[]/.test(body.toString('latin1', 0, 1024))) return body;
+  const { json } = yamlToJson(body.toString());
+  // An empty document is read into the type that was waited for.
+  return Buffer.from(json === 'null' ? '{}' : json);
+}
+
+/** What says nothing of its type is taken for what was waited for. */
+function checkType(apiVersion: string, kind: string, version: ReviewVersion): void {
+  const type = `${apiVersion || `${group}/${version}`}, Kind=${kind || 'AdmissionReview'}`;
+  if (type === `${group}/${version}, Kind=AdmissionReview`) return;
+  const other = version === 'v1' ? 'v1beta1' : 'v1';
+  if (type === `${group}/${other}, Kind=AdmissionReview`) {
+    const text = `converting (${other}.AdmissionReview) to (${version}.AdmissionReview): unknown conversion`;
+    throw new ReviewError(text, true);
+  }
+  const shown = `no kind ${JSON.stringify(kind || 'AdmissionReview')} is registered for version`;
+  const scheme = 'pkg/runtime/scheme.go:111';
+  throw new ReviewError(`${shown} ${JSON.stringify(apiVersion || `${group}/${version}`)} in scheme "${scheme}"`, true);
+}
+
+/** Buffer.from takes anything. */
+function checkBase64(text: string): void {
+  const plain = text.replace(/[\r\n]/g, '');
+  const at = plain.search(/[^A-Za-z0-9+/=]/);
+  const isWrong = at >= 0 || plain.length % 4 !== 0 || !/^[^=]*={0,2}$/.test(plain);
+  if (isWrong) throw new ReviewError(`illegal base64 data at input byte ${at >= 0 ? at : plain.length}`, true);
 }
 
 const group = 'admission.k8s.io';
 
 /** Throws a ReviewError. */
 export function readReview(body: Buffer, uid: string, version: ReviewVersion, mutating: boolean): ReviewResponse {
-  const { apiVersion, kind, response } = decode(body);
+  const { apiVersion, kind, response } = decode(body, version);
   const wrong = (why: string): never => {
     throw new ReviewError(why, false);
   };
@@ -134,7 +163,7 @@ export function readReview(body: Buffer, uid: string, version: ReviewVersion, mu
       wrong(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid ?? '')}`);
     }
     if (apiVersion !== `${group}/v1` || kind !== 'AdmissionReview') {
-      wrong(`expected webhook response of ${group}/v1, Kind=AdmissionReview, got ${apiVersion}, Kind=${kind}`);
+      wrong(`expected webhook response of ${group}/v1, Kind=AdmissionReview, got ${apiVersion || '/'}, Kind=${kind}`);
     }
     checkPatch(response, mutating, wrong);
   }

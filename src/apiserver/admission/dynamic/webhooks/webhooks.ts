@@ -301,6 +301,14 @@ function patchOf(hook: Hook, { patch: text, patchType }: ReviewResponse): readon
   return operations;
 }
 
+/** A patch may change everything but what the object is. */
+function checkSameKind(object: KubeObject, patched: Partial<KubeObject>): void {
+  if (patched.kind === object.kind && patched.apiVersion === object.apiVersion) return;
+  const shown = ({ apiVersion = '', kind = '' }: Partial<KubeObject>): string =>
+    `(${apiVersion.slice(apiVersion.indexOf('/') + 1)}.${kind})`;
+  throw internalError(`converting ${shown(patched)} to ${shown(object)}: unknown conversion`);
+}
+
 /** Changes the draft as the webhook wants it; answers whether it did. */
 function patch(
   hook: Hook,
@@ -322,6 +330,7 @@ function patch(
   const { resource } = invocation;
   try {
     const patched = applyJsonPatch(JSON.parse(objectJson(object, struct)), operations);
+    checkSameKind(object, patched as KubeObject);
     const text = JSON.stringify(patched);
     const next =
       resource.codec && attributes.ownKind
