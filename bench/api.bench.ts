@@ -1,8 +1,12 @@
 /**
- * The API over HTTPS: writes, apply, lists, reads, watches, memory. Any number of clusters side by side, in turn within
- * each round, with the ratio to the first.
+ * The API over HTTPS: memory, writes, apply, custom resources and CEL, lists, reads, watches. Any number of clusters
+ * side by side, in turn within each round, with the ratio to the first.
  *
- *     node bench/api.bench.ts [--only writes,apply,lists,watches] [--rounds 3] [--large] [--names A,B] [--write] KUBECONFIG …
+ *     node bench/api.bench.ts [--only memory,writes,apply,custom,lists,watches] [--rounds 3] [--large] [--start]
+ *                             [--names A,B] [--write] KUBECONFIG …
+ *
+ * `--large`: also lists of 100,000 objects and a thousand definitions. `--start`: also the start of our own program with
+ * 100,000 objects, in the last column. Memory means something on servers that have just been started.
  *
  * `--write` puts the table, marked with the machine, into docs/performance.md. Budgets (against kube-apiserver v1.36
  * with etcd on the same machine): creates 2 times at 1, 1.5 times at 10 and 100, for at most 350 µs of processor each;
@@ -14,19 +18,24 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { applies } from './api/apply.ts';
+import { custom } from './api/custom.ts';
 import type { Figures, Part } from './api/figures.ts';
+import { empty } from './api/fill.ts';
 import { lists } from './api/lists.ts';
+import { memory } from './api/memory.ts';
+import { measureStart } from './api/start.ts';
 import { watches } from './api/watches.ts';
 import { writes } from './api/writes.ts';
 import { clientOf, median } from './kubeconfig.ts';
 
-const parts: readonly Part[] = [writes, applies, lists, watches];
+const parts: readonly Part[] = [memory, writes, applies, custom, lists, watches];
 const { values, positionals: paths } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     large: { type: 'boolean', default: false },
+    start: { type: 'boolean', default: false },
     names: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
@@ -44,7 +53,11 @@ async function measure(path: string, part: Part, round: number): Promise<Figures
     await serviceAccount(client, namespace);
     return await part.measure({ client, connect: () => clientOf(path), namespace, large: values.large });
   } finally {
-    await client.transport.request({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}` });
+    const within = `namespaces/${namespace}`;
+    for (const path of [`api/v1/${within}/pods`, `api/v1/${within}/configmaps`, `apis/apps/v1/${within}/deployments`]) {
+      await empty({ client }, `/${path}`);
+    }
+    await client.transport.request({ method: 'DELETE', path: `/api/v1/${within}` });
     await client.transport[Symbol.asyncDispose]();
   }
 }
@@ -59,23 +72,26 @@ async function serviceAccount(client: ReturnType<typeof clientOf>, namespace: st
 const results = new Map<string, Figures[]>(paths.map(path => [path, []]));
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const part of chosen) {
+    if (part === memory && round > 0) continue;
     for (const path of paths) results.get(path)!.push(await measure(path, part, round));
   }
 }
+if (values.start) results.get(paths.at(-1)!)!.push(await measureStart());
 const middle = (path: string, name: string): number => {
   const seen = results.get(path)!.flatMap(figures => figures.get(name) ?? []);
   return median(seen);
 };
-const shown = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: value < 20 ? 1 : 0 });
+const shown = (value: number): string =>
+  Number.isNaN(value) ? '–' : value.toLocaleString('en', { maximumFractionDigits: value < 20 ? 1 : 0 });
 const ratios = paths.slice(1).map((_, at) => `${names[at + 1]} to ${names[0]}`);
 const lines = [
   `| ${['', ...names, ...ratios].join(' | ')} |`,
   `|---|${[...names, ...ratios].map(() => '---:').join('|')}|`,
 ];
-const rows = new Set(results.get(paths[0]!)!.flatMap(figures => [...figures.keys()]));
+const rows = new Set(paths.flatMap(path => results.get(path)!.flatMap(figures => [...figures.keys()])));
 for (const name of rows) {
   const seen = paths.map(path => middle(path, name));
-  const compared = seen.slice(1).map(value => (value / seen[0]!).toFixed(2));
+  const compared = seen.slice(1).map(value => (Number.isNaN(value / seen[0]!) ? '–' : (value / seen[0]!).toFixed(2)));
   lines.push(`| ${[name, ...seen.map(shown), ...compared].join(' | ')} |`);
 }
 const table = lines.join('\n');

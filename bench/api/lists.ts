@@ -2,24 +2,11 @@
  * Lists of pods, whole, in pages, as protobuf and as a table; what a GET beside them has to wait; the server's memory.
  * 1,000 and 10,000 pods, with `--large` 100,000.
  */
-import { type Bench, drained, type Figures, type Part, quantile, rate, times } from './figures.ts';
+import { type Bench, drained, type Figures, type Part, quantile, rate } from './figures.ts';
+import { fill, pod } from './fill.ts';
 import { residentMb } from './server-metrics.ts';
 
 const rounds = 5;
-
-function pod(at: number): object {
-  const env = Array.from({ length: 8 }, (_, i) => ({ name: `SETTING_${i}`, value: `value-${i}-of-pod-${at}` }));
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: `p${at}`, labels: { app: `app-${at % 100}` } },
-    spec: {
-      automountServiceAccountToken: false,
-      schedulerName: 'nobody',
-      containers: [{ name: 'web', image: 'registry.example.com/team/web:1.2.3', env }],
-    },
-  };
-}
 
 async function list(bench: Bench, count: number, accept: string, limit: number): Promise<number> {
   const path = `/api/v1/namespaces/${bench.namespace}/pods`;
@@ -55,17 +42,10 @@ async function measure(bench: Bench): Promise<Figures> {
   const { client, namespace } = bench;
   const figures: Figures = new Map();
   const path = `/api/v1/namespaces/${namespace}/pods`;
-  const empty = await residentMb(client);
   let made = 0;
-  const fill = async (count: number): Promise<void> => {
-    const from = made;
-    await times(count - from, 50, async at => {
-      await (await client.transport.request({ method: 'POST', path, body: pod(from + at) })).json();
-    });
-    made = count;
-  };
   for (const count of [1000, 10_000, ...(bench.large ? [100_000] : [])]) {
-    await fill(count);
+    await fill(bench, path, pod, made, count);
+    made = count;
     const n = count.toLocaleString('en');
     figures.set(`list of ${n} pods (ms)`, await list(bench, count, 'application/json', 0));
     figures.set(
@@ -73,11 +53,13 @@ async function measure(bench: Bench): Promise<Figures> {
       await list(bench, count, 'application/vnd.kubernetes.protobuf', 0),
     );
     if (count === 1000) continue;
+    const named = 'application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
+    figures.set(`list of the metadata of ${n} pods in protobuf (ms)`, await list(bench, count, named, 0));
     figures.set(`list of 500 of ${n} pods (ms)`, await list(bench, count, 'application/json', 500));
     const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
     figures.set(`list of 500 of ${n} pods as a table (ms)`, await list(bench, count, table, 500));
     figures.set(`GET beside lists of ${n} pods, p99 (ms)`, await beside(bench));
-    figures.set(`memory for ${n} pods (MB)`, (await residentMb(client)) - empty);
+    if (count === 100_000) figures.set(`memory with ${n} pods (MB)`, await residentMb(client));
   }
   const get = (at: number) =>
     client.transport.request({ method: 'GET', path: `${path}/p${at % made}` }).then(each => each.json());

@@ -2,6 +2,8 @@
  * What changed between two values of one type, as sets of paths; and the paths of a whole value.
  * Upstream: sigs.k8s.io/structured-merge-diff v6 typed/{compare,tofieldset}.go.
  */
+import { goPrint } from '../go-print.ts';
+import { InputError } from '../input-error.ts';
 import type { ListNode, TypeNode } from '../schema/type-node.ts';
 import { emptySet, type FieldSet, insert, isEmptySet } from './field-set.ts';
 import { fieldElement, type PathElement } from './path-element.ts';
@@ -16,7 +18,7 @@ export interface Comparison {
 
 type Building = Record<PathElement, FieldSet>;
 
-/** Compares two values of a type. Throws InputError `schema` when an item of an associative list has no key. */
+/** Compares two values of a type. Throws InputError `schema` when one of them does not fit it. */
 export function compareValues(node: TypeNode, before: unknown, after: unknown): Comparison {
   const walker = new CompareWalker();
   walker.compare(node, before, after);
@@ -44,9 +46,12 @@ class CompareWalker implements Comparison {
       this.#mark(this.modified, emptySet);
     } else if (shape === 'leaf' || (isEmptyValue(before) && isEmptyValue(after))) {
       if (!equalValues(before, after)) this.#mark(this.modified, emptySet);
-    } else if (shape === 'map') {
-      this.#maps(node, (before ?? {}) as JsonMap, (after ?? {}) as JsonMap);
-    } else this.#lists(node as ListNode, (before ?? []) as unknown[], (after ?? []) as unknown[]);
+    } else {
+      fits(before, shape);
+      fits(after, shape);
+      if (shape === 'map') this.#maps(node, (before ?? {}) as JsonMap, (after ?? {}) as JsonMap);
+      else this.#lists(node as ListNode, (before ?? []) as unknown[], (after ?? []) as unknown[]);
+    }
   }
 
   #mark(set: FieldSet, tree: FieldSet): void {
@@ -111,6 +116,12 @@ class CompareWalker implements Comparison {
   }
 }
 
+/** What a value of a type that is a map or a list has to be. Throws InputError `schema`. */
+function fits(value: unknown, shape: 'map' | 'list'): void {
+  if (value === undefined || value === null || (shape === 'map' ? isMap(value) : Array.isArray(value))) return;
+  throw new InputError('schema', `expected ${shape}, got ${goPrint(value)}`);
+}
+
 function indexItems(node: ListNode, list: readonly unknown[]): Map<PathElement, unknown[]> {
   const index = new Map<PathElement, unknown[]>();
   for (const item of list) {
@@ -126,6 +137,7 @@ function indexItems(node: ListNode, list: readonly unknown[]): Map<PathElement, 
 export function wholeTree(node: TypeNode, value: unknown): FieldSet {
   const shape = shapeOf(node, value);
   if (shape === 'leaf' || isEmptyValue(value)) return emptySet;
+  fits(value, shape);
   const out: Building = { '.': emptySet };
   if (shape === 'map') {
     const map = value as JsonMap;
