@@ -104,7 +104,7 @@ export class Backends implements Disposable {
         backend: this.#backend(service, resolved),
         path: request.url,
         host: resolved.authority,
-        headers: identityHeaders(user),
+        headers: { ...identityHeaders(user), ...(request.auditId !== undefined && { 'audit-id': request.auditId }) },
         links: { scheme: 'https', host: resolved.authority, prefix: '' },
         rejectRedirects,
         signal,

@@ -41,7 +41,13 @@ export function createAuditor(options: AuditOptions | undefined, deps: AuditorDe
   if (!options.policy || backends.length === 0) return undefined;
   const backend = union(backends);
   deps.logger.info('using audit backend', { backend: backend.description });
-  const requestDeps = { clock: deps.clock, evaluate: policyEvaluator(options.policy), backend, metrics };
+  const requestDeps = {
+    clock: deps.clock,
+    logger: deps.logger,
+    evaluate: policyEvaluator(options.policy),
+    backend,
+    metrics,
+  };
   return {
     begin: (request, info, id) => new RequestAudit(requestDeps, request, info, id),
     stop: () => backend.stop(),

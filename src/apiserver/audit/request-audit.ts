@@ -6,7 +6,7 @@
  * Deviation: the event of a patch that is no JSON shows it as JSON, or without it; upstream loses the event.
  */
 import { goQuote, InputError, type KubeObject, type Status, yamlToJson } from '#apimachinery';
-import type { Clock } from '#base';
+import type { Clock, Logger } from '#base';
 import type { UserInfo } from '../authentication/user.ts';
 import { isLongRunning } from '../filters/long-running.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
@@ -33,6 +33,7 @@ export interface RequestAuditDeps {
   readonly clock: Clock;
   readonly evaluate: EvaluatePolicy;
   readonly backend: AuditBackend;
+  readonly logger: Logger;
   readonly metrics: AuditMetrics;
 }
 
@@ -129,7 +130,12 @@ export class RequestAudit {
         resourceVersion,
       };
     }
-    if (this.tells('Request')) this.#requestObject = this.#kept(json());
+    if (!this.tells('Request')) return;
+    try {
+      this.#requestObject = this.#kept(json());
+    } catch (error) {
+      this.#unwritable('request', error);
+    }
   }
 
   requestPatch(body: Uint8Array): void {
@@ -139,22 +145,22 @@ export class RequestAudit {
   /** The request is refused before anybody is known to have made it. */
   async refused(error: unknown): Promise<void> {
     if (!this.#decide(undefined)) return;
-    this.#failed(error);
+    this.#failed(statusOfError(error, this.#request), codeOfError(error));
     await this.#process('ResponseStarted');
   }
 
-  /** Serves the request of `user` and tells of it. */
-  async follow(user: UserInfo, serve: () => Promise<ServerResponse>): Promise<ServerResponse> {
-    if (!this.#decide(user)) return serve();
+  /** Serves the request of `user` and tells of it; one that is not told of goes on without this. */
+  async follow(user: UserInfo, serve: (request: ServerRequest) => Promise<ServerResponse>): Promise<ServerResponse> {
+    if (!this.#decide(user)) return serve(this.#request);
     if (!(await this.#process('RequestReceived'))) {
       this.#deps.metrics.rejected();
       return this.#notStored();
     }
     let response: ServerResponse;
     try {
-      response = await serve();
+      response = await serve({ ...this.#request, audit: this });
     } catch (error) {
-      await this.#threw(error);
+      await this.#threw(error, statusOfError(error, this.#request), codeOfError(error));
       throw error;
     }
     return this.#answered(response);
@@ -188,28 +194,27 @@ export class RequestAudit {
     return textResponse(500, `Internal Server Error: ${uri}: failed to store audit event\n`);
   }
 
-  async #threw(error: unknown): Promise<void> {
+  async #threw(error: unknown, status: Status | undefined, code: number): Promise<void> {
     if (isPanic(error)) {
       const message = `APIServer panic'd: ${error.message}`;
       this.#status = { code: 500, status: 'Failure', reason: 'InternalError', message };
       await this.#process('Panic');
       return;
     }
-    this.#failed(error);
+    this.#failed(status, code);
     if (isLongRunning(this.#info)) await this.#process('ResponseStarted');
     await this.#complete();
   }
 
-  #failed(error: unknown): void {
-    const status = statusOfError(error, this.#request);
-    this.#status = { ...(status && told(status)), code: codeOfError(error) };
+  #failed(status: Status | undefined, code: number): void {
+    this.#status = { ...(status && told(status)), code };
     if (status && this.tells('RequestResponse')) this.#responseObject = statusJson(status);
   }
 
   async #answered(response: ServerResponse): Promise<ServerResponse> {
     const { logged, status: code } = response;
     if (logged?.error !== undefined) {
-      await this.#threw(logged.error);
+      await this.#threw(logged.error, logged.status, code);
       return response;
     }
     this.#status = { ...(logged?.status && told(logged.status)), code };
@@ -227,9 +232,11 @@ export class RequestAudit {
   }
 
   async #completeWith(response: ServerResponse): Promise<void> {
-    if (this.tells('RequestResponse')) {
-      const json = await responseObject(response, this.#info);
+    try {
+      const json = this.tells('RequestResponse') ? await responseObject(response, this.#info) : undefined;
       if (json !== undefined) this.#responseObject = this.#kept(json);
+    } catch (error) {
+      this.#unwritable('response', error);
     }
     await this.#complete();
   }
@@ -239,6 +246,11 @@ export class RequestAudit {
     const late = [...this.#lateAnnotations, ...this.#latencies.annotations(totalMs)];
     for (const [key, value] of late) this.annotate(key, value);
     await this.#process('ResponseComplete');
+  }
+
+  /** What was done stays done, and its event comes without the object. */
+  #unwritable(what: 'request' | 'response', error: unknown): void {
+    this.#deps.logger.error('an object could not be written for the audit log', { what, auditID: this.#id, error });
   }
 
   #kept(json: string): string {

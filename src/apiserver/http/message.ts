@@ -70,6 +70,8 @@ export interface ServerRequest {
   /** Who asks; set by in-process transports, which are bound to an identity. */
   readonly user?: UserInfo;
   readonly certificates?: PresentedCertificates;
+  /** Of the request on its way through further servers; set where it goes there or is recorded. */
+  readonly auditId?: string;
   /** What the audit log is to tell of the request; absent where nothing is recorded. */
   readonly audit?: RequestAudit;
   readonly remoteAddress?: string;

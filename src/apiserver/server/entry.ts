@@ -103,9 +103,11 @@ export function createEntry(deps: EntryDeps): Entry {
       if ('status' in inside) return finished(inside, id, done);
       entered = inside;
       measured = metrics.begin(request, info);
+      const isRemote = deps.aggregator.isRemote(request.path);
+      if (isRemote || deps.auditor) request = { ...request, auditId: id };
       if (deps.auditor) request = { ...request, audit: deps.auditor.begin(request, info, id) };
       response = await limited(deps, request, info, warnings);
-      const own = info.isResourceRequest && !deps.aggregator.isRemote(request.path);
+      const own = info.isResourceRequest && !isRemote;
       if (own && !request.user && !isLongRunning(info)) {
         response = await compressed(request, response);
       }
@@ -135,10 +137,10 @@ function failure(deps: EntryDeps, request: ServerRequest, error: unknown): Serve
   if (error instanceof AuthorizationRefusal) plain.headers['x-content-type-options'] = 'nosniff';
   try {
     const output = negotiateOutput(request, { transforms: false });
-    if (output.mediaType === 'application/json') return plain;
+    if (output.mediaType === 'application/json') return { ...plain, logged: { status } };
     const { headers } = respondValue(status, statusStruct(), output, status.code);
     const { body } = respondValue(status, statusStruct(), output, status.code);
-    return { status: status.code, headers: { ...plain.headers, ...headers }, body };
+    return { status: status.code, headers: { ...plain.headers, ...headers }, body, logged: { status } };
   } catch {
     return plain;
   }
@@ -182,8 +184,8 @@ async function answer(
   const requester = await recorded(request, () => deps.authenticate(request, remarks));
   identified?.();
   authenticated();
-  const serve = (): Promise<ServerResponse> => serveAs(deps, request, info, requester, warn);
-  return audit ? audit.follow(requester, serve) : serve();
+  const serve = (settled: ServerRequest): Promise<ServerResponse> => serveAs(deps, settled, info, requester, warn);
+  return audit ? audit.follow(requester, serve) : serve(request);
 }
 
 /** What fails before it is known who asks is recorded by itself. */
@@ -221,7 +223,10 @@ async function serveAs(
     hadTurn();
     return authorized(deps, request, info, user, warn);
   };
-  const failed = (error: unknown): ServerResponse => ({ ...failure(deps, request, error), logged: { error } });
+  const failed = (error: unknown): ServerResponse => {
+    const response = failure(deps, request, error);
+    return { ...response, logged: { ...response.logged, error } };
+  };
   return deps.concurrency.filter.handle(request, { info, user }, { run, failed });
 }
 

@@ -139,6 +139,19 @@ test('stopping hands on what was taken and takes no more', async () => {
   assert.deepEqual(told, [['buffered', 'audit backend shut down', ['2']]]);
 });
 
+test('stopping does not wait for ever for a back end that hangs', async () => {
+  const clock = new SteppedClock();
+  const { backend } = recorder(() => new Promise(() => {}));
+  const { metrics, told } = failures();
+  const buffer = buffered(backend, { ...batching, isAsync: false, maxBatchSize: 1 }, { clock, metrics });
+  for (const id of ['1', '2', '3']) buffer.process([event(id)]);
+  await settled();
+  const stopped = buffer.stop();
+  await clock.advance(10_000);
+  await stopped;
+  assert.deepEqual(told, [['buffered', 'audit backend shut down', ['2', '3']]]);
+});
+
 test('large events lose their objects, then go; large batches are split', () => {
   const { backend, batches } = recorder();
   const { metrics, told } = failures();

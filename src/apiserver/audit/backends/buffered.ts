@@ -4,6 +4,8 @@
  *
  * Batches leave one after another, no faster than the throttle lets them; with `isAsync` the next does not wait for the
  * back end to be done with the one before.
+ *
+ * Deviation: stopping waits ten seconds for a back end that does not answer; upstream waits as long as it is let.
  */
 import type { Clock, Timer } from '#base';
 import type { AuditEvent } from '../event.ts';
@@ -33,11 +35,14 @@ export function buffered(delegate: AuditBackend, options: BatchOptions, deps: Bu
       return true;
     },
     async stop() {
-      await buffer.drain();
+      await buffer.stop();
       await delegate.stop();
     },
   };
 }
+
+/** How long stopping waits. */
+const stopMs = 10_000;
 
 class EventBuffer {
   readonly #delegate: AuditBackend;
@@ -62,17 +67,28 @@ class EventBuffer {
     const { bufferSize } = this.#options;
     const free = this.#isStopped ? 0 : bufferSize - this.#queue.length;
     for (const event of events.slice(0, free)) this.#queue.push(event);
-    if (events.length > free) {
-      const why = this.#isStopped ? 'audit backend shut down' : 'audit buffer queue blocked';
-      this.#deps.metrics.failed('buffered', why, events.slice(free));
-    }
+    this.#lose(this.#isStopped ? 'audit backend shut down' : 'audit buffer queue blocked', events.slice(free));
     this.#wake();
   }
 
-  /** All that was taken has been handed on, and the back end is done with it. */
-  async drain(): Promise<void> {
+  #lose(why: string, events: readonly AuditEvent[]): void {
+    if (events.length > 0) this.#deps.metrics.failed('buffered', why, events);
+  }
+
+  /** All that was taken has been handed on, and the back end is done with it, or has had its time. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     this.#wake();
+    const settled = new AbortController();
+    const late = this.#deps.clock.sleep(stopMs, settled.signal).then(
+      () => this.#lose('audit backend shut down', this.#queue.splice(0)),
+      () => {},
+    );
+    await Promise.race([this.#drained(), late]);
+    settled.abort();
+  }
+
+  async #drained(): Promise<void> {
     await this.#pump;
     await Promise.all(this.#running);
   }
