@@ -55,7 +55,6 @@ export async function buildAll(): Promise<void> {
     mainFields: ['module', 'main'],
     minifySyntax: true,
     minifyWhitespace: true,
-    keepNames: true,
     sourcemap: 'linked',
     legalComments: 'none',
     metafile: true,
