@@ -2,14 +2,13 @@
  * Running the server in the background: start it detached, wait until it is ready, find it again, stop it.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { keepProcessAlive, systemClock, UserError } from '#base';
 import { type ClusterConfig, defaultConfig, freeIndex, readConfig, writeConfig } from './config.ts';
 import type { GivenFlags } from './flags/flag.ts';
 import { serverArguments } from './flags/flags.ts';
-import type { Access } from './kubeconfig.ts';
 import { checkMachine, thisMachine } from './requirements.ts';
 import {
   createStateDir,
@@ -133,25 +132,6 @@ export async function stopServer(dir: StateDir): Promise<boolean> {
 }
 
 const isRunning = (server: ServerFile): boolean => processStartTicks(server.pid) === server.startTicks;
-
-/** How to reach the cluster as its administrator. Throws a UserError before the first start made the keys. */
-export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
-  const file = (name: string): string => {
-    const path = join(dir.pki, name);
-    if (!existsSync(path)) {
-      throw new UserError(`The cluster "${dir.name}" was never started.`, {
-        remedy: `Start it: kobune up --name ${dir.name}`,
-      });
-    }
-    return readFileSync(path, 'utf8');
-  };
-  return {
-    url: `https://${config.apiAddress}:${config.apiPort}`,
-    caPem: file('ca.crt'),
-    certPem: file('admin.crt'),
-    keyPem: file('admin.key'),
-  };
-}
 
 /** What `kobune status` shows of one cluster. */
 export interface ClusterStatus {

@@ -43,6 +43,8 @@ export interface ClusterDeps {
   readonly rootCaPem: string;
   /** Certifies approved certificate requests; absent: nobody does. */
   readonly signer?: Pick<Authority, 'sign'>;
+  /** `--cluster-signing-duration`; default a year. */
+  readonly signingDurationMs?: number;
 }
 
 export interface ControlPlaneOptions {

@@ -1,7 +1,7 @@
 /** The cluster layer's face: the composition root and everything that the command line does with a cluster. */
+export { adminAccess } from './admin-access.ts';
 export { type AdminImage, adminClient, type ImageAdmin } from './admin-socket.ts';
 export {
-  adminAccess,
   type ClusterStatus,
   clusterStatus,
   ensureConfig,

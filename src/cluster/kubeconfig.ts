@@ -88,6 +88,22 @@ export function mergeKubeconfig(path: string, clusterName: string, access: Acces
   return name;
 }
 
+/**
+ * Puts the access's certificate and key in the place of `oldCertPem` where the cluster's user has that one; the rest of
+ * the file at `path` stays as it is. Answers whether it did.
+ */
+export function renewInKubeconfig(path: string, clusterName: string, oldCertPem: string, access: Access): boolean {
+  if (!existsSync(path)) return false;
+  const name = contextName(clusterName);
+  const before = readKubeconfig(path);
+  const isOld = (user: unknown): boolean =>
+    (user as Record<string, unknown> | undefined)?.['client-certificate-data'] === base64(oldCertPem);
+  if (!before.users?.some(each => each.name === name && isOld(each['user']))) return false;
+  const { user } = entriesOf(name, access);
+  writeKubeconfig(path, { ...before, users: before.users.map(each => (each.name === name ? user : each)) as never });
+  return true;
+}
+
 /** Takes the cluster's context out of the file at `path`; does nothing when it is not there. */
 export function removeFromKubeconfig(path: string, clusterName: string): void {
   if (!existsSync(path)) return;

@@ -9,11 +9,13 @@ import { createClient } from '#client';
 import { createContainerEngine, detectHost, type KobuneEngine } from '#container-runtime';
 import { defaultKubeletConfig, startKubelet } from '#kubelet';
 import { linuxKernel, type NodeNetwork, nodeAddressOf, startNodeNetwork } from '#network/node';
+import type { KeyPair } from '#pki';
 import type { ImageAdmin } from './admin-socket.ts';
 import type { ControlPlane } from './cluster.ts';
 import { type ClusterConfig, dnsAddress, keepUsedConfig } from './config.ts';
 import { ensureNetworkRole, networkUserName } from './network-role.ts';
 import type { ClusterPki } from './pki-files.ts';
+import type { PkiKeeper } from './pki-keeper.ts';
 import type { StateDir } from './state-dir.ts';
 import { kubernetesVersion, version } from './version.ts';
 
@@ -30,7 +32,7 @@ export interface NodeOptions {
 export interface PreparedNode {
   readonly images: ImageAdmin;
   start(
-    cluster: { readonly controlPlane: ControlPlane; readonly pki: ClusterPki; readonly nodeUser: UserInfo },
+    cluster: { readonly controlPlane: ControlPlane; readonly pki: PkiKeeper; readonly nodeUser: UserInfo },
     stack: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<void>;
@@ -111,7 +113,13 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
             procfs: '/proc',
             resolvConf: '/etc/resolv.conf',
           },
-          serving: { ...pki.kubeletServer, clientCaPem: pki.authority.certPem },
+          serving: {
+            ...kubeletServing(pki.current),
+            onChange: replace =>
+              pki.onChange((now, before) => {
+                if (now.kubeletServer.certPem !== before.kubeletServer.certPem) replace(kubeletServing(now));
+              }),
+          },
         },
         {
           ...defaultKubeletConfig,
@@ -130,6 +138,10 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
       await following;
     },
   };
+}
+
+function kubeletServing({ kubeletServer, authority }: ClusterPki): KeyPair & { clientCaPem: string } {
+  return { ...kubeletServer, clientCaPem: authority.certPem };
 }
 
 function imageAdmin(engine: KobuneEngine): ImageAdmin {

@@ -2,16 +2,20 @@
  * A cluster's server process: keys, store, control plane, and on Linux the node; in the foreground until a signal.
  */
 import { rmSync } from 'node:fs';
-import { type ApiServer, user } from '#apiserver';
+import { type ApiServer, type KubeletClient, type Listener, user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
+import { adminAccess } from './admin-access.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ServerSettings } from './flags/settings.ts';
 import { withFrontProxy } from './front-proxy.ts';
 import { hostAddress } from './host-address.ts';
-import { ensurePki } from './pki-files.ts';
+import { renewInKubeconfig, userKubeconfigPath } from './kubeconfig.ts';
+import type { ClusterPki } from './pki-files.ts';
+import { keepPki, type PkiKeeper } from './pki-keeper.ts';
 import { checkPortFree, explainPortInUse } from './ports.ts';
+import { Serving } from './serving/serving.ts';
 import {
   createStateDir,
   processStartTicks,
@@ -115,7 +119,10 @@ async function start(
     kubeletNames: [config.nodeName, ...(nodeAddress ? [nodeAddress] : []), ...loopbackNames],
     nodeName: config.nodeName,
   };
-  const pki = await ensurePki(dir.pki, names, systemClock.now());
+  const keeper = stack.use(await keepPki({ clock: systemClock, logger }, dir.pki, names));
+  const pki = keeper.current;
+  const serving = new Serving({ clock: systemClock, logger, pki: keeper, signal }, options.settings.serving);
+  keeper.onChange((now, before) => renewUserKubeconfig(options, now, before));
   const store = await opening;
   // The network and the engine wait for other programs; the control plane computes meanwhile.
   const nodeStack = new AsyncDisposableStack();
@@ -129,9 +136,12 @@ async function start(
       faults: noFaults,
       activity: createActivity(),
       tokenKeys: pki.tokenKeys,
-      kubeletClient: { ...pki.apiServerKubeletClient, caPem: pki.authority.certPem },
+      kubeletClient: kubeletClient(keeper),
       rootCaPem: pki.authority.certPem,
       signer: pki.authority,
+      ...(options.settings.signingDurationMs !== undefined && {
+        signingDurationMs: options.settings.signingDurationMs,
+      }),
     },
     {
       serviceCidr: config.serviceCidr,
@@ -148,16 +158,41 @@ async function start(
   stack.use(nodeStack);
   const controlPlane = stack.use(await startingControlPlane);
   const node = await preparing;
-  const tls = { ...pki.apiServer, clientCaPem: pki.authority.certPem };
   const { apiServer } = controlPlane;
-  const listener = await apiServer.listen({ host: config.apiAddress, port: config.apiPort, tls });
-  if (nodeAddress) await apiServer.listen({ host: nodeAddress, port: config.apiPort, tls });
+  const open = async (host: string): Promise<Listener> => {
+    const listener = await apiServer.listen({ host, port: config.apiPort, tls: serving.tls });
+    serving.add(listener);
+    return listener;
+  };
+  const listener = await open(config.apiAddress);
+  if (nodeAddress) await open(nodeAddress);
   if (node) {
     const nodeUser = user(`system:node:${config.nodeName}`, ['system:nodes']);
-    await node.start({ controlPlane, pki, nodeUser }, stack, signal);
+    await node.start({ controlPlane, pki: keeper, nodeUser }, stack, signal);
     stack.use(await startAdminSocket(dir, node.images, logger));
   }
   return { url: listener.url, nodeAddress, apiServer };
+}
+
+/** How the API server shows itself to kubelets: by what is good at the time. */
+function kubeletClient(keeper: PkiKeeper): KubeletClient {
+  return {
+    get certPem() {
+      return keeper.current.apiServerKubeletClient.certPem;
+    },
+    get keyPem() {
+      return keeper.current.apiServerKubeletClient.keyPem;
+    },
+    caPem: keeper.current.authority.certPem,
+  };
+}
+
+/** The administrator's certificate in the user's own kubeconfig, if it is there, follows the cluster's. */
+function renewUserKubeconfig({ dir, config, logger }: ServerOptions, now: ClusterPki, before: ClusterPki): void {
+  if (now.admin.certPem === before.admin.certPem) return;
+  const path = userKubeconfigPath();
+  if (renewInKubeconfig(path, dir.name, before.admin.certPem, adminAccess(dir, config)))
+    logger.info("the administrator's certificate was renewed in the kubeconfig", { path });
 }
 
 function writeServerFile(dir: StateDir, url: string, nodeAddress: string | undefined): void {

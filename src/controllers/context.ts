@@ -19,6 +19,8 @@ export interface ControllerContext {
   readonly signer?: Pick<Authority, 'sign'>;
   /** Signs tokens of ServiceAccounts; absent: Secrets stay without them. */
   readonly signToken?: (claims: object) => string;
+  /** `--cluster-signing-duration`: the longest that a certified request is good for; default a year. */
+  readonly signingDurationMs?: number;
 }
 
 /** One controller. `setUp` registers informers and handlers; the result's `start` is called when they are synced. */

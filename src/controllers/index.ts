@@ -84,6 +84,8 @@ export interface ControllersDeps {
   readonly signer?: Pick<Authority, 'sign'>;
   /** Signs tokens of ServiceAccounts; absent: Secrets stay without them. */
   readonly signToken?: (claims: object) => string;
+  /** `--cluster-signing-duration`. */
+  readonly signingDurationMs?: number;
 }
 
 const managerUser = 'system:kube-controller-manager';

@@ -27,6 +27,8 @@ export interface KubeletServing {
   readonly keyPem: string | KeyObject;
   /** Clients whose certificate this CA signed are known by its common name. */
   readonly clientCaPem: string;
+  /** Tells of what is to be shown from then on; called once, when the server starts. */
+  readonly onChange?: (replace: (next: Omit<KubeletServing, 'onChange'>) => void) => void;
 }
 
 export interface KubeletDeps {

@@ -18,17 +18,11 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, Readable } from 'node:stream';
-import { createServer as createTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { createServer as createTls, type TLSSocket } from 'node:tls';
 import { requestEntityTooLarge } from '#apimachinery';
 import { systemClock } from '#base';
+import { PortCertificates, type TlsConfig } from './certificates.ts';
 import { discard, type PresentedCertificates, Query, type ServerRequest, type ServerResponse } from './message.ts';
-
-export interface TlsConfig {
-  readonly certPem: string;
-  readonly keyPem: string;
-  /** CAs whose client certificates are accepted, PEM. */
-  readonly clientCaPem: string;
-}
 
 export interface ListenOptions {
   readonly host: string;
@@ -47,6 +41,8 @@ export interface Listener extends AsyncDisposable {
   stopAccepting(): void;
   /** From now on other authorities (PEM) are the ones whose client certificates are accepted. */
   trust(clientCaPem: string): void;
+  /** From now on these certificates are shown. Throws, changing nothing, when one does not belong to its key. */
+  serve(serving: Pick<TlsConfig, 'certPem' | 'keyPem' | 'sni'>): void;
 }
 
 /** HTTP/2: enough for informers of a whole cluster on one connection. */
@@ -78,16 +74,10 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     if (code === 'HPE_INVALID_METHOD' && rawPacket && socket.writable) return serveStrange(rawPacket, socket, entry);
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
   });
-  const context = (clientCaPem: string): SecureContextOptions => ({
-    cert: options.tls.certPem,
-    key: options.tls.keyPem,
-    ca: clientCaPem,
-    allowPartialTrustChain: true,
-    minVersion: 'TLSv1.2',
-  });
+  const certificates = new PortCertificates(options.tls);
   // Whom a certificate makes of its holder, and whether it is good, is for authentication to say.
   const handshake = { requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] };
-  const tls = createTls({ ...context(options.tls.clientCaPem), ...handshake });
+  const tls = createTls({ ...certificates.options, ...handshake });
   tls.on('connection', socket => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -116,7 +106,8 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     host,
     port,
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    trust: clientCaPem => tls.setSecureContext(context(clientCaPem)),
+    trust: clientCaPem => certificates.replace(tls, { clientCaPem }),
+    serve: serving => certificates.replace(tls, serving),
     stopAccepting,
     async [Symbol.asyncDispose]() {
       stopAccepting();

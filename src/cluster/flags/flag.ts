@@ -14,8 +14,11 @@ export interface Flag {
   readonly value?: string;
   /** One line for the help. */
   readonly help: string;
-  /** The value is a path (`-` stays what it is), which another process must find from another directory. */
-  readonly isPath?: true;
+  /**
+   * The value is a path (`-` stays what it is), which another process must find from another directory; a function makes
+   * the paths in the value absolute.
+   */
+  readonly isPath?: true | ((text: string) => string);
 }
 
 /** The flags of one concern, in one file of this folder. */

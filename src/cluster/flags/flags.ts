@@ -12,6 +12,7 @@ import { encryptionFlags } from './encryption.ts';
 import { etcdFlags } from './etcd.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
+import { servingFlags } from './serving.ts';
 import type { ServerSettings } from './settings.ts';
 import { shutdownFlags } from './shutdown.ts';
 
@@ -26,6 +27,7 @@ export const flagGroups: readonly FlagGroup[] = [
   aggregationFlags,
   encryptionFlags,
   etcdFlags,
+  servingFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */
@@ -38,7 +40,10 @@ export function serverSettings(given: GivenFlags): ServerSettings {
 export function serverArguments(given: GivenFlags): string[] {
   const flags = flagGroups.flatMap(group => group.flags);
   return flags.flatMap(({ name, isPath }) => {
-    const absolute = (text: string): string => (isPath && text !== '-' && text !== '' ? resolve(text) : text);
+    const absolute = (text: string): string => {
+      if (typeof isPath === 'function') return isPath(text);
+      return isPath && text !== '-' && text !== '' ? resolve(text) : text;
+    };
     return given.all(name).map(text => `--${name}=${absolute(text)}`);
   });
 }

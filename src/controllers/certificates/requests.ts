@@ -7,6 +7,7 @@ import { requestedNames, requestSubject } from '#pki';
 
 export const kubeletClientSigner = 'kubernetes.io/kube-apiserver-client-kubelet';
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
+const legacySigner = 'kubernetes.io/legacy-unknown';
 const kubeletServingSigner = 'kubernetes.io/kubelet-serving';
 
 const nodesGroup = 'system:nodes';
@@ -66,6 +67,8 @@ const problems: ReadonlyMap<string, (pem: string, usages: readonly string[]) => 
   [kubeletClientSigner, kubeletClientProblem],
   [clientSigner, clientProblem],
   [kubeletServingSigner, kubeletServingProblem],
+  // Of clients from before there were signer names: nothing is asked of it, and nobody approves it by itself.
+  [legacySigner, () => undefined],
 ]);
 
 export const isOwnSigner = (signerName: string): boolean => problems.has(signerName);

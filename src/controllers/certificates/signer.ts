@@ -2,23 +2,36 @@
 import type { CertificateSigningRequest } from '#api/types';
 import { type Draft, formatTime } from '#apimachinery';
 import { certificateSigningRequests, createController } from '#client';
-import type { Authority, ExtendedUsage, KeyUsage } from '#pki';
-import type { ControllerDefinition } from '../context.ts';
+import type { ExtendedUsage, KeyUsage } from '#pki';
+import type { ControllerContext, ControllerDefinition } from '../context.ts';
 import { hasCondition, isOwnSigner, pemOf, signingProblem } from './requests.ts';
 
 /** `--cluster-signing-duration`. */
-const longestMs = 365 * 24 * 3600 * 1000;
+const defaultDurationMs = 365 * 24 * 3600 * 1000;
 const shortestMs = 10 * 60 * 1000;
+/** Certificates begin so long before they are made; those that live long end so much earlier. */
+const backdateMs = 5 * 60 * 1000;
+const shortLivedMs = 8 * 3600 * 1000;
+
+/** How long from now a certificate is good. Upstream: signer.go duration, authority/policies.go. */
+export function validityMs(expirationSeconds: number | undefined, longestMs: number): number {
+  const asked = expirationSeconds === undefined ? longestMs : expirationSeconds * 1000;
+  const granted = asked > longestMs ? longestMs : expirationSeconds === undefined ? asked : Math.max(shortestMs, asked);
+  return granted < shortLivedMs ? granted : granted - backdateMs;
+}
 
 const extendedUsages: readonly string[] = ['client auth', 'server auth'] satisfies ExtendedUsage[];
 
-function certify(signer: Pick<Authority, 'sign'>, request: CertificateSigningRequest, nowMs: number): Promise<string> {
+function certify(
+  { signer, signingDurationMs = defaultDurationMs }: Pick<ControllerContext, 'signer' | 'signingDurationMs'>,
+  request: CertificateSigningRequest,
+  nowMs: number,
+): Promise<string> {
   const { usages = [], expirationSeconds } = request.spec;
-  const asked = expirationSeconds === undefined ? longestMs : expirationSeconds * 1000;
-  return signer.sign(pemOf(request), {
+  return signer!.sign(pemOf(request), {
     usages: usages.filter(usage => extendedUsages.includes(usage)) as ExtendedUsage[],
     keyUsages: usages.filter(usage => !extendedUsages.includes(usage)) as KeyUsage[],
-    validityMs: Math.max(shortestMs, Math.min(asked, longestMs)),
+    validityMs: validityMs(expirationSeconds, signingDurationMs),
     nowMs,
   });
 }
@@ -55,7 +68,7 @@ export const certificateSigner: ControllerDefinition = {
             },
           ];
         } else {
-          status.certificate = Buffer.from(await certify(signer, request, clock.now())).toString('base64');
+          status.certificate = Buffer.from(await certify(context, request, clock.now())).toString('base64');
         }
         await client.resource(certificateSigningRequests).updateStatus(draft);
       },

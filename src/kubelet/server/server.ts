@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import type { Client } from '#client';
 import { refuseUpgrade } from '#streaming';
-import type { KubeletConfig, KubeletDeps } from '../config.ts';
+import type { KubeletConfig, KubeletDeps, KubeletServing } from '../config.ts';
 import type { Machine } from '../node/machine.ts';
 import type { PodAgent } from '../pods/pod-agent.ts';
 import { authenticate, authorize } from './authentication.ts';
@@ -34,14 +35,8 @@ export async function startServer(
   const routes: readonly Route[] = [...logRoutes(deps, parts), ...statsRoutes(deps, config, parts)];
   const upgrades: readonly UpgradeRoute[] = streamRoutes(deps, parts);
   const sockets = new Set<Duplex>();
-  const server = createServer({
-    cert: serving.certPem,
-    key: typeof serving.keyPem === 'string' ? serving.keyPem : serving.keyPem.export({ type: 'pkcs8', format: 'pem' }),
-    ca: serving.clientCaPem,
-    requestCert: true,
-    rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
-  });
+  const server = createServer({ ...secureContext(serving), requestCert: true, rejectUnauthorized: false });
+  serving.onChange?.(next => server.setSecureContext(secureContext(next)));
   const allowed = async (request: IncomingMessage, path: string): Promise<void> => {
     const caller = await authenticate(request, parts.client);
     if (!caller) throw new HttpError(401, 'Unauthorized');
@@ -104,6 +99,11 @@ export async function startServer(
       await new Promise(resolve => server.close(resolve));
     },
   };
+}
+
+function secureContext({ certPem, keyPem, clientCaPem }: KubeletServing): SecureContextOptions {
+  const key = typeof keyPem === 'string' ? keyPem : keyPem.export({ type: 'pkcs8', format: 'pem' });
+  return { cert: certPem, key, ca: clientCaPem, minVersion: 'TLSv1.2' };
 }
 
 function fail(response: ServerResponse, error: unknown, { logger }: KubeletDeps): void {

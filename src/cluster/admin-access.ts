@@ -1,0 +1,26 @@
+/** The administrator's way into a cluster that was started before. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '#base';
+import type { ClusterConfig } from './config.ts';
+import type { Access } from './kubeconfig.ts';
+import type { StateDir } from './state-dir.ts';
+
+/** How to reach the cluster as its administrator. Throws a UserError before the first start made the keys. */
+export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
+  const file = (name: string): string => {
+    const path = join(dir.pki, name);
+    if (!existsSync(path)) {
+      throw new UserError(`The cluster "${dir.name}" was never started.`, {
+        remedy: `Start it: kobune up --name ${dir.name}`,
+      });
+    }
+    return readFileSync(path, 'utf8');
+  };
+  return {
+    url: `https://${config.apiAddress}:${config.apiPort}`,
+    caPem: file('ca.crt'),
+    certPem: file('admin.crt'),
+    keyPem: file('admin.key'),
+  };
+}
