@@ -111,6 +111,8 @@ export interface KindRules<T extends KubeObject = KubeObject> {
    * `old` is null on create. Validation that only concerns updates (immutability) stands here too.
    */
   validate?(object: T, old: T | null, context: RuleContext): FieldError[];
+  /** Refusals of an update that come after all else, the looks at metadata included. */
+  validateChange?(object: T, old: T, context: RuleContext): FieldError[];
   /** Refusals of a write to `/status`. */
   validateStatus?(object: T, old: T, context: RuleContext): FieldError[];
   /** Before validation on create: drops status, sets generated fields. Default: removes `status` if there is such a subresource. */
@@ -125,9 +127,9 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   canonicalize?(draft: Draft<T>): void;
   /**
    * How the kind's own update validation looks at metadata after the generic look at it, in order: `full` as on create,
-   * `change` against the old one. Upstream tells each complaint as often as it looks. Default: `change` once.
+   * `change` against the old one. Upstream tells each complaint as often as it looks. `own` stands where `validate` does; at the end if not named. Default: `change` once.
    */
-  metaOnUpdate?: readonly ('full' | 'change')[];
+  metaOnUpdate?: readonly ('full' | 'own' | 'change')[];
   /** The same for writes to `/status`. Default: `change` once. */
   metaOnStatus?: readonly ('full' | 'change')[];
   /**
@@ -143,9 +145,10 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   validateName?(name: string, prefix: boolean): string[];
   /**
    * Whether `metadata.generation` is kept: it begins at 1 and rises when anything but metadata and status changed
-   * (or as `changed` says). Default false: upstream's kinds without generation have none.
+   * (or as `changed` says). `exact`: `changed` is given the empty lists and maps of the new object too, for kinds that
+   * upstream compares with reflect.DeepEqual. Default false: upstream's kinds without generation have none.
    */
-  generation?: boolean | { changed(object: T, old: T): boolean };
+  generation?: boolean | { changed(object: T, old: T): boolean; exact?: boolean };
   /** Field selectors beyond metadata.name and metadata.namespace, as strings. */
   selectableFields?: SelectableFields<T>;
   /** PUT of a name that does not exist creates it. */

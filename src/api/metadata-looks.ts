@@ -13,6 +13,7 @@ function each(looks: MetadataLooks, ...keys: string[]): [string, MetadataLooks][
 
 const full: MetadataLooks = { metaOnUpdate: ['full'] };
 const fullTwice: MetadataLooks = { metaOnUpdate: ['full', 'full'] };
+const fullOwnChange: MetadataLooks = { metaOnUpdate: ['full', 'own', 'change'] };
 const fullThenChange: MetadataLooks = { metaOnUpdate: ['full', 'change'] };
 const changeThenFull: MetadataLooks = { metaOnUpdate: ['change', 'full'] };
 const genericFull: MetadataLooks = { ...full, metaRule: 'generic' };
@@ -25,7 +26,8 @@ export const metadataLooks: ReadonlyMap<string, MetadataLooks> = new Map([
   ...each(full, 'flowcontrol.apiserver.k8s.io/v1/PriorityLevelConfiguration'),
   ...each(full, 'storage.k8s.io/v1/CSINode', 'storage.k8s.io/v1/VolumeAttachment'),
   ...each(fullTwice, '/v1/PersistentVolume'),
-  ...each(fullThenChange, '/v1/Namespace', '/v1/Node', 'batch/v1/Job', 'networking.k8s.io/v1/IPAddress'),
+  ...each(fullOwnChange, 'batch/v1/Job'),
+  ...each(fullThenChange, '/v1/Namespace', '/v1/Node', 'networking.k8s.io/v1/IPAddress'),
   ...each(fullThenChange, 'rbac.authorization.k8s.io/v1/Role', 'rbac.authorization.k8s.io/v1/ClusterRole'),
   ...each(
     fullThenChange,

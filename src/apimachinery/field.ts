@@ -81,12 +81,19 @@ export function goFloat(value: number): string {
   return text.replace(/e([+-])([0-9])$/, 'e$10$2');
 }
 
-/** JSON as Go's encoder prints it: `<`, `>`, `&` and the two line separators escaped. */
-function goMarshal(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+/**
+ * JSON as Go's encoder prints it: `<`, `>`, `&` and the two line separators escaped, integers beyond 2^53 exact.
+ * `indent`: spaces a level.
+ */
+export function goMarshal(value: unknown, indent = 0): string {
+  const exact: bigint[] = [];
+  const text = JSON.stringify(
+    value,
+    (_, member) => (typeof member === 'bigint' ? `\ue000${exact.push(member) - 1}\ue000` : member),
+    indent,
   );
+  const whole = exact.length === 0 ? text : text.replace(/"\ue000([0-9]+)\ue000"/g, (_, at) => `${exact[Number(at)]}`);
+  return whole.replace(/[<>&\u2028\u2029]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Go's %q for the characters that occur in API strings. Upstream: strconv.Quote. */

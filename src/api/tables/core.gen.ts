@@ -635,7 +635,7 @@ PersistentVolumeClaimStatus
  capacity 3 <v1.ResourceList>{Q po
  conditions 4 [.PersistentVolumeClaimCondition po l:map:type p:merge:type
  allocatedResources 5 <v1.ResourceList>{Q po
- allocatedResourceStatuses 7 {<v1.ClaimResourceStatus>s po m:granular
+ allocatedResourceStatuses 7 <map[v1.ResourceName]v1.ClaimResourceStatus>{<v1.ClaimResourceStatus>s po m:granular
  currentVolumeAttributesClassName 8 s po
  modifyVolumeStatus 9 .ModifyVolumeStatus po
 PersistentVolumeClaimTemplate

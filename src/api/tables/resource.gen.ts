@@ -24,7 +24,7 @@ CapacityRequestPolicyRange
  max 2 Q po
  step 3 Q po
 CapacityRequirements
- requests 1 {Q po
+ requests 1 <map[v1.QualifiedName]resource.Quantity>{Q po
 Counter
  value 1 Q r
 CounterSet
@@ -32,8 +32,8 @@ CounterSet
  counters 2 {.Counter por
 Device
  name 1 s r
- attributes 2 {.DeviceAttribute po
- capacity 3 {.DeviceCapacity po
+ attributes 2 <map[v1.QualifiedName]v1.DeviceAttribute>{.DeviceAttribute po
+ capacity 3 <map[v1.QualifiedName]v1.DeviceCapacity>{.DeviceCapacity po
  consumesCounters 4 [.DeviceCounterConsumption po l:atomic
  nodeName 5 s po
  nodeSelector 6 core.v1.NodeSelector po
@@ -43,7 +43,7 @@ Device
  bindingConditions 10 [s po l:atomic
  bindingFailureConditions 11 [s po l:atomic
  allowMultipleAllocations 12 B po
- nodeAllocatableResourceMappings 13 {.NodeAllocatableResourceMapping po
+ nodeAllocatableResourceMappings 13 <map[v1.ResourceName]v1.NodeAllocatableResourceMapping>{.NodeAllocatableResourceMapping po
 DeviceAllocationConfiguration
  source 1 <v1.AllocationConfigSource>s r
  requests 2 [s po l:atomic
@@ -107,7 +107,7 @@ DeviceRequestAllocationResult
  bindingConditions 7 [s po l:atomic
  bindingFailureConditions 8 [s po l:atomic
  shareID 9 <types.UID>s po
- consumedCapacity 10 {Q po
+ consumedCapacity 10 <map[v1.QualifiedName]resource.Quantity>{Q po
 DeviceSelector
  cel 1 .CELDeviceSelector po
 DeviceSubRequest
@@ -269,8 +269,8 @@ AllocationResult
  nodeSelector 3 core.v1.NodeSelector po
  allocationTimestamp 5 T po
 BasicDevice
- attributes 1 {.DeviceAttribute po
- capacity 2 {.DeviceCapacity po
+ attributes 1 <map[v1beta1.QualifiedName]v1beta1.DeviceAttribute>{.DeviceAttribute po
+ capacity 2 <map[v1beta1.QualifiedName]v1beta1.DeviceCapacity>{.DeviceCapacity po
  consumesCounters 3 [.DeviceCounterConsumption po l:atomic
  nodeName 4 s po
  nodeSelector 5 core.v1.NodeSelector po
@@ -280,7 +280,7 @@ BasicDevice
  bindingConditions 9 [s po l:atomic
  bindingFailureConditions 10 [s po l:atomic
  allowMultipleAllocations 11 B po
- nodeAllocatableResourceMappings 12 {.NodeAllocatableResourceMapping po
+ nodeAllocatableResourceMappings 12 <map[v1.ResourceName]v1beta1.NodeAllocatableResourceMapping>{.NodeAllocatableResourceMapping po
 CELDeviceSelector
  expression 1 s r
 CapacityRequestPolicy
@@ -292,7 +292,7 @@ CapacityRequestPolicyRange
  max 2 Q po
  step 3 Q po
 CapacityRequirements
- requests 1 {Q po
+ requests 1 <map[v1beta1.QualifiedName]resource.Quantity>{Q po
 Counter
  value 1 Q r
 CounterSet
@@ -370,7 +370,7 @@ DeviceRequestAllocationResult
  bindingConditions 7 [s po l:atomic
  bindingFailureConditions 8 [s po l:atomic
  shareID 9 <types.UID>s po
- consumedCapacity 10 {Q po
+ consumedCapacity 10 <map[v1beta1.QualifiedName]resource.Quantity>{Q po
 DeviceSelector
  cel 1 .CELDeviceSelector po
 DeviceSubRequest
@@ -478,7 +478,7 @@ CapacityRequestPolicyRange
  max 2 Q po
  step 3 Q po
 CapacityRequirements
- requests 1 {Q po
+ requests 1 <map[v1beta2.QualifiedName]resource.Quantity>{Q po
 Counter
  value 1 Q r
 CounterSet
@@ -486,8 +486,8 @@ CounterSet
  counters 2 {.Counter por
 Device
  name 1 s r
- attributes 2 {.DeviceAttribute po
- capacity 3 {.DeviceCapacity po
+ attributes 2 <map[v1beta2.QualifiedName]v1beta2.DeviceAttribute>{.DeviceAttribute po
+ capacity 3 <map[v1beta2.QualifiedName]v1beta2.DeviceCapacity>{.DeviceCapacity po
  consumesCounters 4 [.DeviceCounterConsumption po l:atomic
  nodeName 5 s po
  nodeSelector 6 core.v1.NodeSelector po
@@ -497,7 +497,7 @@ Device
  bindingConditions 10 [s po l:atomic
  bindingFailureConditions 11 [s po l:atomic
  allowMultipleAllocations 12 B po
- nodeAllocatableResourceMappings 13 {.NodeAllocatableResourceMapping po
+ nodeAllocatableResourceMappings 13 <map[v1.ResourceName]v1beta2.NodeAllocatableResourceMapping>{.NodeAllocatableResourceMapping po
 DeviceAllocationConfiguration
  source 1 <v1beta2.AllocationConfigSource>s r
  requests 2 [s po l:atomic
@@ -561,7 +561,7 @@ DeviceRequestAllocationResult
  bindingConditions 7 [s po l:atomic
  bindingFailureConditions 8 [s po l:atomic
  shareID 9 <types.UID>s po
- consumedCapacity 10 {Q po
+ consumedCapacity 10 <map[v1beta2.QualifiedName]resource.Quantity>{Q po
 DeviceSelector
  cel 1 .CELDeviceSelector po
 DeviceSubRequest

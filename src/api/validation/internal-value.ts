@@ -5,7 +5,7 @@
  * Worked example: a SeccompProfile `{ type: 'RuntimeDefault', localhostProfile: 'x' }` is
  * `{"Type":"RuntimeDefault","LocalhostProfile":"x"}`, and with nothing set `{"Type":"","LocalhostProfile":null}`.
  */
-import { type FieldError, type FieldPath, goValue, invalidValue, type LabelSelector } from '#apimachinery';
+import { type FieldError, type FieldPath, goMarshal, goValue, invalidValue, type LabelSelector } from '#apimachinery';
 import { internalShapes } from './internal-shapes.gen.ts';
 
 interface InternalField {
@@ -65,14 +65,21 @@ function structOf(type: string, value: Plain, into: Record<string, unknown>): Re
         const member = meta[field];
         if (member === undefined || member === null) continue;
         // Metadata has JSON names and leaves out what is empty, other than the internal types around it.
-        if (typeof member !== 'object' || Object.keys(member).length > 0) into[field] = sortedMap(member);
+        if (typeof member !== 'object' || Object.keys(member).length > 0) into[field] = shownMember(field, member);
       }
     } else structOf(code.slice(code.startsWith('*') ? 2 : 1), source, into);
   }
   return into;
 }
 
-function sortedMap(value: unknown): unknown {
+/** A member of metadata. What an owner is told by is always shown. */
+export function shownMember(field: string, member: unknown): unknown {
+  if (field !== 'ownerReferences') return sortedMap(member);
+  return (member as readonly object[]).map(owner => ({ apiVersion: '', kind: '', name: '', uid: '', ...owner }));
+}
+
+/** A map with its keys sorted, as Go prints it; any other value as it is. */
+export function sortedMap(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -140,7 +147,40 @@ export function invalidInternal(path: FieldPath, type: string, value: unknown, d
 
 /** Whether two values are the same in Go: zero and absent are one unless a pointer holds them, empty and absent lists too. */
 export function internalEqual(type: string, a: unknown, b: unknown): boolean {
-  return sameValue(internalValue(type, a), internalValue(type, b));
+  return same(`*S${type}`, a, b);
+}
+
+function same(code: string, a: unknown, b: unknown): boolean {
+  const rest = code.slice(1);
+  const [left, right] = [a ?? undefined, b ?? undefined];
+  switch (code[0]) {
+    case '*':
+      return left === undefined || right === undefined ? left === right : same(rest, left, right);
+    case '[': {
+      const [ones, others] = [(left ?? []) as unknown[], (right ?? []) as unknown[]];
+      return ones.length === others.length && ones.every((each, i) => same(rest, each, others[i]));
+    }
+    case 'm': {
+      const [ones, others] = [(left ?? {}) as Plain, (right ?? {}) as Plain];
+      const keys = Object.keys(ones);
+      if (keys.length !== Object.keys(others).length) return false;
+      return keys.every(key => Object.hasOwn(others, key) && same(rest, ones[key], others[key]));
+    }
+    case 'S':
+      return sameStruct(rest, (left ?? {}) as Plain, (right ?? {}) as Plain);
+    default:
+      return sameValue(convert(code, left), convert(code, right));
+  }
+}
+
+function sameStruct(type: string, a: Plain, b: Plain): boolean {
+  const [left, right] = [internalSource(type, a), internalSource(type, b)];
+  return fieldsOf(type).every(({ name, json, code }) => {
+    if (name !== '') return same(code, left[json], right[json]);
+    if (code === 'O') return sameValue(left['metadata'], right['metadata']);
+    // The internal types' own TypeMeta is of no account.
+    return code === 'j' || sameStruct(code.slice(code.startsWith('*') ? 2 : 1), left, right);
+  });
 }
 
 const isNothing = (value: unknown): boolean =>
@@ -157,9 +197,8 @@ function sameValue(a: unknown, b: unknown): boolean {
 
 /** Lines of the value as Go indents it with one space, for differences. */
 export function internalText(type: string, value: unknown): string {
-  const text = JSON.stringify(internalValue(type, value), null, 1);
-  // An empty list or map stays on its line in both languages; only what Go escapes differs.
-  return text.replace(/[<>&\u2028\u2029]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  // An empty list or map stays on its line in both languages.
+  return goMarshal(internalValue(type, value), 1);
 }
 
 export { goValue };

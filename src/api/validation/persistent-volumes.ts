@@ -132,7 +132,8 @@ function checkClasses(errors: Errors, path: FieldPath, spec: PersistentVolumeSpe
   } else if (mode !== undefined && !inline && !modes.includes(mode)) {
     errors.push(notSupported(path.child('volumeMode'), mode, modes));
   }
-  if (attributes === undefined) return;
+  // Of inline volumes upstream does not look at it.
+  if (attributes === undefined || inline) return;
   const at = path.child('volumeAttributesClassName');
   if (attributes === '') errors.push(required(at, 'an empty string is disallowed'));
   else checkObjectName(errors, at, attributes);

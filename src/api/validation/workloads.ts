@@ -19,7 +19,7 @@ import {
 import type { RuleContext } from '../kind.ts';
 import type { PodSpec, PodTemplateSpec } from '../types.ts';
 import { checkNonnegative, type Errors } from './common.ts';
-import { shownSelector } from './internal-value.ts';
+import { shownSelector, sortedMap } from './internal-value.ts';
 import { ratchetPodSpec } from './pod-specs.ts';
 import { checkPodTemplate } from './pod-templates.ts';
 
@@ -63,7 +63,7 @@ export function checkSelectorMatches(
   const labels = template?.metadata?.labels;
   if (selector.matches(labels)) return;
   const at = path.child('metadata', 'labels');
-  errors.push(invalidValue(at, labels ?? null, '`selector` does not match template `labels`'));
+  errors.push(invalidValue(at, labels ? sortedMap(labels) : null, '`selector` does not match template `labels`'));
 }
 
 interface TemplateContext {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { anyNode, field, list, map, scalar, struct } from '../schema/build.ts';
+import type { AnyNode } from '../schema/type-node.ts';
 import { readJson, readTypeMeta, writeJson, writeSorted } from './index.ts';
 
 const string = scalar('string');
@@ -261,5 +262,42 @@ test('unions of schemas read themselves: leniently, and in the words of their ow
   assert.throws(() => readJson('{"schemaOrBool":[]}', node), { message: 'boolean or JSON schema expected' });
   assert.throws(() => readJson('{"schemaOrStringArray":[1]}', node), {
     message: 'json: cannot unmarshal number into Go struct field JSONSchemaProps.schemaOrStringArray of type string',
+  });
+});
+
+test('the unions of schemas decode themselves: no strict errors, and nothing for what they do not know', () => {
+  const schema = struct('io.k8s.v1.JSONSchemaProps', [field('type', string), field('maxLength', scalar('int64'))]);
+  const union = (type: 'schemaOrArray' | 'schemaOrBool' | 'schemaOrStringArray'): AnyNode => ({
+    kind: 'any',
+    union: { type, schema },
+  });
+  const props = struct('io.k8s.v1.JSONSchemaProps', [
+    field('items', union('schemaOrArray')),
+    field('additionalProperties', union('schemaOrBool')),
+    field('dependencies', map(union('schemaOrStringArray'))),
+  ]);
+  assert.deepEqual(readJson('{"items":{"type":"a","other":1},"additionalProperties":false,"x":1}', props), {
+    value: { items: { type: 'a' }, additionalProperties: false },
+    strictErrors: ['unknown field "x"'],
+  });
+  assert.deepEqual(readJson('{"items":5}', props).value, {});
+  assert.throws(() => readJson('{"additionalProperties":5}', props), { message: 'boolean or JSON schema expected' });
+  assert.throws(() => readJson('{"items":[{"maxLength":"5"}]}', props), {
+    message: 'json: cannot unmarshal string into Go struct field JSONSchemaProps.items.maxLength of type int64',
+  });
+});
+
+test('errors name the TypeMeta of objects in objects, and bytes that are no UTF-8', () => {
+  const claim = struct('io.k8s.api.core.v1.PersistentVolumeClaim', [
+    field('apiVersion', string),
+    field('metadata', meta),
+  ]);
+  const set = struct('io.k8s.api.apps.v1.StatefulSetSpec', [field('volumeClaimTemplates', list(claim))]);
+  assert.throws(() => readJson('{"volumeClaimTemplates":[{"apiVersion":5}]}', set), {
+    message:
+      'json: cannot unmarshal number into Go struct field PersistentVolumeClaim.volumeClaimTemplates.TypeMeta.apiVersion of type string',
+  });
+  assert.throws(() => readJson(Uint8Array.of(0x7b, 0xfd), set), {
+    message: "invalid character 'ý' looking for beginning of object key string",
   });
 });

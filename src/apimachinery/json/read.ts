@@ -44,7 +44,7 @@ export function setOwn(target: Building, key: string, value: unknown): void {
  */
 export function readJson(text: string | Uint8Array, node: TypeNode): JsonReadResult {
   const source = typeof text === 'string' ? text : decodeUtf8(text);
-  const reader = new TypedReader(source);
+  const reader = new TypedReader(source, typeof text === 'string' ? undefined : text);
   const value = reader.value(node, undefined);
   reader.end();
   reader.throwSaved();
@@ -185,26 +185,35 @@ class TypedReader extends JsonScanner {
   }
 
   /**
-   * A schema, or a list of them, or something else: the unions of JSONSchemaProps, which read themselves and leniently.
-   * Upstream: apiextensions v1 marshal.go.
+   * A schema, or a list of them, or something else: the unions of JSONSchemaProps. They decode their text themselves, so
+   * that fields that they do not know are no concern of strict validation. What is of no kind they know is nothing, but
+   * where only a boolean may stand beside a schema.
    */
   #union({ type, schema }: Union, code: number): unknown {
-    this.#lenient++;
-    const value = this.#unionValue(type, schema, code);
-    this.#lenient--;
-    return value;
+    const inner: TypeNode | undefined =
+      code === 123
+        ? schema
+        : code !== 91 || type === 'schemaOrBool'
+          ? undefined
+          : { kind: 'list', element: type === 'schemaOrArray' ? schema : { kind: 'scalar', type: 'string' } };
+    if (inner !== undefined) return this.#apart(inner);
+    const text = this.skip();
+    if (type !== 'schemaOrBool') return undefined;
+    if (text === 'true' || text === 'false') return text === 'true';
+    this.#refusal ??= 'boolean or JSON schema expected';
+    return undefined;
   }
 
-  #unionValue(type: Union['type'], schema: StructNode, code: number): unknown {
-    if (code === 123) return this.#struct(schema, undefined);
-    const isBoolean = code === 116 || code === 102;
-    if (type === 'schemaOrBool') {
-      if (!isBoolean) this.#refusal ??= 'boolean or JSON schema expected';
-      return this.any(code, false);
-    }
-    if (code !== 91) return this.any(code, false);
-    const element: TypeNode = type === 'schemaOrStringArray' ? { kind: 'scalar', type: 'string' } : schema;
-    return this.#list(element, undefined);
+  /** Reads what a type of Go decodes itself: strict errors are not told, a wrong type ends the decoding at once. */
+  #apart(node: TypeNode): unknown {
+    const before = this.#mismatch;
+    this.#mismatch = undefined;
+    this.#lenient++;
+    const value = this.value(node, undefined);
+    this.#lenient--;
+    this.#refusal ??= this.#mismatch;
+    this.#mismatch = before;
+    return Array.isArray(value) && value.length === 0 ? undefined : value;
   }
 
   #struct(node: StructNode, into: unknown): unknown {
@@ -468,7 +477,12 @@ class TypedReader extends JsonScanner {
     for (let i = 0; i < this.#top; i++) {
       const frame = this.#frames[i]!;
       if (typeof frame === 'object') {
-        const prefix = frame.embedded ? embeddedPath(this.#owners[i]!, frame.name) : '';
+        const owner = this.#owners[i]!;
+        const prefix = frame.embedded
+          ? embeddedPath(owner, frame.name)
+          : isTypeMeta(owner, frame.name)
+            ? 'TypeMeta.'
+            : '';
         names.push(prefix + frame.name);
       }
     }
@@ -493,6 +507,12 @@ class TypedReader extends JsonScanner {
     }
     return path === '' ? key : `${path}.${key}`;
   }
+}
+
+/** Whether Go has the field in the TypeMeta that whole objects embed. */
+function isTypeMeta({ name, fields }: StructNode, field: string): boolean {
+  if (field !== 'kind' && field !== 'apiVersion') return false;
+  return fields.has('metadata') || name.endsWith('.DeleteOptions');
 }
 
 const isNumber = (code: number): boolean => code === 45 || (code >= 48 && code <= 57);

@@ -25,8 +25,12 @@ export class JsonScanner {
   at = 0;
   depth = 0;
 
-  constructor(text: string) {
+  readonly #bytes: Uint8Array | undefined;
+
+  /** `bytes`: what the text was decoded from, so that what is not UTF-8 can be named. */
+  constructor(text: string, bytes?: Uint8Array) {
     this.text = text;
+    this.#bytes = bytes;
   }
 
   /** Skips white space and answers the next character's code without consuming it; NaN at the end. */
@@ -41,7 +45,14 @@ export class JsonScanner {
   unexpected(place: string): never {
     if (this.at >= this.text.length) throw new InputError('json', 'unexpected end of JSON input');
     const char = String.fromCodePoint(this.text.codePointAt(this.at)!);
-    throw new InputError('json', `invalid character ${quoteByte(Buffer.from(char)[0]!)} ${place}`);
+    const byte = (char === '\ufffd' && this.#bytes?.[this.#byteOffset()]) || Buffer.from(char)[0]!;
+    throw new InputError('json', `invalid character ${quoteByte(byte)} ${place}`);
+  }
+
+  /** Where the next character begins in the bytes. Each that is not UTF-8 became a character of three. */
+  #byteOffset(): number {
+    const before = this.text.slice(0, this.at);
+    return Buffer.byteLength(before) - 2 * (before.split('\ufffd').length - 1);
   }
 
   /** Enters an object or array; {@link leave} after it. */

@@ -10,4 +10,5 @@ export { emptySet, type FieldSet, hasPath, setOfFields, subtractSet, subtractTre
 export { managerOrUserAgent } from './managers.ts';
 export { mergeConfiguration } from './merge-configuration.ts';
 export { managersFromScale, managersOfScale, type ReplicasPaths } from './scale.ts';
+export { equalValues } from './typed.ts';
 export { validateTyped } from './validate.ts';

@@ -193,6 +193,15 @@ test('an update owns what it changes; a create what is there', () => {
   assert.deepEqual(same.metadata.managedFields, live.metadata.managedFields);
 });
 
+test('empty lists and maps that Go never writes are owned by nobody', () => {
+  const written = main.update(null, thing({}, { labels: {}, annotations: { a: 'b' } }), { manager: 'm', nowMs: at });
+  assert.deepEqual(owners(written)['m Update'], {
+    ...(owners(main.update(null, thing({}, { annotations: { a: 'b' } }), { manager: 'm', nowMs: at }))[
+      'm Update'
+    ] as object),
+  });
+});
+
 test('status is owned by writers of status alone', () => {
   const live = stored(main.update(null, thing({ replicas: 1 }), { manager: 'm', nowMs: at }));
   const status = new FieldManager({ ...options, subresource: 'status', resetFields: { v1: setOfFields('spec') } });

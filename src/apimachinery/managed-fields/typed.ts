@@ -4,7 +4,7 @@
  * pkg/util/managedfields/internal/typeconverter.go; the untyped kinds of kube-openapi pkg/schemaconv.
  */
 import { InputError } from '../input-error.ts';
-import { setOwn, zeroValue } from '../json/read.ts';
+import { isOmitted, setOwn, zeroValue } from '../json/read.ts';
 import { anyNode } from '../schema/build.ts';
 import type { FieldNode, ListNode, StructNode, TypeNode } from '../schema/type-node.ts';
 import { keyElement, type PathElement, valueElement } from './path-element.ts';
@@ -130,7 +130,8 @@ function alwaysWritten(node: StructNode): readonly FieldNode[] {
 }
 
 /**
- * The value as Go's structs show it to upstream's walkers: fields that Go always writes are there, zero if unset.
+ * The value as Go's structs show it to upstream's walkers: fields that Go always writes are there, zero if unset, and
+ * empty lists and maps that it never writes are not.
  * Nothing is changed in place; what is complete keeps its identity.
  */
 export function withZeros(value: unknown, node: TypeNode): unknown {
@@ -148,7 +149,10 @@ export function withZeros(value: unknown, node: TypeNode): unknown {
     return node.element.kind === 'scalar' ? value : copyMembers(value, () => node.element);
   }
   if (node.kind !== 'struct') return value;
-  const out = copyMembers(value, name => node.fields.get(name)?.node);
+  const out = withoutOmitted(
+    copyMembers(value, name => node.fields.get(name)?.node),
+    node,
+  );
   let filled: Record<string, unknown> | undefined;
   for (const field of alwaysWritten(node)) {
     if (out[field.name] !== undefined) continue;
@@ -157,6 +161,21 @@ export function withZeros(value: unknown, node: TypeNode): unknown {
     filled[field.name] = isMap(zero) ? withZeros(zero, field.node) : zero;
   }
   return filled ?? out;
+}
+
+/** Without the empty lists and maps that Go leaves out when it writes. */
+function withoutOmitted(value: JsonMap, node: StructNode): JsonMap {
+  let out: Record<string, unknown> | undefined;
+  for (const name in value) {
+    const item = value[name];
+    if (item === null || typeof item !== 'object') continue;
+    const field = node.fields.get(name);
+    const isNone = Array.isArray(item) ? item.length === 0 && field?.omitEmpty : field && isOmitted(field, item);
+    if (!isNone) continue;
+    out ??= { ...value };
+    delete out[name];
+  }
+  return out ?? value;
 }
 
 function copyMembers(value: JsonMap, nodeOf: (name: string) => TypeNode | undefined): JsonMap {

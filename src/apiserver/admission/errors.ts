@@ -1,5 +1,5 @@
 /** Refusals of admission plugins. Upstream: apiserver pkg/admission/errors.go. */
-import { forbidden, type KubeObject, type StatusError } from '#apimachinery';
+import { forbidden, goQuote, type KubeObject, type StatusError, validatePathSegmentName } from '#apimachinery';
 import type { AdmissionAttributes } from './chain.ts';
 
 /** 403 that names the object, or, before it has a name, its generateName. */
@@ -11,6 +11,12 @@ export function admissionForbidden(
   const { group, resource } = attributes.resource;
   const name = attributes.name || object?.metadata.name || object?.metadata.generateName || 'Unknown';
   return forbidden({ group, resource }, name, why);
+}
+
+/** What upstream's client says of a name that no path can hold; undefined of others. Upstream: client-go rest/request.go. */
+export function pathSegmentRefusal(name: string): string | undefined {
+  const wrong = validatePathSegmentName(name, false);
+  return wrong.length === 0 ? undefined : `invalid resource name ${goQuote(name)}: [${wrong.join(' ')}]`;
 }
 
 /** Whether the attributes are about this resource itself, or the subresource named. */

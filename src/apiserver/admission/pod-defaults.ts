@@ -63,7 +63,8 @@ export function priority(lookup: Lookup): AdmissionPlugin {
       const old = attributes.old as unknown as Pod | null;
       if (old) {
         if (spec.priority === undefined && old.spec.priority !== undefined) spec.priority = old.spec.priority;
-        if (!spec.preemptionPolicy && old.spec.preemptionPolicy) spec.preemptionPolicy = old.spec.preemptionPolicy;
+        if (spec.preemptionPolicy === undefined && old.spec.preemptionPolicy)
+          spec.preemptionPolicy = old.spec.preemptionPolicy;
         return;
       }
       const all = await classes();

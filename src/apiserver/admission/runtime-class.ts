@@ -6,7 +6,7 @@ import { amountsOf, equalAmounts } from '#api/quota/helpers';
 import type { Pod, RuntimeClass, Toleration } from '#api/types';
 import { type Draft, type KubeObject, StatusError, semanticEqual } from '#apimachinery';
 import type { AdmissionAttributes, AdmissionPlugin } from './chain.ts';
-import { admissionForbidden, isFor } from './errors.ts';
+import { admissionForbidden, isFor, pathSegmentRefusal } from './errors.ts';
 import type { Lookup } from './lookup.ts';
 
 export function runtimeClass(lookup: Lookup): AdmissionPlugin {
@@ -14,6 +14,8 @@ export function runtimeClass(lookup: Lookup): AdmissionPlugin {
     const name = (object as unknown as Pod).spec?.runtimeClassName;
     if (name === undefined) return undefined;
     if (name === '') throw new StatusError({ code: 500, message: 'resource name may not be empty' });
+    const wrong = pathSegmentRefusal(name);
+    if (wrong !== undefined) throw new StatusError({ code: 500, message: wrong });
     const found = await lookup.get('node.k8s.io', 'runtimeclasses', '', name);
     if (found) return found as unknown as RuntimeClass;
     throw admissionForbidden(attributes, object, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);

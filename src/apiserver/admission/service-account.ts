@@ -4,10 +4,10 @@
  */
 import { podSecretNames } from '#api/core/helpers';
 import type { Container, Pod, ServiceAccount, Volume } from '#api/types';
-import { type Draft, type KubeObject, StatusError } from '#apimachinery';
+import { type Draft, goQuote, type KubeObject, StatusError } from '#apimachinery';
 import type { Random } from '#base';
 import type { AdmissionAttributes, AdmissionPlugin } from './chain.ts';
-import { admissionForbidden, isFor } from './errors.ts';
+import { admissionForbidden, isFor, pathSegmentRefusal } from './errors.ts';
 import type { Lookup } from './lookup.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -29,7 +29,7 @@ export function serviceAccount(lookup: Lookup, random: Random): AdmissionPlugin 
     const why =
       name === ''
         ? `no service account specified for pod ${namespace}/${pod.metadata.name ?? ''}`
-        : `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`;
+        : `error looking up service account ${namespace}/${name}: ${pathSegmentRefusal(name) ?? `serviceaccount ${goQuote(name)} not found`}`;
     throw admissionForbidden(attributes, pod as unknown as KubeObject, why);
   };
   const check = async (attributes: AdmissionAttributes, object: KubeObject): Promise<void> => {

@@ -2,6 +2,7 @@
  * May somebody do something: SubjectAccessReview and its kin, SelfSubjectRulesReview, TokenReview. Upstream:
  * pkg/registry/authorization, pkg/registry/authentication/tokenreview, pkg/apis/authorization/validation.
  */
+import { builtinTypes } from '#api/tables';
 import type {
   LocalSubjectAccessReview,
   SelfSubjectRulesReview,
@@ -19,10 +20,12 @@ import {
   internalError,
   invalid,
   invalidValue,
+  type KubeObject,
   type LabelSelectorRequirement,
   parseFieldSelector,
   parseLabelSelector,
   required,
+  semanticEqual,
   validateLabelSelectorRequirement,
 } from '#apimachinery';
 import type { Authentication } from '../authentication/authentication.ts';
@@ -227,12 +230,11 @@ function accessReview(authorizer: Authorizer, how: (scope: Scope) => { self: boo
     return review(scope, async object => {
       const asked = object as unknown as Draft<SubjectAccessReview & LocalSubjectAccessReview>;
       const spec: Spec = (asked.spec ??= {});
-      if (namespace !== undefined) settleNamespace(asked, namespace);
       const errors = validateSpec(spec, self);
-      const meta = Object.keys(object.metadata).filter(key => key !== 'managedFields' && key !== 'namespace');
-      if (meta.length > 0) {
+      const { managedFields: _m, namespace: _n, ...meta } = object.metadata;
+      if (!semanticEqual(meta, {}) && Object.values(meta).some(each => !isEmptyMap(each))) {
         const text = namespace === undefined ? 'must be empty' : 'must be empty except for namespace';
-        errors.push(invalidValue(FieldPath.of('metadata'), object.metadata, text));
+        errors.push(invalidValue(FieldPath.of('metadata'), inGoOrder(object.metadata), text));
       }
       if (namespace !== undefined) errors.push(...validateLocal(spec, namespace));
       if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', errors);
@@ -242,11 +244,19 @@ function accessReview(authorizer: Authorizer, how: (scope: Scope) => { self: boo
   };
 }
 
-function settleNamespace(asked: Draft<LocalSubjectAccessReview>, namespace: string): void {
-  asked.metadata.namespace ??= namespace;
-  if (asked.metadata.namespace !== namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
+/** A map or list with nothing in it: Go's semantic equality takes it for an absent one. */
+const isEmptyMap = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+/** Metadata as messages show it: members in the order of the type, without what Go leaves out. */
+function inGoOrder(metadata: KubeObject['metadata']): unknown {
+  const fields = builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta').fields.keys();
+  const members: Readonly<Record<string, unknown>> = { ...metadata };
+  return Object.fromEntries(
+    [...fields]
+      .filter(name => members[name] !== undefined && !isEmptyMap(members[name]))
+      .map(name => [name, members[name]]),
+  );
 }
 
 function validateLocal(

@@ -84,7 +84,7 @@ function refuseWrong(binding: Draft<Binding>): void {
 /** Upstream shows its store's own error here. */
 function preconditionFailed(pod: Draft<Pod>, why: string): StatusError {
   const { namespace, name = '' } = pod.metadata;
-  const text = `StorageError: invalid object, Code: 4, Key: /registry/pods/${namespace}/${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${why}`;
+  const text = `StorageError: invalid object, Code: 4, Key: /pods/${namespace}/${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${why}`;
   return conflict({ group: '', resource: 'pods' }, name, text);
 }
 

@@ -6,11 +6,14 @@ import { type Draft, formatTime, invalid, type KubeObject, validateWriteOptions 
 import type { UserInfo } from '../authentication/user.ts';
 import type { ServerResponse } from '../http/message.ts';
 import { managerOf } from '../registry/field-managers.ts';
+import { wipeSystemFields } from '../registry/strategy.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject } from './common.ts';
+import { settleNamespace } from './create.ts';
 import { writeOptions } from './options.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
 /** A user as reviews show it. */
@@ -38,6 +41,9 @@ export async function review(
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
   logRequestObject(scope, object, resource);
+  wipeSystemFields(object);
+  settleNamespace(object, resource, scope.namespace);
+  dedupOwnerReferences(object, scope.warn, false);
   const manager = managerOf(request, options.fieldManager);
   const owners = scope.deps.fieldManagers.of(resource, '');
   const managed = owners.update(null, object as KubeObject, { manager, nowMs: scope.deps.clock.now() });
@@ -48,6 +54,7 @@ export async function review(
 
 export async function selfSubjectReview(scope: Scope): Promise<ServerResponse> {
   return review(scope, object => {
+    // Upstream answers with a new object.
     object.metadata = { creationTimestamp: formatTime(scope.deps.clock.now()) };
     object['status'] = { userInfo: userInfoOf(scope.user) };
   });

@@ -7,6 +7,7 @@ import {
   conflict,
   type Draft,
   type FieldError,
+  FieldManager,
   FieldPath,
   formatTime,
   goQuote,
@@ -20,6 +21,7 @@ import {
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { Lookup } from '../admission/lookup.ts';
 import type { ServiceAccountTokens, TokenBinding } from '../authentication/service-accounts/tokens.ts';
+import { managerOf } from '../registry/field-managers.ts';
 import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
@@ -47,6 +49,10 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
       const text = 'must match the service account name if specified';
       throw invalid(kind, name, [invalidValue(FieldPath.of('metadata', 'name'), metadata.name, text)]);
     }
+    const manager = managerOf(scope.request, writeOptions(scope.request.query).fieldManager);
+    const nowMs = scope.deps.clock.now();
+    const managed = tokenRequestFields().update(null, request as unknown as KubeObject, { manager, nowMs });
+    if (managed.metadata.managedFields) metadata.managedFields = managed.metadata.managedFields as never;
     const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
     if (!account) throw notFound(scope.about, name);
     if (metadata.uid && metadata.uid !== account.metadata.uid) {
@@ -60,7 +66,6 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     metadata.name = name;
     metadata.namespace = namespace;
     metadata.uid = account.metadata.uid!;
-    const nowMs = scope.deps.clock.now();
     metadata.creationTimestamp = formatTime(nowMs);
     delete request.status;
     const errors = validate(spec.expirationSeconds);
@@ -91,6 +96,19 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
 /** With the default of what it leaves open. */
 type Settled = Draft<TokenRequest> & { spec: { expirationSeconds: number } };
 
+/** Who sent which fields: upstream tells it of every object that is created, also of those that nobody stores. */
+function tokenRequestFields(): FieldManager {
+  const { group, version } = kind;
+  const node = builtinTypes.struct(typeName);
+  return new FieldManager({
+    node,
+    apiVersion: `${group}/${version}`,
+    kind: kind.kind,
+    subresource: 'token',
+    builtin: true,
+  });
+}
+
 async function read(scope: Scope): Promise<Settled> {
   const { request } = scope;
   const mediaType = negotiateInput(request);
@@ -119,6 +137,11 @@ function checkName(name: string): void {
   if (wrong !== undefined) throw badRequest(`Name parameter invalid: ${goQuote(name)}: ${wrong}`);
 }
 
+/** What cannot be parsed counts as nothing. Upstream: schema.FromAPIVersionAndKind. */
+function groupVersionOf(apiVersion: string): { group: string; version: string } {
+  return apiVersion.split('/').length > 2 ? { group: '', version: '' } : parseApiVersion(apiVersion);
+}
+
 async function bindingOf(
   scope: Scope,
   ref: Draft<TokenRequest>['spec']['boundObjectRef'],
@@ -126,7 +149,7 @@ async function bindingOf(
 ): Promise<TokenBinding> {
   if (!ref) return {};
   const { namespace, name: account } = scope;
-  const { group, version } = parseApiVersion(ref.apiVersion ?? '');
+  const { group, version } = groupVersionOf(ref.apiVersion ?? '');
   const name = ref.name ?? '';
   const find = async (resource: string, inNamespace: string): Promise<KubeObject> => {
     checkName(name);

@@ -15,15 +15,37 @@ import { header, type ServerRequest } from '../http/message.ts';
 import { apiVersionText, fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 
+/** Groups and resources whose `/status` leaves alone all of metadata too, as that of custom resources does. */
+const metadataKeptByStatus = new Set([
+  ...['flowschemas', 'prioritylevelconfigurations', 'servicecidrs', 'volumeattachments', 'resourceclaims'],
+  ...['validatingadmissionpolicies', 'apiservices', 'storageversions', 'storageversionmigrations', 'podgroups'],
+]);
+
+/** What `/status` does not write, beside the spec. */
+const keptByStatus: Readonly<Record<string, readonly string[]>> = {
+  pods: ['metadata.deletionTimestamp', 'metadata.ownerReferences'],
+  deployments: ['metadata.labels'],
+  certificatesigningrequests: ['status.conditions'],
+};
+
 function resetFields(resource: ServedResource, subresource: string): FieldSet | undefined {
   const hasStatus = resource.subresources.some(each => each.name === 'status');
-  if (subresource === '') return hasStatus ? setOfFields('status') : undefined;
-  if (subresource !== 'status') return undefined;
-  if (resource.custom) return setOfFields('metadata', 'spec');
-  if (resource.storage.group === '' && resource.storage.resource === 'pods') {
-    return setOfFields('spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences');
+  const name = resource.custom ? '' : resource.storage.resource;
+  const isRequest = name === 'certificatesigningrequests';
+  switch (subresource) {
+    case '':
+      if (isRequest) return setOfFields('spec', 'status');
+      return hasStatus ? setOfFields('status') : undefined;
+    case 'status':
+      if (resource.custom || metadataKeptByStatus.has(name)) return setOfFields('metadata', 'spec');
+      return setOfFields('spec', ...(keptByStatus[name] ?? []));
+    case 'approval':
+      return isRequest ? setOfFields('spec', 'status.certificate') : undefined;
+    case 'finalize':
+      return setOfFields('status');
+    default:
+      return undefined;
   }
-  return resource.storage.resource === 'deployments' ? setOfFields('spec', 'metadata.labels') : setOfFields('spec');
 }
 
 export class FieldManagers {

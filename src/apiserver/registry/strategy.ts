@@ -111,18 +111,22 @@ export function beforeUpdate(
     ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
   ];
   // Once for all kinds, and once more by the kind's own validation: upstream tells both.
-  for (const look of (isStatus ? rules.metaOnStatus : (special ?? rules).metaOnUpdate) ?? ['change']) {
-    if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
+  const next = object as KubeObject;
+  const own = (): FieldError[] => {
+    if (isStatus) return rules.validateStatus?.(next, old, context) ?? [];
+    return (special ? special.validate?.(next, old, context) : rules.validate?.(next, old, context)) ?? [];
+  };
+  const looks = (isStatus ? rules.metaOnStatus : (special ?? rules).metaOnUpdate) ?? ['change'];
+  for (const look of looks.includes('own' as never) ? looks : [...looks, 'own' as const]) {
+    if (look === 'own') errors.push(...own());
+    else if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
     else
       errors.push(
         ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
         ...finalizerErrors(resource, metadata),
       );
   }
-  const next = object as KubeObject;
-  if (isStatus) errors.push(...(rules.validateStatus?.(next, old, context) ?? []));
-  else if (special) errors.push(...(special.validate?.(next, old, context) ?? []));
-  else errors.push(...(rules.validate?.(next, old, context) ?? []));
+  if (!isStatus && !special) errors.push(...(rules.validateChange?.(next, old, context) ?? []));
   refuse(resource, object, errors);
   for (const text of updateWarnings(rules, next, old, context)) warn(text);
   rules.canonicalize?.(object);
@@ -184,7 +188,8 @@ function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): voi
 
 function generationRises({ rules, struct, custom }: ServedResource, sent: KubeObject, old: KubeObject): boolean {
   // Custom resources are stored as they are, empty maps and all.
-  const object = custom ? sent : withoutEmptyContainers(sent, struct);
+  const exact = custom || (typeof rules.generation === 'object' && rules.generation.exact);
+  const object = exact ? sent : withoutEmptyContainers(sent, struct);
   if (typeof rules.generation === 'object') return rules.generation.changed(object, old);
   const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
   const keys = new Set([...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key)));

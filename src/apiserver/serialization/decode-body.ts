@@ -3,10 +3,11 @@
  * pkg/endpoints/handlers/{create,update}.go and the codec factory.
  */
 
-import { groups, typeNameOf } from '#api/tables';
+import { builtinTypes, groups, typeNameOf } from '#api/tables';
 import {
   badRequest,
   type Draft,
+  goQuote,
   InputError,
   type KubeObject,
   parseApiVersion,
@@ -171,10 +172,17 @@ function decodeProtobuf(body: Uint8Array, target: DecodeTarget, bareErrors: bool
   }
 }
 
+/** Whether a definition is that of a kind, and not of a part of one. */
+function isWhole(definition: string): boolean {
+  const { fields } = builtinTypes.struct(definition);
+  return fields.has('kind') && (fields.has('metadata') || definition.endsWith('Options'));
+}
+
 function isRegistered({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): boolean {
   const gv = parseApiVersion(apiVersion);
   const known = gv.group === '' || groups.some(({ name }) => name === gv.group);
-  return known && typeNameOf({ ...gv, kind }) !== undefined;
+  const name = known ? typeNameOf({ ...gv, kind }) : undefined;
+  return name !== undefined && isWhole(name);
 }
 
 /** The target's kind, in any version that has it: client-go sends the options of a deletion in the group's version. */
@@ -219,7 +227,7 @@ function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTa
 
 /** How upstream says that it does not know a kind. */
 export function noKindText({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): string {
-  return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`;
+  return `no kind ${goQuote(kind)} is registered for version ${goQuote(apiVersion.replace(/^\//, ''))} in scheme "pkg/runtime/scheme.go:111"`;
 }
 
 function checkKind(object: Draft<KubeObject>, target: DecodeTarget): Draft<KubeObject> {

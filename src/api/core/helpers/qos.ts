@@ -23,8 +23,7 @@ function add(into: Map<string, Quantity>, more: ReadonlyMap<string, Quantity>): 
 /** Decided when the Pod is created and never changed. */
 export function qosClass(spec: PodSpec): QosClass {
   const own = spec.resources;
-  const podLevel = own && (Object.keys(own.requests ?? {}).length > 0 || Object.keys(own.limits ?? {}).length > 0);
-  const parts: Array<ResourceRequirements | undefined> = podLevel
+  const parts: Array<ResourceRequirements | undefined> = own
     ? [own]
     : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(container => container.resources);
   const requests = new Map<string, Quantity>();

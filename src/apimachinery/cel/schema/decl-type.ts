@@ -76,7 +76,7 @@ function listType(schema: JsonSchema, name: string): DeclType | undefined {
   const element = items === undefined ? undefined : declTypeOf(items, false, `${name}.@idx`);
   if (element === undefined) return undefined;
   const fitting = Math.floor((maxRequestSizeBytes - 2) / (element.minSerializedSize + 1));
-  const maxElements = schema.maxItems === undefined ? fitting : Math.max(0, schema.maxItems);
+  const maxElements = schema.maxItems === undefined ? fitting : Math.max(0, Number(schema.maxItems));
   return { type: listOf(element.type), element, maxElements, minSerializedSize: 2 };
 }
 
@@ -102,7 +102,7 @@ function mapType(schema: JsonSchema, additional: JsonSchema, name: string): Decl
   const element = declTypeOf(additional, false, `${name}.@elem`);
   if (element === undefined) return undefined;
   const fitting = Math.floor((maxRequestSizeBytes - 2) / (element.minSerializedSize + 6));
-  const maxElements = schema.maxProperties === undefined ? fitting : Math.max(0, schema.maxProperties);
+  const maxElements = schema.maxProperties === undefined ? fitting : Math.max(0, Number(schema.maxProperties));
   return { type: mapOf(types.string, element.type), key: stringType, element, maxElements, minSerializedSize: 2 };
 }
 
@@ -127,7 +127,7 @@ function textType(schema: JsonSchema): DeclType {
 }
 
 /** A character may take four bytes. */
-const maxFromLength = (schema: JsonSchema): number => Math.max(0, schema.maxLength as number) * 4;
+const maxFromLength = (schema: JsonSchema): number => Math.max(0, Number(schema.maxLength)) * 4;
 
 const text: JsonSchema = { type: 'string' };
 

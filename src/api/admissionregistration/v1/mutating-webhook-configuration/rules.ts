@@ -1,5 +1,5 @@
 /** MutatingWebhookConfigurations. Upstream: pkg/registry/admissionregistration/mutatingwebhookconfiguration. */
-import { semanticEqual } from '#apimachinery';
+import { equalValues } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { MutatingWebhookConfiguration } from '../../../types.ts';
 import { validateWebhooks, webhookDefaults } from '../../../validation/webhook-configurations.ts';
@@ -10,6 +10,6 @@ export const mutatingWebhookConfigurationRules: KindRules<MutatingWebhookConfigu
     for (const hook of webhooks ?? []) hook.reinvocationPolicy ??= 'Never';
   },
   validate: ({ webhooks }, old) => validateWebhooks(webhooks, old ? (old.webhooks ?? []) : undefined),
-  generation: { changed: (now, old) => !semanticEqual(now.webhooks, old.webhooks) },
+  generation: { changed: (now, old) => !equalValues(now.webhooks, old.webhooks), exact: true },
   allowUnconditionalUpdate: false,
 };

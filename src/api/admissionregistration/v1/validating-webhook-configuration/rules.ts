@@ -1,5 +1,5 @@
 /** ValidatingWebhookConfigurations. Upstream: pkg/registry/admissionregistration/validatingwebhookconfiguration. */
-import { semanticEqual } from '#apimachinery';
+import { equalValues } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { ValidatingWebhookConfiguration } from '../../../types.ts';
 import { validateWebhooks, webhookDefaults } from '../../../validation/webhook-configurations.ts';
@@ -7,6 +7,6 @@ import { validateWebhooks, webhookDefaults } from '../../../validation/webhook-c
 export const validatingWebhookConfigurationRules: KindRules<ValidatingWebhookConfiguration> = {
   defaults: ({ webhooks }) => webhookDefaults(webhooks),
   validate: ({ webhooks }, old) => validateWebhooks(webhooks, old ? (old.webhooks ?? []) : undefined),
-  generation: { changed: (now, old) => !semanticEqual(now.webhooks, old.webhooks) },
+  generation: { changed: (now, old) => !equalValues(now.webhooks, old.webhooks), exact: true },
   allowUnconditionalUpdate: false,
 };

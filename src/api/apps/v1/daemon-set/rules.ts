@@ -91,7 +91,9 @@ const counts = [
 ];
 
 export const daemonSetRules: KindRules<DaemonSet> = {
-  defaults({ spec }) {
+  defaults({ spec, metadata }) {
+    // The internal type always has the field, so that whoever writes the set owns the annotation.
+    (metadata.annotations ??= {})[generationKey] ??= '0';
     const strategy = (spec.updateStrategy ??= {});
     if (!strategy.type) strategy.type = 'RollingUpdate';
     if (strategy.type === 'RollingUpdate') {

@@ -7,7 +7,6 @@ import {
   invalidValue,
   nameIsDNSLabel,
   required,
-  semanticEqual,
   validateAnnotations,
   validateLabels,
 } from '#apimachinery';
@@ -18,7 +17,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { PodSpec, PodTemplateSpec, StatefulSet, StatefulSetSpec } from '../../../types.ts';
 import { checkDNSLabel, checkNonnegative, checkSupported, type Errors } from '../../../validation/common.ts';
-import { invalidInternal, shownSelector } from '../../../validation/internal-value.ts';
+import { internalEqual, invalidInternal, shownSelector } from '../../../validation/internal-value.ts';
 import { checkClaimSpec } from '../../../validation/persistent-volume-claims.ts';
 import { checkPodAnnotations } from '../../../validation/pod-templates.ts';
 import {
@@ -137,7 +136,8 @@ function validate(set: StatefulSet, old: StatefulSet | null, context: RuleContex
     skipTemplate = before.length > 0;
   }
   checkSpec(errors, set.spec, { old, context, skipTemplate });
-  if (old && !semanticEqual(fixedPart(set.spec), fixedPart(old.spec))) errors.push(forbiddenField(path, immutableText));
+  if (old && !internalEqual('apps.StatefulSetSpec', fixedPart(set.spec), fixedPart(old.spec)))
+    errors.push(forbiddenField(path, immutableText));
   return errors;
 }
 

@@ -7,7 +7,6 @@ import {
   isDNS1123Label,
   required,
   selectorHasInvalidLabelValue,
-  semanticEqual,
   validateLabelSelector,
 } from '#apimachinery';
 import { podSpecDefaults } from '../../../core/v1/pod/defaults.ts';
@@ -16,7 +15,7 @@ import type { KindRules, RuleContext } from '../../../kind.ts';
 import { dropStatus, keepStatus } from '../../../strategies.ts';
 import type { Container, Job, JobSpec, PodTemplateSpec } from '../../../types.ts';
 import { checkImmutable, type Errors, maxInt32 } from '../../../validation/common.ts';
-import { internalValue, shownSelector } from '../../../validation/internal-value.ts';
+import { internalEqual, internalValue, shownSelector } from '../../../validation/internal-value.ts';
 import { checkJobSpec } from '../../../validation/jobs.ts';
 import { checkSelectorMatches, parseSelector } from '../../../validation/workloads.ts';
 import { validateJobStatus } from './status.ts';
@@ -45,10 +44,13 @@ function defaults(draft: Draft<Job>): void {
   jobSpecDefaults(spec);
 }
 
-/** By default, and once more with the labels that {@link generateSelector} adds: upstream defaults what it has stored. */
+/**
+ * By default, and once more with the labels that {@link generateSelector} adds: upstream defaults what it has stored, and
+ * a new job has one map in both places.
+ */
 function labelsOfTemplate({ spec, metadata }: Draft<Job>): void {
   const labels = spec.template?.metadata?.labels;
-  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = labels;
 }
 
 function generateSelector({ spec, metadata }: Draft<Job>): void {
@@ -106,10 +108,11 @@ function checkJob(errors: Errors, job: Job, old: Job | null, context: RuleContex
   checkSpec(errors, job, old, context);
   const { completions = 0, completionMode } = job.spec;
   if (completionMode !== 'Indexed' || completions <= 0) return;
-  const hostname = `${job.metadata.name}-${completions - 1}`;
+  const { name = '' } = job.metadata;
+  const hostname = `${name}-${completions - 1}`;
   if (isDNS1123Label(hostname).length === 0) return;
   const text = `will not able to create pod with invalid DNS label: ${hostname}`;
-  errors.push(invalidValue(FieldPath.of('metadata', 'name'), job.metadata.name, text));
+  errors.push(invalidValue(FieldPath.of('metadata', 'name'), name, text));
 }
 
 /** Before a job runs, its pods may still be told where to. */
@@ -165,10 +168,10 @@ function checkTemplateUpdate(errors: Errors, job: Job, old: Job): void {
   const at = path.child('template');
   if (asleep) {
     const patched = withResourcesOf(before, now);
-    if (semanticEqual(now.spec, patched.spec)) return;
+    if (internalEqual('core.PodSpec', now.spec, patched.spec)) return;
     const shown = internalValue('core.PodSpec', now.spec);
     errors.push(invalidValue(FieldPath.of('spec.template.spec'), shown, 'field is immutable'));
-  } else if (!semanticEqual(now, before)) {
+  } else if (!internalEqual('core.PodTemplateSpec', now, before)) {
     errors.push(invalidValue(at, internalValue('core.PodTemplateSpec', now), 'field is immutable'));
   }
 }
@@ -209,7 +212,12 @@ function checkUpdate(errors: Errors, job: Job, old: Job, context: RuleContext): 
 function validate(job: Job, old: Job | null, context: RuleContext): FieldError[] {
   const errors: Errors = [];
   checkJob(errors, job, old, context);
-  if (old) checkUpdate(errors, job, old, context);
+  return errors;
+}
+
+function validateChange(job: Job, old: Job, context: RuleContext): FieldError[] {
+  const errors: Errors = [];
+  checkUpdate(errors, job, old, context);
   return errors;
 }
 
@@ -229,6 +237,7 @@ export const jobRules: KindRules<Job> = {
   },
   canonicalize: labelsOfTemplate,
   validate,
+  validateChange,
   validateStatus: validateJobStatus,
   generation: true,
   selectableFields: {

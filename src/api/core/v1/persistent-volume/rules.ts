@@ -109,11 +109,8 @@ function validate(volume: PersistentVolume, old: PersistentVolume | null): Field
   return errors;
 }
 
-function defaults(draft: Draft<PersistentVolume>): void {
-  const { spec } = draft;
-  roundResources(spec.capacity);
-  if (!spec.persistentVolumeReclaimPolicy) spec.persistentVolumeReclaimPolicy = 'Retain';
-  spec.volumeMode ??= 'Filesystem';
+/** Of the source, also where it stands in a VolumeAttachment. */
+export function volumeSourceDefaults(spec: Draft<PersistentVolume>['spec']): void {
   if (spec.hostPath) spec.hostPath.type ??= '';
   if (spec.iscsi && !spec.iscsi.iscsiInterface) spec.iscsi.iscsiInterface = 'default';
   if (spec.rbd) {
@@ -131,6 +128,14 @@ function defaults(draft: Draft<PersistentVolume>): void {
     if (!spec.scaleIO.storageMode) spec.scaleIO.storageMode = 'ThinProvisioned';
     if (!spec.scaleIO.fsType) spec.scaleIO.fsType = 'xfs';
   }
+}
+
+function defaults(draft: Draft<PersistentVolume>): void {
+  const { spec } = draft;
+  roundResources(spec.capacity);
+  if (!spec.persistentVolumeReclaimPolicy) spec.persistentVolumeReclaimPolicy = 'Retain';
+  spec.volumeMode ??= 'Filesystem';
+  volumeSourceDefaults(spec);
   draft.status ??= {};
   if (!draft.status.phase) draft.status.phase = 'Pending';
 }

@@ -22,9 +22,19 @@ function isLatest(image: string): boolean {
   // No reference is longer; the bound keeps the pattern's work small.
   if (image.length > 2 * maxNameLength) return false;
   const match = reference.exec(image);
-  if (!match || image.replace(/[:@][^/]*$/, '').length > maxNameLength || /^[a-f0-9]{64}$/.test(image)) return false;
+  if (!match || normalLength(image) > maxNameLength || /^[a-f0-9]{64}$/.test(image)) return false;
   const [, , tag, digest] = match;
   return tag === 'latest' || (tag === undefined && digest === undefined);
+}
+
+/** The length of the name without tag and digest, with the registry and the folder that are meant when none is named. */
+function normalLength(image: string): number {
+  const name = image.replace(/@.*$/, '').replace(/:[^/]*$/, '');
+  const slash = name.indexOf('/');
+  const first = slash < 0 ? '' : name.slice(0, slash);
+  const hasHost = slash >= 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
+  if (hasHost) return name.length;
+  return name.length + 'docker.io/'.length + (slash < 0 ? 'library/'.length : 0);
 }
 
 function probeDefaults(probe: Draft<Probe> | undefined): void {

@@ -21,7 +21,7 @@ const accountKey = 'kubernetes.io/service-account.name';
 const objectNode: TypeNode = { kind: 'map', element: { kind: 'any' } };
 
 /** Go's complaint about what is no JSON object; undefined when it is one. */
-function jsonRefusal(text: string): string | undefined {
+function jsonRefusal(text: Uint8Array): string | undefined {
   try {
     readJson(text, objectNode);
     return undefined;
@@ -38,7 +38,7 @@ function checkConfig(errors: Errors, secret: Secret, key: string): void {
     errors.push(required(at));
     return;
   }
-  const refusal = jsonRefusal(Buffer.from(text, 'base64').toString());
+  const refusal = jsonRefusal(Buffer.from(text, 'base64'));
   if (refusal) errors.push(invalidValue(at, '<secret contents redacted>', refusal));
 }
 

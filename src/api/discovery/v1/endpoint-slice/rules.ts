@@ -130,6 +130,12 @@ function dropTopology(draft: Draft<EndpointSlice>, old: EndpointSlice | undefine
   }
 }
 
+const differs = (now: EndpointSlice, old: EndpointSlice): boolean =>
+  !semanticEqual(now.endpoints, old.endpoints) ||
+  !semanticEqual(now.ports, old.ports) ||
+  now.addressType !== old.addressType ||
+  !semanticEqual(now.metadata.labels, old.metadata.labels);
+
 export const endpointSliceRules: KindRules<EndpointSlice> = {
   defaults({ ports }) {
     for (const port of ports ?? []) {
@@ -138,14 +144,12 @@ export const endpointSliceRules: KindRules<EndpointSlice> = {
     }
   },
   prepareCreate: draft => dropTopology(draft, undefined),
-  prepareUpdate: (draft, old) => dropTopology(draft, old),
-  validate,
-  generation: {
-    changed: (now, old) =>
-      !semanticEqual(now.endpoints, old.endpoints) ||
-      !semanticEqual(now.ports, old.ports) ||
-      now.addressType !== old.addressType ||
-      !semanticEqual(now.metadata.labels, old.metadata.labels),
+  prepareUpdate(draft, old) {
+    // Upstream compares before it drops: a slice that is sent with a topology counts as changed.
+    if (differs(draft as EndpointSlice, old)) draft.metadata.generation = (old.metadata.generation ?? 0) + 1;
+    dropTopology(draft, old);
   },
+  validate,
+  generation: { changed: () => false },
   allowUnconditionalUpdate: true,
 };

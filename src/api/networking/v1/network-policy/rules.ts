@@ -1,6 +1,7 @@
 /** NetworkPolicies. Upstream: pkg/apis/networking/{v1/defaults.go,validation}, pkg/registry/networking/networkpolicy. */
 import {
   type Cidr,
+  equalValues,
   type FieldError,
   FieldPath,
   forbiddenField,
@@ -141,6 +142,13 @@ export const networkPolicyRules: KindRules<NetworkPolicy> = {
     spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
   },
   validate,
-  generation: true,
+  generation: {
+    changed: ({ spec }, { spec: before }) =>
+      !equalValues(
+        { ...spec, podSelector: spec?.podSelector ?? {} },
+        { ...before, podSelector: before?.podSelector ?? {} },
+      ),
+    exact: true,
+  },
   allowUnconditionalUpdate: true,
 };

@@ -9,6 +9,7 @@ import {
   required,
   tooLong,
 } from '#apimachinery';
+import { volumeSourceDefaults } from '../../../core/v1/persistent-volume/rules.ts';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
 import { keepAllButStatus } from '../../../strategies.ts';
@@ -66,7 +67,7 @@ export const volumeAttachmentRules: KindRules<VolumeAttachment> = {
     const inline = spec.source?.inlineVolumeSpec;
     if (!inline) return;
     roundResources(inline.capacity);
-    if (inline.hostPath) inline.hostPath.type ??= '';
+    volumeSourceDefaults(inline);
   },
   validate,
   validateStatus: validate,
