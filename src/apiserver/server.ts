@@ -29,6 +29,7 @@ import { bootstrap, ensureObject } from './bootstrap/bootstrap.ts';
 import { EndpointReconciler } from './bootstrap/endpoints.ts';
 import { collectIdentityLeases, holdIdentityLease, leaseName } from './bootstrap/identity-lease.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
+import { CelMetrics } from './custom/cel-metrics.ts';
 import { Definitions } from './custom/definitions.ts';
 import { webhookClient } from './custom/webhook-client.ts';
 import { Discovery } from './discovery/discovery.ts';
@@ -168,6 +169,7 @@ export async function createApiServer(
     lookup,
     authorizer,
     rbac,
+    metrics: deps.metrics,
     makeNamespace,
     client: admissionClient,
     signal: stopping.signal,
@@ -204,6 +206,7 @@ export async function createApiServer(
   const webhooks = webhookClient({ clock, random, lookup });
   const definitions = new Definitions({
     webhooks,
+    cel: new CelMetrics(deps.metrics, clock),
     clock,
     logger: deps.logger,
     scheme,
@@ -262,6 +265,10 @@ export async function createApiServer(
     auditor,
   });
   const listeners: Listener[] = [];
+  const handshakeErrors = deps.metrics.counter(
+    'apiserver_tls_handshake_errors_total',
+    "[ALPHA] Number of requests dropped with 'TLS handshake error from' error",
+  );
   const transports = new Set<Transport>();
   const transportOf = (who: UserInfo, userAgent = 'kobune'): Transport => {
     const transport = inProcessTransport(entry, withAuthenticatedGroup(who), userAgent);
@@ -300,7 +307,7 @@ export async function createApiServer(
     async listen(options) {
       clientAuthorities.set('listener', options.tls.clientCaPem);
       const tls = { ...options.tls, clientCaPem: trusted() };
-      const listener = await listen({ ...options, tls }, entry);
+      const listener = await listen({ ...options, tls, onHandshakeError: () => handshakeErrors.inc() }, entry);
       listeners.push(listener);
       return listener;
     },

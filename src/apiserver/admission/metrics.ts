@@ -3,8 +3,8 @@
  * Deviation: there is no apiserver_admission_step_admission_duration_seconds_summary; the histogram of the same name has
  * what it says.
  */
-import type { Clock, Histogram, Labels, MetricsRegistry } from '#base';
-import type { AdmissionOperation } from './chain.ts';
+import type { Clock, Counter, Histogram, Labels, MetricsRegistry } from '#base';
+import type { AdmissionAttributes, AdmissionOperation } from './chain.ts';
 
 const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 
@@ -56,4 +56,77 @@ export class AdmissionMetrics {
     }
     return labels;
   }
+}
+
+/** What a policy did with a request, and how long its expression took. */
+export type PolicyAction = 'deny' | 'warn' | 'audit';
+
+const checkBuckets = [5e-7, 0.001, 0.01, 0.1, 1];
+
+/** Validating admission policies. Upstream: apiserver pkg/admission/plugin/policy/validating/metrics/metrics.go. */
+export class PolicyMetrics {
+  readonly #checks: Counter;
+  readonly #durations: Histogram;
+
+  constructor(registry: MetricsRegistry) {
+    const name = 'apiserver_validating_admission_policy_check';
+    this.#checks = registry.counter(
+      `${name}_total`,
+      '[BETA] Validation admission policy check total, labeled by policy and further identified by binding and enforcement action taken.',
+    );
+    this.#durations = registry.histogram(
+      `${name}_duration_seconds`,
+      '[BETA] Validation admission latency for individual validation expressions in seconds, labeled by policy and further including binding and enforcement action taken.',
+      checkBuckets,
+    );
+  }
+
+  objected(policy: string, binding: string, action: PolicyAction, seconds: number): void {
+    const labels: Labels = { enforcement_action: action, error_type: 'invalid_error', policy, policy_binding: binding };
+    this.#checks.inc(labels);
+    this.#durations.observe(seconds, labels);
+  }
+}
+
+type PodSecurityAbout = Pick<AdmissionAttributes, 'operation' | 'resource' | 'subresource'>;
+
+/** Pod security. Upstream: pod-security-admission metrics/metrics.go. */
+export class PodSecurityMetrics {
+  readonly #evaluations: Counter;
+  readonly #exemptions: Counter;
+
+  constructor(registry: MetricsRegistry) {
+    this.#evaluations = registry.counter(
+      'pod_security_evaluations_total',
+      '[ALPHA] Number of policy evaluations that occurred, not counting ignored or exempt requests.',
+    );
+    this.#exemptions = registry.counter(
+      'pod_security_exemptions_total',
+      '[ALPHA] Number of exempt requests, not counting ignored or out of scope requests.',
+    );
+  }
+
+  evaluated(
+    about: PodSecurityAbout,
+    mode: 'enforce' | 'audit' | 'warn',
+    { level, version }: { readonly level: string; readonly version: string },
+    decision: 'allow' | 'deny',
+  ): void {
+    this.#evaluations.inc({
+      decision,
+      mode,
+      policy_level: level,
+      policy_version: level === 'privileged' ? 'latest' : version,
+      ...requestLabels(about),
+    });
+  }
+
+  exempt(about: PodSecurityAbout): void {
+    this.#exemptions.inc(requestLabels(about));
+  }
+}
+
+function requestLabels({ operation, resource, subresource }: PodSecurityAbout): Labels {
+  const isPod = resource.group === '' && resource.resource === 'pods';
+  return { request_operation: operation.toLowerCase(), resource: isPod ? 'pod' : 'controller', subresource };
 }

@@ -5,7 +5,7 @@
  * Deviation: EventRateLimit, ImagePolicyWebhook, PodGroupProtection, PodGroupWorkloadExists, JobValidation and
  * NodeDeclaredFeatureValidator are not built in; but for the first two they act only behind features that are off.
  */
-import { type Clock, UserError } from '#base';
+import { type Clock, type MetricsRegistry, UserError } from '#base';
 import { rbacEscalation } from '../authorization/escalation.ts';
 import type { Rbac } from '../authorization/rbac.ts';
 import type { FieldManagers } from '../registry/field-managers.ts';
@@ -21,6 +21,7 @@ import { mutatingAdmissionPolicies } from './dynamic/policies/mutating.ts';
 import { validatingAdmissionPolicies } from './dynamic/policies/validating.ts';
 import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynamic/webhooks/webhooks.ts';
 import { limitRanger } from './limit-ranger.ts';
+import { PodSecurityMetrics, PolicyMetrics } from './metrics.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import {
@@ -53,6 +54,7 @@ export interface AdmissionDeps extends WebhookDeps {
   readonly clock: Clock;
   readonly fieldManagers: FieldManagers;
   readonly rbac: Rbac;
+  readonly metrics: MetricsRegistry;
   /** Makes a namespace as the server itself. */
   readonly makeNamespace: (name: string) => Promise<void>;
 }
@@ -77,7 +79,9 @@ const entries: readonly Entry[] = [
   off('NodeRestriction', ({ lookup, authorizer }) => nodeRestriction(lookup, authorizer)),
   on('TaintNodesByCondition', () => taintNodesByCondition),
   off('AlwaysPullImages', () => alwaysPullImages),
-  on('PodSecurity', ({ lookup, clock }, { podSecurity: settings }) => podSecurity(lookup, clock, settings)),
+  on('PodSecurity', ({ lookup, clock, metrics }, { podSecurity: settings }) =>
+    podSecurity({ lookup, clock, metrics: new PodSecurityMetrics(metrics) }, settings),
+  ),
   off('PodNodeSelector', ({ lookup }, { nodeSelectors }) => podNodeSelector(lookup, nodeSelectors)),
   on('Priority', ({ lookup }) => priority(lookup)),
   on('DefaultTolerationSeconds', () => defaultTolerationSeconds),
@@ -100,7 +104,9 @@ const entries: readonly Entry[] = [
   on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
   on('MutatingAdmissionPolicy', deps => mutatingAdmissionPolicies(deps)),
   on('MutatingAdmissionWebhook', deps => mutatingWebhooks(deps)),
-  on('ValidatingAdmissionPolicy', deps => validatingAdmissionPolicies(deps)),
+  on('ValidatingAdmissionPolicy', deps =>
+    validatingAdmissionPolicies({ ...deps, metrics: new PolicyMetrics(deps.metrics) }),
+  ),
   on('ValidatingAdmissionWebhook', deps => validatingWebhooks(deps)),
   on('ResourceQuota', (deps, { limitedResources }) => resourceQuota(deps, limitedResources)),
   off('AlwaysDeny', () => alwaysDeny),

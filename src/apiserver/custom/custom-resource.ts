@@ -11,6 +11,7 @@ import type { CustomResourceDefinition } from '#api/types';
 import type { StructNode } from '#apimachinery';
 import { compileStructural, type JsonSchema, resourceNode } from '#apimachinery/schema';
 import type { ScalePaths, ServedResource } from '../scheme/resource.ts';
+import type { CelMetrics } from './cel-metrics.ts';
 import { type CustomCodec, customCodec } from './codec.ts';
 import { type Converter, converterOf } from './conversion.ts';
 import { customRules } from './rules.ts';
@@ -28,6 +29,7 @@ export interface CustomResourceDeps {
   readonly webhooks: WebhookClient;
   /** Whether the definition is going: then nothing new is made. */
   readonly terminating: () => boolean;
+  readonly cel: CelMetrics;
 }
 
 /** What the versions of a definition share. */
@@ -85,7 +87,7 @@ function partsOf(
   const schema = raw && compileStructural(raw);
   const preserve = crd.spec.preserveUnknownFields === true;
   const codec = customCodec({ group, version: version.name, kind, schema, preserve });
-  const { terminating } = deps;
+  const { terminating, cel } = deps;
   return {
     codec,
     struct: resourceNode(schema, objectMeta()) as StructNode,
@@ -96,6 +98,7 @@ function partsOf(
       codec,
       selectable: selectedFields(version),
       terminating,
+      cel,
     }),
   };
 }

@@ -15,6 +15,7 @@ import type { Registry, RegistryHook } from '../registry/registry.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
+import type { CelMetrics } from './cel-metrics.ts';
 import {
   acceptNames,
   approvalCondition,
@@ -45,6 +46,7 @@ export interface DefinitionsDeps {
   readonly caches: Caches;
   readonly registry: Registry;
   readonly webhooks: WebhookClient;
+  readonly cel: CelMetrics;
   readonly keyPrefix: string;
 }
 
@@ -175,12 +177,12 @@ export class Definitions {
     const version = `${crd.metadata.uid}/${crd.metadata.generation}/${JSON.stringify(crd.status?.acceptedNames)}`;
     if (this.#served.get(key)?.key === version) return;
     this.#withdraw(key);
-    const { keyPrefix, webhooks } = this.#deps;
+    const { keyPrefix, webhooks, cel } = this.#deps;
     const terminating = (): boolean => {
       const known = this.#known.get(key);
       return known !== undefined && isTrue(known, 'Terminating');
     };
-    const resources = customResources(crd, { keyPrefix, webhooks, terminating });
+    const resources = customResources(crd, { keyPrefix, webhooks, terminating, cel });
     for (const resource of resources) if (resource.verbs.length > 0) this.#deps.scheme.add(resource);
     this.#served.set(key, { key: version, resources });
   }

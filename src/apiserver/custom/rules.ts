@@ -25,6 +25,7 @@ import {
   validateListTypes,
 } from '#apimachinery/schema';
 import type { ScalePaths } from '../scheme/resource.ts';
+import type { CelMetrics } from './cel-metrics.ts';
 import type { CustomCodec } from './codec.ts';
 import type { SelectedFields } from './selectable.ts';
 
@@ -42,6 +43,7 @@ export interface CustomRulesDeps {
   readonly selectable: SelectedFields | undefined;
   /** Whether the definition is going. */
   readonly terminating: () => boolean;
+  readonly cel: CelMetrics;
 }
 
 /** Refusals after which CEL rules cannot be asked. */
@@ -58,14 +60,14 @@ const unchecked =
 const whileTerminating = 'create not allowed while custom resource definition is terminating';
 
 export function customRules(deps: CustomRulesDeps): KindRules {
-  const { version, schema, codec, selectable } = deps;
+  const { version, schema, codec, selectable, cel } = deps;
   const hasStatus = Boolean(version.subresources?.status);
   const scale = version.subresources?.scale;
   const raw = version.schema?.openAPIV3Schema as JsonSchema | undefined;
   const whole = raw && new SchemaValidator(raw);
   const statusSchema = raw?.properties?.['status'];
   const status = statusSchema && new SchemaValidator(statusSchema);
-  const rules = raw && RuleValidator.of(raw, true);
+  const rules = raw && cel.compiled(() => RuleValidator.of(raw, true));
   const root = schema && { ...schema, embeddedResource: true };
 
   const withRules = (
@@ -78,7 +80,8 @@ export function customRules(deps: CustomRulesDeps): KindRules {
     if ([...metaErrors, ...errors].some(({ type }) => blocking.has(type))) {
       return [...errors, invalidValue(FieldPath.root, null, unchecked)];
     }
-    return [...errors, ...rules.validate(object, old, { ratchet: true, ...(warn && { warn }) })];
+    const ask = () => rules.validate(object, old, { ratchet: true, ...(warn && { warn }) });
+    return [...errors, ...cel.evaluated(ask)];
   };
   const listTypes = (object: KubeObject, old: KubeObject | null): FieldError[] => {
     const errors = validateListTypes(object, root, FieldPath.root);

@@ -29,6 +29,8 @@ export interface ListenOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly tls: TlsConfig;
+  /** Told of every connection that did not get beyond its handshake. */
+  readonly onHandshakeError?: () => void;
 }
 
 export type Entry = (request: ServerRequest) => Promise<ServerResponse>;
@@ -82,7 +84,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  tls.on('tlsClientError', () => {});
+  tls.on('tlsClientError', () => options.onHandshakeError?.());
   tls.on('secureConnection', socket => dispatch(socket, h1, h2));
   await new Promise<void>((resolve, reject) => {
     tls.once('error', reject);

@@ -8,6 +8,7 @@ import { forbidden, internalError, invalid, type KubeObject } from '#apimachiner
 import type { Clock } from '#base';
 import type { AdmissionAttributes, AdmissionPlugin } from '../chain.ts';
 import type { Lookup } from '../lookup.ts';
+import type { PodSecurityMetrics } from '../metrics.ts';
 import { defaultPodSecurity, type PodSecurityConfiguration } from './configuration.ts';
 import {
   compareLevels,
@@ -48,12 +49,17 @@ function inSpec(object: KubeObject): PodTemplateSpec | undefined {
   return (object as unknown as { spec?: { template?: PodTemplateSpec } }).spec?.template;
 }
 
+export interface PodSecurityDeps {
+  readonly lookup: Lookup;
+  readonly clock: Clock;
+  readonly metrics: PodSecurityMetrics;
+}
+
 export function podSecurity(
-  lookup: Lookup,
-  clock: Clock,
+  deps: PodSecurityDeps,
   configuration: PodSecurityConfiguration = defaultPodSecurity,
 ): AdmissionPlugin {
-  const security = new PodSecurity(lookup, clock, configuration);
+  const security = new PodSecurity(deps, configuration);
   return {
     name: 'PodSecurity',
     handles({ operation, resource, subresource }) {
@@ -73,14 +79,22 @@ export function podSecurity(
   };
 }
 
+/** `restricted:v1.30` in its parts. */
+function shown(at: LevelVersion): { level: string; version: string } {
+  const [level = '', version = ''] = levelText(at).split(':');
+  return { level, version };
+}
+
 class PodSecurity {
   readonly #lookup: Lookup;
   readonly #clock: Clock;
+  readonly #metrics: PodSecurityMetrics;
   readonly #configuration: PodSecurityConfiguration;
 
-  constructor(lookup: Lookup, clock: Clock, configuration: PodSecurityConfiguration) {
+  constructor({ lookup, clock, metrics }: PodSecurityDeps, configuration: PodSecurityConfiguration) {
     this.#lookup = lookup;
     this.#clock = clock;
+    this.#metrics = metrics;
     this.#configuration = configuration;
   }
 
@@ -113,6 +127,7 @@ class PodSecurity {
     }
     if (error === undefined && isFullyPrivileged(policy)) {
       attributes.annotate(`${labelPrefix}enforce-policy`, levelText(privileged));
+      this.#metrics.evaluated(attributes, 'enforce', shown(policy.enforce), 'allow');
       return;
     }
     const pod = object as unknown as Pod;
@@ -134,10 +149,14 @@ class PodSecurity {
     this.#evaluate(attributes, { policy, error }, { metadata: {}, ...template } as Described, false);
   }
 
-  #isExempt({ namespace, user, annotate }: AdmissionAttributes): boolean {
+  #isExempt(attributes: AdmissionAttributes): boolean {
+    const { namespace, user, annotate } = attributes;
     const { namespaces, usernames } = this.#configuration.exemptions;
     const why = namespaces.includes(namespace) ? 'namespace' : usernames.includes(user.name) ? 'user' : undefined;
-    if (why) annotate(`${labelPrefix}exempt`, why);
+    if (why) {
+      annotate(`${labelPrefix}exempt`, why);
+      this.#metrics.exempt(attributes);
+    }
     return why !== undefined;
   }
 
@@ -160,23 +179,30 @@ class PodSecurity {
     const { runtimeClassName } = pod.spec;
     if (runtimeClassName && this.#configuration.exemptions.runtimeClasses.includes(runtimeClassName)) {
       annotate(`${labelPrefix}exempt`, 'runtimeClass');
+      this.#metrics.exempt(attributes);
       return;
     }
     if (error !== undefined) annotate(`${labelPrefix}error`, error);
     const against = (at: LevelVersion): string => violationText(violations(at, pod));
     const refused = enforce ? against(policy.enforce) : '';
-    if (enforce) annotate(`${labelPrefix}enforce-policy`, levelText(policy.enforce));
+    if (enforce) {
+      annotate(`${labelPrefix}enforce-policy`, levelText(policy.enforce));
+      this.#metrics.evaluated(attributes, 'enforce', shown(policy.enforce), refused === '' ? 'allow' : 'deny');
+    }
     const audited = against(policy.audit);
     if (audited !== '') {
       const text = `would violate PodSecurity ${JSON.stringify(levelText(policy.audit))}: ${audited}`;
       annotate(`${labelPrefix}audit-violations`, text);
+      this.#metrics.evaluated(attributes, 'audit', shown(policy.audit), 'deny');
     }
     if (refused !== '') {
       const why = `violates PodSecurity ${JSON.stringify(levelText(policy.enforce))}: ${refused}`;
       throw forbidden({ group: resource.group, resource: resource.resource }, name, why);
     }
     const warned = against(policy.warn);
-    if (warned !== '') warn(`would violate PodSecurity ${JSON.stringify(levelText(policy.warn))}: ${warned}`);
+    if (warned === '') return;
+    warn(`would violate PodSecurity ${JSON.stringify(levelText(policy.warn))}: ${warned}`);
+    this.#metrics.evaluated(attributes, 'warn', shown(policy.warn), 'deny');
   }
 
   #exemptionWarning(name: string, policy: Policy, labels: Readonly<Record<string, string>>): string | undefined {

@@ -5,9 +5,11 @@
 import { AdmissionCompiler, resultTypes } from '#api/expressions';
 import type { ValidatingAdmissionPolicy, Validation } from '#api/types';
 import { byteLength, type KubeObject, StatusError, writeOrdered } from '#apimachinery';
+import type { Clock } from '#base';
 import type { Authorizer } from '../../../authorization/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../chain.ts';
 import { admissionForbidden } from '../../errors.ts';
+import type { PolicyAction, PolicyMetrics } from '../../metrics.ts';
 import { type Compiled, OutOfBudget, PolicyRun, policyBudget, RequestValues } from '../evaluation.ts';
 import { ConditionError, compileConditions, type MatchConditions } from '../match-conditions.ts';
 import { isExempt } from '../matching.ts';
@@ -25,6 +27,11 @@ import {
 
 export interface PolicyDeps extends SourceDeps {
   readonly authorizer: Authorizer;
+}
+
+export interface ValidatingPolicyDeps extends PolicyDeps {
+  readonly clock: Clock;
+  readonly metrics: PolicyMetrics;
 }
 
 const maxMessageBytes = 5 * 1024;
@@ -83,6 +90,8 @@ interface Objection {
   readonly reason: string | undefined;
   /** Of the expression, for audit. */
   readonly index: number;
+  /** What the expression took. */
+  readonly seconds: number;
 }
 
 /** One that refuses the request, whatever a binding's actions are when it could not be asked. */
@@ -95,7 +104,7 @@ interface Denial {
 
 type Bound = BoundPolicy<ValidatingAdmissionPolicy & KubeObject, CompiledPolicy>;
 
-export function validatingAdmissionPolicies(deps: PolicyDeps): AdmissionPlugin {
+export function validatingAdmissionPolicies(deps: ValidatingPolicyDeps): AdmissionPlugin {
   const resources = { policies: 'validatingadmissionpolicies', bindings: 'validatingadmissionpolicybindings' };
   const bound = boundPolicies<ValidatingAdmissionPolicy & KubeObject, CompiledPolicy>(deps, resources, compile);
   return {
@@ -112,13 +121,13 @@ export function validatingAdmissionPolicies(deps: PolicyDeps): AdmissionPlugin {
 
 /** One request against all policies. */
 class Request {
-  readonly #deps: PolicyDeps;
+  readonly #deps: ValidatingPolicyDeps;
   readonly #attributes: AdmissionAttributes;
   readonly #object: KubeObject | null;
   readonly #objects: VersionedObjects;
   readonly #denials: Denial[] = [];
 
-  constructor(deps: PolicyDeps, attributes: AdmissionAttributes, object: KubeObject | null) {
+  constructor(deps: ValidatingPolicyDeps, attributes: AdmissionAttributes, object: KubeObject | null) {
     this.#deps = deps;
     this.#attributes = attributes;
     this.#object = object;
@@ -174,7 +183,7 @@ class Request {
     readonly annotations: Map<string, Set<string>>;
   }): Promise<void> {
     const { compiled, policy } = at.bound;
-    const outcome = await judge(compiled, at.values, at.params);
+    const outcome = await judge(compiled, at.values, at.params, this.#deps.clock);
     for (const objection of outcome.objections) this.#act(at.bound, at.binding, objection);
     for (const [key, value] of outcome.annotations) {
       const texts = at.annotations.get(key) ?? new Set();
@@ -190,10 +199,11 @@ class Request {
     }
   }
 
-  #act({ policy }: Bound, binding: BindingShape, { message, reason, index }: Objection): void {
+  #act({ policy }: Bound, binding: BindingShape, { message, reason, index, seconds }: Objection): void {
     const [policyName, bindingName] = [policy.metadata.name!, binding.metadata.name!];
     const { validationActions = [] } = binding.spec ?? {};
     for (const action of validationActions) {
+      this.#deps.metrics.objected(policyName, bindingName, action.toLowerCase() as PolicyAction, seconds);
       if (action === 'Deny') this.#denials.push({ policy: policyName, binding: bindingName, message, reason });
       else if (action === 'Warn') {
         this.#attributes.warn(
@@ -241,20 +251,27 @@ interface Judgement {
 const nothing: Judgement = { objections: [], annotations: [], annotationErrors: [] };
 
 /** Runs one policy with one set of parameters. */
-async function judge(policy: CompiledPolicy, values: RequestValues, params: KubeObject | null): Promise<Judgement> {
+async function judge(
+  policy: CompiledPolicy,
+  values: RequestValues,
+  params: KubeObject | null,
+  clock: Clock,
+): Promise<Judgement> {
   const failed = (message: string): Judgement =>
-    policy.fails ? { ...nothing, objections: [{ message, reason: undefined, index: 0 }] } : nothing;
+    policy.fails ? { ...nothing, objections: [{ message, reason: undefined, index: 0, seconds: 0 }] } : nothing;
   try {
     if (policy.matches && !(await policy.matches(values, params))) return nothing;
     const run = new PolicyRun(values, { params, variables: policy.variables, budget: policyBudget });
     const objections: Objection[] = [];
     for (const [index, { validation, expression, message }] of policy.validations.entries()) {
+      const begunMs = clock.monotonicMs();
       const { value, error } = await run.evaluate(expression);
+      const seconds = (clock.monotonicMs() - begunMs) / 1000;
       if (error !== undefined) {
-        if (policy.fails) objections.push({ message: error, reason: undefined, index });
+        if (policy.fails) objections.push({ message: error, reason: undefined, index, seconds });
       } else if (value !== true) {
         const told = message ? await messageOf(run, message) : '';
-        objections.push({ message: told || fallback(validation), reason: validation.reason, index });
+        objections.push({ message: told || fallback(validation), reason: validation.reason, index, seconds });
       }
     }
     return { objections, ...(await annotationsOf(policy, values, params)) };
