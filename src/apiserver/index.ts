@@ -24,6 +24,7 @@ export {
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export { readEncryptionConfig } from './encryption/config.ts';
 export { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
+export type { ComponentProbe, ComponentProbes } from './handlers/component-statuses.ts';
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 export { type SniPair, sniNames, type TlsConfig } from './http/certificates.ts';
 export type { Listener, ListenOptions } from './http/listener.ts';

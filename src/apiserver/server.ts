@@ -37,6 +37,7 @@ import { encryptionOptions, startEncryption } from './encryption/encryption.ts';
 import { Impersonation } from './filters/impersonation/impersonation.ts';
 import { StepMetrics } from './filters/step-metrics.ts';
 import { concurrency } from './flow-control/start.ts';
+import { type ComponentProbes, localComponent, storeComponent } from './handlers/component-statuses.ts';
 import type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 import { inProcessTransport } from './http/in-process.ts';
 import { type Entry, type Listener, type ListenOptions, listen } from './http/listener.ts';
@@ -71,6 +72,8 @@ export interface ApiServerDeps {
   readonly tokenKeys?: TokenKeys | undefined;
   /** As whom to reach kubelets for logs, exec and the like. */
   readonly kubeletClient?: KubeletClient;
+  /** How components of this process are; those that are not named are asked on upstream's ports. */
+  readonly components?: ComponentProbes;
   /** The built-in OpenAPI documents, when several servers share them. */
   readonly openapi?: OpenapiDocuments;
   /** Further ways to recognise a bearer token, asked first. */
@@ -151,6 +154,12 @@ export async function createApiServer(
     serviceAccountTokens: authentication.serviceAccountTokens,
     apiAudiences: config.apiAudiences,
     kubeletClient: deps.kubeletClient,
+    components: {
+      'controller-manager': localComponent(10257),
+      scheduler: localComponent(10259),
+      ...deps.components,
+      'etcd-0': storeComponent(storeCheck(deps.store, clock, config.storeHealthTimeoutMs)),
+    },
   };
   const bootstrapDeps = { clock, scheme, registry, config };
   const fieldManagers = new FieldManagers(scheme);

@@ -5,6 +5,8 @@
 import {
   type ApiServer,
   type ApiServerConfig,
+  type ComponentProbe,
+  type ComponentProbes,
   createApiServer,
   defaultShutdown,
   type KubeletClient,
@@ -97,7 +99,7 @@ export async function startControlPlane(
       stopTimeoutMs: apiStopTimeoutMs(options.apiServer),
       async start() {
         apiServer = await createApiServer(
-          { ...deps, metrics },
+          { ...deps, metrics, components: ownComponents(options) },
           {
             ...options.apiServer,
             serviceCidrs: [options.serviceCidr],
@@ -143,6 +145,13 @@ export async function startControlPlane(
 function apiStopTimeoutMs({ requestTimeoutMs, shutdown }: Partial<ApiServerConfig> = {}): number {
   const { delayMs, watchGraceMs } = shutdown ?? defaultShutdown;
   return delayMs + watchGraceMs + (requestTimeoutMs ?? 60_000) + 10_000;
+}
+
+const answers: ComponentProbe = async () => ({ healthy: true, message: 'ok' });
+
+/** What runs in this process answers as long as this process does. */
+function ownComponents({ apiOnly }: ControlPlaneOptions): ComponentProbes {
+  return { 'controller-manager': answers, ...(!apiOnly && { scheduler: answers }) };
 }
 
 /** Field manager of a component's writes: the last part of its name, as upstream's user agents begin. */

@@ -113,3 +113,19 @@ test('deleted without more, Jobs and ReplicationControllers let their pods be', 
     );
   }
 });
+
+test('components are asked how they are: the store answers, what does not run is refused', async () => {
+  const path = '/api/v1/componentstatuses';
+  const list = (await (await transport.request({ method: 'GET', path })).json()) as {
+    metadata: object;
+    items: { metadata: { name: string }; conditions: { type: string; status: string; message: string }[] }[];
+  };
+  assert.deepEqual(list.metadata, {});
+  assert.deepEqual(list.items.map(each => each.metadata.name).sort(), ['controller-manager', 'etcd-0', 'scheduler']);
+  const etcd = list.items.find(each => each.metadata.name === 'etcd-0');
+  assert.deepEqual(etcd?.conditions, [{ type: 'Healthy', status: 'True', message: 'ok' }]);
+  const one = await (await transport.request({ method: 'GET', path: `${path}/etcd-0` })).json();
+  assert.deepEqual((one as { conditions: unknown }).conditions, etcd?.conditions);
+  const none = { code: 404, message: 'componentstatus "nothing" not found' };
+  assert.deepEqual(await refusal('GET', `${path}/nothing`), none);
+});

@@ -61,6 +61,9 @@ function noSuchVerb({ custom, group, resource }: ServedResource, verb: string): 
 /** Handlers of subresources, by `group/resource/subresource` of the request and then by verb. */
 export type SubresourceHandlers = ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 
+/** Kinds that are answered rather than stored (reviews, components): by `group/resource`, then by verb. */
+export type VirtualHandlers = ReadonlyMap<string, Readonly<Record<string, Handler>>>;
+
 const mainHandlers: Readonly<Record<string, Handler>> = {
   get: getObject,
   list: listObjects,
@@ -76,8 +79,7 @@ const objectVerbs = new Set(['get', 'update', 'patch', 'delete']);
 
 export interface DispatchDeps extends HandlerDeps {
   readonly subresources: SubresourceHandlers;
-  /** Kinds that are answered rather than stored (reviews), by `group/resource`. */
-  readonly virtual: ReadonlyMap<string, Handler>;
+  readonly virtual: VirtualHandlers;
 }
 
 export async function dispatch(
@@ -207,8 +209,8 @@ function mainHandler(deps: DispatchDeps, resource: ServedResource, info: Request
     if (!handler) throw noSuchVerb(resource, verb);
     return handler;
   }
-  const virtual = deps.virtual.get(`${resource.group}/${resource.resource}`);
-  if (virtual && verb === 'create' && name === '') return virtual;
+  const virtual = deps.virtual.get(`${resource.group}/${resource.resource}`)?.[verb];
+  if (virtual && (verb !== 'create' || name === '')) return virtual;
   if (!resource.verbs.includes(verb)) throw noSuchVerb(resource, verb);
   // Reading and watching work over all namespaces; everything else needs one.
   const scoped = !resource.namespaced || info.namespace !== '';

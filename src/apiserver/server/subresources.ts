@@ -11,6 +11,7 @@ import {
   tokenReview,
 } from '../handlers/access-reviews.ts';
 import { bindPod } from '../handlers/binding.ts';
+import { type ComponentProbes, componentStatuses } from '../handlers/component-statuses.ts';
 import { podLog, podPortForward, podStreams } from '../handlers/connect.ts';
 import { evictPod } from '../handlers/eviction.ts';
 import { getObject } from '../handlers/get.ts';
@@ -21,7 +22,7 @@ import { selfSubjectReview } from '../handlers/reviews.ts';
 import type { Handler } from '../handlers/scope.ts';
 import { tokenRequest } from '../handlers/token-request.ts';
 import { updateObject } from '../handlers/update.ts';
-import type { SubresourceHandlers } from './dispatch.ts';
+import type { SubresourceHandlers, VirtualHandlers } from './dispatch.ts';
 
 export interface SubresourceDeps {
   readonly lookup: Lookup;
@@ -31,6 +32,7 @@ export interface SubresourceDeps {
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly apiAudiences: readonly string[];
   readonly kubeletClient: KubeletClient | undefined;
+  readonly components: ComponentProbes;
 }
 
 /** Every verb that a proxied request can have. */
@@ -77,10 +79,10 @@ export function subresourceHandlers(deps: SubresourceDeps): SubresourceHandlers 
   return handlers;
 }
 
-/** By `group/resource`: what POST does. */
-export function virtualHandlers(deps: SubresourceDeps): ReadonlyMap<string, Handler> {
+/** Of kinds that are answered rather than stored: by `group/resource`, then by verb. */
+export function virtualHandlers(deps: SubresourceDeps): VirtualHandlers {
   const { authorizer } = deps;
-  return new Map<string, Handler>([
+  const reviews: readonly (readonly [string, Handler])[] = [
     ['/bindings', bindPod],
     ['authentication.k8s.io/selfsubjectreviews', selfSubjectReview],
     ['authentication.k8s.io/tokenreviews', tokenReview(deps.authentication, deps.apiAudiences)],
@@ -88,5 +90,9 @@ export function virtualHandlers(deps: SubresourceDeps): ReadonlyMap<string, Hand
     ['authorization.k8s.io/localsubjectaccessreviews', localSubjectAccessReview(authorizer)],
     ['authorization.k8s.io/selfsubjectaccessreviews', selfSubjectAccessReview(authorizer)],
     ['authorization.k8s.io/selfsubjectrulesreviews', selfSubjectRulesReview(deps.rules)],
+  ];
+  return new Map<string, Readonly<Record<string, Handler>>>([
+    ['/componentstatuses', componentStatuses(deps.components)],
+    ...reviews.map(([name, create]) => [name, { create }] as const),
   ]);
 }
