@@ -31,10 +31,18 @@ import { legacyTokenCleaner } from './service-account-tokens/legacy-token-cleane
 import { serviceAccountTokenController } from './service-account-tokens/tokens.ts';
 import { statefulSetController } from './stateful-set/stateful-set.ts';
 import { ttlAfterFinished } from './ttl-after-finished/ttl-after-finished.ts';
+import { validatingAdmissionPolicyStatus } from './validating-admission-policy-status/validating-admission-policy-status.ts';
 
 export type { ControllerContext, ControllerDefinition, StartableController } from './context.ts';
 
-export { bootstrapSigner, legacyTokenCleaner, resourceQuotaController, serviceAccountTokenController, tokenCleaner };
+export {
+  bootstrapSigner,
+  legacyTokenCleaner,
+  resourceQuotaController,
+  serviceAccountTokenController,
+  tokenCleaner,
+  validatingAdmissionPolicyStatus,
+};
 
 /** Those that an API server needs to be one: what upstream's tests of the API alone run. */
 export const apiControllers: readonly ControllerDefinition[] = [
@@ -69,6 +77,7 @@ export const controllers: readonly ControllerDefinition[] = [
   legacyTokenCleaner,
   bootstrapSigner,
   tokenCleaner,
+  validatingAdmissionPolicyStatus,
 ];
 
 export interface ControllersDeps {

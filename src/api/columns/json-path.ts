@@ -54,6 +54,13 @@ function constant(value: unknown): Step {
   return input => (input.length === 0 ? [] : [value]);
 }
 
+/** It can be read, but not be applied. */
+function unknownIdentifier(word: string): Step {
+  return () => {
+    throw new JsonPathError(`unrecognized identifier ${word}`);
+  };
+}
+
 interface Slice {
   readonly from: number | undefined;
   readonly to: number | undefined;
@@ -166,9 +173,12 @@ class PathParser {
       this.#at += number.length;
       return [constant(Number(number))];
     }
+    if (!/[\p{L}\p{Nd}_]/u.test(char)) {
+      const code = char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+      throw new JsonPathError(`unrecognized character in action: U+${code} '${char}'`);
+    }
     const word = this.#word();
-    if (word === 'true' || word === 'false') return [constant(word === 'true')];
-    throw new JsonPathError(`unrecognized identifier ${word || char}`);
+    return [word === 'true' || word === 'false' ? constant(word === 'true') : unknownIdentifier(word)];
   }
 
   /** Up to the next terminator; a backslash keeps the character after it. */

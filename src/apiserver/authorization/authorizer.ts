@@ -1,5 +1,5 @@
 /** Who may do what. Upstream: apiserver pkg/authorization/authorizer, pkg/endpoints/handlers/responsewriters/errors.go. */
-import { forbidden, StatusError } from '#apimachinery';
+import { forbidden, goQuote, StatusError } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
 
@@ -131,13 +131,13 @@ export class AuthorizationRefusal extends StatusError {}
 
 export function forbiddenError(attributes: AuthorizationAttributes, reason: string): AuthorizationRefusal {
   const { user, verb, group, resource, subresource, namespace, name } = attributes;
-  const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
+  const who = `User ${goQuote(user.name)} cannot ${verb}`;
   let what: string;
-  if (!attributes.isResourceRequest) what = `path ${JSON.stringify(attributes.path)}`;
+  if (!attributes.isResourceRequest) what = `path ${goQuote(attributes.path)}`;
   else {
     const full = subresource === '' ? resource : `${resource}/${subresource}`;
-    const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
-    what = `resource ${JSON.stringify(full)} in API group ${JSON.stringify(group)} ${where}`;
+    const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${goQuote(namespace)}`;
+    what = `resource ${goQuote(full)} in API group ${goQuote(group)} ${where}`;
   }
   const message = sanitized(`${who} ${what}`);
   const { status } = forbidden({ group, resource }, name, reason === '' ? message : `${message}: ${reason}`);
