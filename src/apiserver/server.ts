@@ -144,7 +144,11 @@ export async function createApiServer(
       tokenKeys,
       labelSecret: secretLabeller(() => loopback),
     },
-    { ...config, options: config.authentication },
+    {
+      ...config,
+      anonymousAuth: config.anonymousAuth && !allowsEverybody(config),
+      options: config.authentication,
+    },
   );
   const subresourceDeps = {
     lookup,
@@ -340,3 +344,8 @@ const limitHooks = [
   'priority-and-fairness-filter',
   'max-in-flight-filter',
 ];
+
+/** With `--authorization-mode=AlwaysAllow` nobody is anonymous: who may do everything is to be somebody. */
+function allowsEverybody({ authorization: { authorizers, file } }: ApiServerConfig): boolean {
+  return file === undefined && authorizers.some(({ type }) => type === 'AlwaysAllow');
+}

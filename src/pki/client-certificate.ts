@@ -55,7 +55,13 @@ const pemBlock = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 export function parseBundle(pem: string): CertificateBundle {
   const blocks = pem.match(pemBlock) ?? [];
   if (blocks.length === 0) throw new Error('data does not contain any valid RSA or ECDSA certificates');
-  return blocks.map(block => new X509Certificate(block));
+  return blocks.map(block => {
+    try {
+      return new X509Certificate(block);
+    } catch (cause) {
+      throw new Error('x509: malformed certificate', { cause });
+    }
+  });
 }
 
 const clientAuth = '1.3.6.1.5.5.7.3.2';

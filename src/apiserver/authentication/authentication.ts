@@ -94,8 +94,9 @@ export function createAuthentication(deps: AuthenticationDeps, config: Authentic
   const { options, apiAudiences } = config;
   const clientAuthorities = new CertificateAuthorities();
   const proxyAuthorities = new CertificateAuthorities();
-  if (options.clientCaFile) followAuthorityFile(clientAuthorities, options.clientCaFile, deps);
-  if (options.requestHeader) followAuthorityFile(proxyAuthorities, options.requestHeader.clientCaFile, deps);
+  if (options.clientCaFile) followAuthorityFile(clientAuthorities, options.clientCaFile, 'client-ca-bundle', deps);
+  if (options.requestHeader)
+    followAuthorityFile(proxyAuthorities, options.requestHeader.clientCaFile, 'request-header', deps);
   const metrics = new AuthenticationMetrics(deps.metrics, deps.clock);
   const jwt = jwtSettings(options);
   const tokens = tokenAuthenticators(deps, config, jwt);

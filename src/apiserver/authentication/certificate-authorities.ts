@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type Clock, type Logger, UserError, watchFile } from '#base';
 import { type CertificateBundle, parseBundle } from '#pki';
+import { readText } from './read-text.ts';
 
 export class CertificateAuthorities {
   readonly #sources = new Map<string, { readonly pem: string; readonly bundle: CertificateBundle }>();
@@ -40,13 +41,18 @@ interface FileDeps {
 }
 
 /** Adds those of a file and follows it. A file that became unreadable or empty changes nothing. Throws a UserError. */
-export function followAuthorityFile(authorities: CertificateAuthorities, path: string, deps: FileDeps): void {
+export function followAuthorityFile(
+  authorities: CertificateAuthorities,
+  path: string,
+  purpose: 'client-ca-bundle' | 'request-header',
+  deps: FileDeps,
+): void {
   const { clock, logger, signal } = deps;
   try {
-    authorities.set(path, readFileSync(path, 'utf8'));
+    authorities.set(path, readText(path));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`unable to load client CA file ${JSON.stringify(path)}: ${why}`, { cause });
+    throw new UserError(`error loading CA bundle for ${JSON.stringify(`${purpose}::${path}`)}: ${why}`, { cause });
   }
   const onChange = (): void => {
     try {

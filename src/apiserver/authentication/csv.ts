@@ -59,8 +59,11 @@ class Reader {
         if (this.#text[this.#at + 1] !== '"') break;
         this.#at++;
       }
-      if (char === '\n') this.#line++;
       field += char;
+      if (char === '\n' && this.#at + 1 < this.#text.length) {
+        this.#line++;
+        this.#lineStart = this.#at + 1;
+      }
     }
     this.#at++;
     const after = this.#text[this.#at];

@@ -2,23 +2,15 @@
  * `--token-auth-file`: tokens with their users, read once, one a line: token, user, uid and, in quotes where there are
  * several, groups. Upstream: apiserver pkg/authentication/token/tokenfile.
  */
-import { readFileSync } from 'node:fs';
 import { type Logger, UserError } from '#base';
 import { staticTokens, type TokenAuthenticator } from './authenticator.ts';
 import { CsvError, parseCsv } from './csv.ts';
+import { readText } from './read-text.ts';
 import { type UserInfo, user } from './user.ts';
 
 /** Throws a UserError for a file that cannot be read or understood. */
 export function tokenFile(path: string, logger: Logger): TokenAuthenticator {
   return staticTokens(parseTokens(readText(path), path, logger));
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new UserError(`open ${path}: no such file or directory`, { cause });
-  }
 }
 
 function parseTokens(text: string, path: string, logger: Logger): Map<string, UserInfo> {
@@ -27,7 +19,7 @@ function parseTokens(text: string, path: string, logger: Logger): Map<string, Us
   try {
     records = parseCsv(text);
   } catch (error) {
-    if (error instanceof CsvError) throw new UserError(`token file '${path}': ${error.message}`);
+    if (error instanceof CsvError) throw new UserError(error.message, { cause: error });
     throw error;
   }
   for (const [at, record] of records.entries()) {

@@ -88,6 +88,7 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
       ...(extended && { warnAfterSeconds: injectedSeconds }),
     });
     scope.request.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
+    scope.request.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
     request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };
     return respondValue(request, builtinTypes.struct(typeName), output, 201);
   };

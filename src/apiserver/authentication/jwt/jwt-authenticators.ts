@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { aggregateText, type FieldError, FieldPath, forbiddenField } from '#apimachinery';
+import { aggregateText, type FieldError, FieldPath, forbiddenField, invalidValue } from '#apimachinery';
 import { type Clock, type Logger, type MetricsRegistry, UserError, watchFile } from '#base';
 import { signatureAlgorithms } from '#pki';
 import { type Authenticated, type TokenAuthenticator, unionFailingOnError } from '../authenticator.ts';
@@ -61,8 +61,10 @@ export class JwtAuthenticators implements TokenAuthenticator {
     this.#deps = deps;
     this.#metrics = new JwtMetrics(deps.metrics, deps.clock, deps.serverId);
     this.#algorithms = algorithms;
-    const { errors, expressions } = this.#validate(configuration);
+    // As upstream does: whose issuers ServiceAccounts' tokens have is known only after the file was found valid.
+    const { errors, expressions } = validateAuthenticationConfiguration(configuration, this.#compiler, []);
     if (errors.length > 0) throw new UserError(`invalid authentication configuration: ${aggregateText(errors)}`);
+    checkIssuers(configuration, deps.disallowedIssuers);
     checkSupported(configuration, algorithms);
     this.#current = this.#build(configuration, expressions);
     deps.signal.addEventListener('abort', () => this.#current.stop.abort(), { once: true });
@@ -183,6 +185,14 @@ interface Loaded {
 /** A text that can never be used, however often it is tried. */
 class InvalidConfiguration extends Error {
   override readonly name = 'InvalidConfiguration';
+}
+
+/** Throws a UserError for an issuer that is judged by other rules. */
+function checkIssuers({ jwt }: AuthenticationConfiguration, disallowed: readonly string[]): void {
+  const url = jwt.map(({ issuer }) => issuer.url).find(each => disallowed.includes(each));
+  if (url === undefined) return;
+  const detail = `URL must not overlap with disallowed issuers: [${disallowed.toSorted().join(' ')}]`;
+  throw new UserError(aggregateText([invalidValue(FieldPath.of('issuer', 'url'), url, detail)]));
 }
 
 /** Throws a UserError. */

@@ -139,7 +139,7 @@ function checkKind(json: string): void {
   if (kind === '') throw new Error(`Object 'Kind' is missing in '${json}'`);
   if (apiVersion === '') throw new Error(`Object 'apiVersion' is missing in '${json}'`);
   if (!versions.includes(apiVersion) || !/^(Authentication|Authorization|Encryption)Configuration$/.test(kind)) {
-    const scheme = 'k8s.io/kubernetes/pkg/kubeapiserver/options/authentication.go:879';
+    const scheme = 'pkg/runtime/scheme.go:111';
     throw new Error(`no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`);
   }
   if (kind !== 'AuthenticationConfiguration') {

@@ -2,11 +2,11 @@
  * What the flags say of JSON Web Tokens and of anonymous requests, as one configuration, whether it came from a file
  * or from `--oidc-*`. Upstream: pkg/kubeapiserver/options/authentication.go ToAuthenticationConfig.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '#base';
 import { signatureAlgorithms } from '#pki';
 import type { AnonymousAuth } from '../anonymous.ts';
 import type { AuthenticationOptions, OidcOptions } from '../options.ts';
+import { readText } from '../read-text.ts';
 import type { AuthenticationConfiguration, JwtAuthenticatorConfiguration } from './configuration.ts';
 import type { JwtSettings } from './jwt-authenticators.ts';
 import { parseAuthenticationConfiguration } from './load.ts';
@@ -30,15 +30,6 @@ function fromFile(path: string): JwtSettings {
     throw new UserError(`${what}: ${why}`, { cause });
   }
   return { configuration, algorithms: signatureAlgorithms, file: { path, text } };
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new UserError(missing ? `open ${path}: no such file or directory` : (cause as Error).message, { cause });
-  }
 }
 
 /** `-` stands for no prefix; where none is said, all names but e-mail addresses tell their issuer. */
@@ -74,12 +65,12 @@ function fromFlags(oidc: OidcOptions): JwtAuthenticatorConfiguration {
   };
 }
 
-/** Throws a UserError. `flag`: what `--anonymous-auth` says; undefined where it was not given. */
+/** Throws a UserError. `flag`: what `--anonymous-auth` says; undefined where it was not given. `fallback`: false where it cannot be. */
 export function anonymousAuth(
   { anonymous }: AuthenticationConfiguration,
   { flag, fallback }: { readonly flag: boolean | undefined; readonly fallback: boolean },
 ): AnonymousAuth {
-  if (!anonymous) return { enabled: flag ?? fallback };
+  if (!anonymous) return { enabled: fallback && (flag ?? true) };
   if (flag === undefined) return anonymous;
   throw new UserError(
     'anonymous: Forbidden: --anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file',

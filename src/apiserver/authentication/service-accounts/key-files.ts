@@ -2,10 +2,10 @@
  * `--service-account-signing-key-file` and `--service-account-key-file`, beside or instead of the keys that the cluster
  * has of its own. Upstream: pkg/controlplane/apiserver/options/options.go, client-go util/keyutil.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '#base';
 import { loadTokenKeys, type TokenKeys } from '#pki';
 import type { AuthenticationOptions } from '../options.ts';
+import { readText } from '../read-text.ts';
 
 /**
  * The keys that sign and verify. Throws a UserError for a file that
@@ -28,13 +28,5 @@ export function tokenKeysOf(
     throw new UserError(`failed to parse service-account-issuer-key-file: ${where}: ${(cause as Error).message}`, {
       cause,
     });
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new UserError(`the key file ${path} cannot be read`, { cause });
   }
 }
