@@ -28,6 +28,7 @@ import { watchRbacObjects } from './authorization/rbac-objects.ts';
 import { bootstrap, ensureObject } from './bootstrap/bootstrap.ts';
 import { EndpointReconciler } from './bootstrap/endpoints.ts';
 import { collectIdentityLeases, holdIdentityLease, leaseName } from './bootstrap/identity-lease.ts';
+import { keepNodePorts } from './bootstrap/node-ports.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { CelMetrics } from './custom/cel-metrics.ts';
 import { Definitions } from './custom/definitions.ts';
@@ -209,6 +210,7 @@ export async function createApiServer(
   };
   await bootstrap(bootstrapDeps, startHooks);
   const endpoints = new EndpointReconciler({ ...deps, ...bootstrapDeps });
+  await keepNodePorts({ store, scheme, caches, clock, logger: deps.logger }, config.keyPrefix, stopping.signal);
   await startHooks.run('bootstrap-controller', () => endpoints.start(stopping.signal));
   await startHooks.run('start-kube-apiserver-identity-lease-controller', () =>
     holdIdentityLease(bootstrapDeps, deps.logger, stopping.signal),

@@ -58,6 +58,15 @@ test('the original and ours read what the other wrote, kind by kind', missing ? 
     await theirs('POST', `/api/v1/namespaces/${name}/serviceaccounts`, account);
   }
 
+  const nodePort = { ports: [{ port: 80, nodePort: 30123 }], type: 'NodePort' };
+  const service = (name: string) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: nodePort });
+  await theirs('POST', '/api/v1/namespaces/default/services', service('theirs'));
+  {
+    await using late = await startTestApiServer({ store, config: protobuf });
+    const request = { method: 'POST', path: '/api/v1/namespaces/default/services', body: service('ours') } as const;
+    await assert.rejects(late.transport().request(request), /provided port is already allocated/);
+  }
+
   const both = { theirs: [theirs, ours], ours: [ours, theirs] } as const;
   const problems: string[] = [];
   const kinds = new Set<string>();

@@ -148,7 +148,10 @@ function valueTransformer(
 function healthChecks(held: { readonly current: Loaded }, reload: boolean): HealthCheck[] {
   if (!reload && held.current.transformers.plugins.length === 0) return [];
   const check = async (): Promise<string | undefined> => (await problemOf(held.current.transformers))?.message;
-  return [{ name: 'kms-providers', on: ['healthz', 'readyz'], check }];
+  const kms: HealthCheck = { name: 'kms-providers', on: ['healthz', 'readyz'], check };
+  if (!reload) return [kms];
+  const following = 'poststarthook/start-encryption-provider-config-automatic-reload';
+  return [kms, { name: following, on: ['healthz', 'livez', 'readyz'], check: () => undefined }];
 }
 
 /** Of all plug-ins, one after the other. */

@@ -1,6 +1,7 @@
 /**
  * Cluster addresses and node ports of Services: given out and taken back in the transaction that stores the Service.
  * An address is an IPAddress object, a node port a key of its own. Upstream: pkg/registry/core/service/storage.
+ * Deviation: upstream keeps node ports in one bitmap; with a key each, Services that are made at once do not meet.
  */
 import type { Service } from '#api/types';
 import {
@@ -105,6 +106,16 @@ export function serviceHook(deps: ServiceHookDeps): RegistryHook {
   };
 }
 
+/** Where it stands that a node port is taken. */
+export function nodePortKey(keyPrefix: string, port: number): string {
+  return `${keyPrefix}/ranges/servicenodeports/${port}`;
+}
+
+/** … and by whom. */
+export function nodePortValue({ namespace, name }: Pick<Service['metadata'], 'namespace' | 'name'>): Uint8Array {
+  return encoder.encode(JSON.stringify({ service: `${namespace}/${name}` }));
+}
+
 const hasPorts = ({ type }: { readonly type?: string | undefined }): boolean =>
   type === 'NodePort' || type === 'LoadBalancer';
 
@@ -114,7 +125,7 @@ function held(service: Service | null): readonly string[] {
   return (service.spec.clusterIPs ?? []).filter(address => address !== 'None' && address !== '');
 }
 
-function heldPorts(service: Service | null): Set<number> {
+export function heldPorts(service: Service | null): Set<number> {
   const ports = new Set<number>();
   if (!service) return ports;
   for (const { nodePort } of hasPorts(service.spec) ? (service.spec.ports ?? []) : [])
@@ -290,9 +301,8 @@ class Allocator {
   /** Whether the port is still free is the transaction's to say: another server may take it at the same moment. */
   #holdPort(service: DraftService, port: number, transaction: Transaction): void {
     const key = this.#portKey(port);
-    const { namespace, name } = service.metadata;
     transaction.ports.push(port);
-    transaction.take(key, encoder.encode(JSON.stringify({ service: `${namespace}/${name}` })));
+    transaction.take(key, nodePortValue(service.metadata));
   }
 
   async #freePort(transaction: Transaction, before: ReadonlySet<number>): Promise<number> {
@@ -317,7 +327,7 @@ class Allocator {
   }
 
   #portKey(port: number): string {
-    return `${this.#deps.keyPrefix}/ranges/servicenodeports/${port}`;
+    return nodePortKey(this.#deps.keyPrefix, port);
   }
 
   #addressObject(service: DraftService, address: string, family: Family, context: WriteContext): Uint8Array {
