@@ -5,18 +5,31 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AuditOptions, defaultAuditWebhookOptions } from '#apiserver';
+import { systemClock } from '#base';
+import { createAuthority } from '#pki';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
 import { call, type LoggedEvent } from '../support/audit.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kobune-audit-webhook-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
+
+const nowMs = systemClock.now();
+const authority = await createAuthority('webhooks', nowMs);
+const serving = await authority.issue({
+  commonName: 'webhook',
+  dnsNames: ['localhost'],
+  ipAddresses: ['127.0.0.1'],
+  usages: ['server auth'],
+  nowMs,
+});
 
 type WebhookOptions = NonNullable<AuditOptions['webhook']>;
 
@@ -39,7 +52,8 @@ const ok: Answer = response => void response.end();
 async function receiver(answer: Answer = ok): Promise<Receiver> {
   const lists: EventList[] = [];
   const requests: Receiver['requests'] = [];
-  const server: Server = createServer((request, response) => {
+  const keys = { cert: serving.certPem, key: serving.keyPem };
+  const server: Server = createServer(keys, (request, response) => {
     let text = '';
     request.on('data', part => {
       text += part;
@@ -55,7 +69,7 @@ async function receiver(answer: Answer = ok): Promise<Receiver> {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `https://127.0.0.1:${port}`,
     lists,
     requests,
     async [Symbol.asyncDispose]() {
@@ -71,7 +85,15 @@ function audited(url: string, more: Partial<WebhookOptions> = {}): { audit: Audi
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'c', cluster: { server: `${url}/events` } }],
+    clusters: [
+      {
+        name: 'c',
+        cluster: {
+          server: `${url}/events`,
+          'certificate-authority-data': Buffer.from(authority.certPem).toString('base64'),
+        },
+      },
+    ],
     users: [{ name: 'u', user: { token: 'secret' } }],
     contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
     'current-context': 'x',
@@ -147,7 +169,7 @@ const nonsense: ReadonlyArray<readonly [what: string, answer: Answer, lost: bool
   ['a redirect to itself', response => void response.writeHead(307, { location: '/events' }).end(), true],
   [
     'a redirect to where nobody is',
-    response => void response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
+    response => void response.writeHead(307, { location: 'https://127.0.0.1:1/' }).end(),
     true,
   ],
 ];

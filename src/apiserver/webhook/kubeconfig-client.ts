@@ -2,7 +2,8 @@
  * A webhook that a kubeconfig names: objects are posted to its server's very path, with the identity of its user.
  * Upstream: apiserver pkg/util/webhook/webhook.go, client-go rest/{request,with_retry}.go.
  *
- * Redirects are followed as Go does: ten at most, 301 to 303 with GET; credentials go to the named host alone.
+ * Redirects are followed as Go does: nine at most, 301 to 303 with GET; credentials go to the named host alone, and only
+ * over TLS.
  * Deviation: an answer may have 16 MiB; upstream has no bound. HTTP/1.1 only.
  */
 import { readFileSync } from 'node:fs';
@@ -14,7 +15,8 @@ import { type HttpsTransportConfig, loadKubeconfig } from '#client';
 import { goNetworkError } from '../admission/dynamic/webhooks/go-errors.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
-const maxRedirects = 10;
+/** Go asks so often in all, and calls the last answer one redirect too many. */
+const maxRequests = 10;
 
 export type FailureKind =
   /** It may succeed when it is tried again. */
@@ -106,11 +108,12 @@ interface Exchange {
 async function follow(target: URL, exchange: Exchange): Promise<Answer> {
   let at = target;
   let body: string | undefined = exchange.body;
-  for (let hop = 0; ; hop++) {
+  for (let requests = 1; ; requests++) {
     const answer = await send(at, at.host === target.host, body, exchange);
     const { status, location } = answer;
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return answer;
-    if (hop >= maxRedirects) throw new WebhookCallError(`Post ${JSON.stringify(at.href)}: stopped after 10 redirects`);
+    if (requests >= maxRequests)
+      throw new WebhookCallError(`Post ${JSON.stringify(at.href)}: stopped after 10 redirects`);
     at = new URL(location, at);
     if (at.protocol !== target.protocol) {
       throw new WebhookCallError(`Post ${JSON.stringify(at.href)}: unsupported protocol scheme of a redirect`);
@@ -128,13 +131,15 @@ async function send(url: URL, ownHost: boolean, body: string | undefined, exchan
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port || (url.protocol === 'http:' ? 80 : 443),
     path: `${url.pathname}${url.search}`,
-    agent: ownHost ? agent : undefined,
+    // Elsewhere the same authority is trusted, and nothing is shown.
+    ...(ownHost ? { agent } : transport.caPem !== undefined && { ca: transport.caPem }),
     signal,
     headers: {
       accept: 'application/json, */*',
       'user-agent': 'kube-apiserver',
       ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-      ...(ownHost && token !== undefined && { authorization: `Bearer ${token}` }),
+      // Nobody's secret goes over a wire that is not encrypted.
+      ...(ownHost && url.protocol === 'https:' && token !== undefined && { authorization: `Bearer ${token}` }),
     },
   };
   const exchanged = (): Promise<Answer> => answerTo(url, options, body);

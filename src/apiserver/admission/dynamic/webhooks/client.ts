@@ -2,7 +2,7 @@
  * Calls to webhooks: HTTPS to a URL or to a Service of the cluster, with the configuration's CA, a time-out and a bound
  * on the answer. Upstream: apiserver pkg/util/webhook/client.go, client-go rest/request.go.
  *
- * Redirects are followed as Go does: ten at most, 301 to 303 with GET.
+ * Redirects are followed as Go does: nine at most, 301 to 303 with GET.
  * Deviation: an answer may have 16 MB; upstream has no bound. HTTP/1.1 only.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
@@ -15,7 +15,8 @@ import type { ServiceResolver } from '../../../server/service-resolver.ts';
 import { goNetworkError } from './go-errors.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
-const maxRedirects = 10;
+/** Go asks so often in all, and calls the last answer one redirect too many. */
+const maxRequests = 10;
 const maxAgents = 200;
 
 /** Why a call came to nothing, in upstream's words. */
@@ -110,12 +111,12 @@ export class WebhookClient implements Disposable {
   async #follow(target: Target, body: string, signal: AbortSignal, asked: { shown: string }): Promise<Answer> {
     let at = target;
     let sent: string | undefined = body;
-    for (let hop = 0; ; hop++) {
+    for (let requests = 1; ; requests++) {
       const answer = await this.#send(at, sent, signal);
       const { status, location } = answer;
       const redirects = status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
       if (!redirects || location === undefined) return answer;
-      if (hop >= maxRedirects) throw new CallError(`Post ${JSON.stringify(location)}: stopped after 10 redirects`);
+      if (requests >= maxRequests) throw new CallError(`Post ${JSON.stringify(location)}: stopped after 10 redirects`);
       const url = new URL(location, at.url);
       if (url.protocol !== 'https:' && url.protocol !== 'http:') {
         const scheme = url.protocol.slice(0, -1);
