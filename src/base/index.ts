@@ -7,7 +7,15 @@ export { type FaultPlan, noFaults } from './fault.ts';
 export { keepProcessAlive } from './keep-alive.ts';
 export { type Component, type Running, startAll } from './lifecycle.ts';
 export { createLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './logger.ts';
-export { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry, type Sample } from './metrics.ts';
+export {
+  type BoundHistogram,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type Labels,
+  MetricsRegistry,
+  type Sample,
+} from './metrics.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { SteppedClock } from './stepped-clock.ts';
 export { type WatchedFileOptions, watchFile } from './watched-file.ts';

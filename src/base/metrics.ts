@@ -18,6 +18,13 @@ export interface Gauge {
 export interface Histogram {
   /** Records one observation, in the unit that the metric's name says (upstream: seconds or bytes). */
   observe(value: number, labels?: Labels): void;
+  /** The series of these labels, for those who observe it all the time. It is there from its first observation on. */
+  of(labels: Labels): BoundHistogram;
+}
+
+/** One series of a histogram. */
+export interface BoundHistogram {
+  observe(value: number): void;
 }
 
 /** Gives one line of a family: its value, its labels, and what follows the family's name (`_bucket`, `_sum`). */
@@ -117,15 +124,24 @@ export class MetricsRegistry {
         return lines;
       },
     });
+    const entryOf = (labels: Labels | undefined) => {
+      const key = this.#text(labels);
+      let entry = series.get(key);
+      if (!entry) series.set(key, (entry = { counts: buckets.map(() => 0), sum: 0, count: 0, labels }));
+      return entry;
+    };
+    const add = (entry: ReturnType<typeof entryOf>, value: number): void => {
+      let at = 0;
+      while (at < buckets.length && value > buckets[at]!) at++;
+      if (at < buckets.length) entry.counts[at]!++;
+      entry.sum += value;
+      entry.count++;
+    };
     return {
-      observe: (value, labels) => {
-        const key = this.#text(labels);
-        let entry = series.get(key);
-        if (!entry) series.set(key, (entry = { counts: buckets.map(() => 0), sum: 0, count: 0, labels }));
-        const at = buckets.findIndex(le => value <= le);
-        if (at >= 0) entry.counts[at]!++;
-        entry.sum += value;
-        entry.count++;
+      observe: (value, labels) => add(entryOf(labels), value),
+      of(labels) {
+        let entry: ReturnType<typeof entryOf> | undefined;
+        return { observe: value => add((entry ??= entryOf(labels)), value) };
       },
     };
   }

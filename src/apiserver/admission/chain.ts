@@ -74,7 +74,7 @@ export class AdmissionChain {
   }
 
   async admit(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
-    await this.#measured('admit', attributes, async () => {
+    await this.#step('admit', attributes, async () => {
       await this.#admitOnce(attributes, draft);
       const { reinvocation } = attributes;
       if (!reinvocation.wanted) return;
@@ -83,13 +83,55 @@ export class AdmissionChain {
     });
   }
 
-  /** `work`, counted as a whole or, with its name, as a plugin's. */
-  async #measured<T>(
-    type: AdmissionStep,
-    { operation }: AdmissionAttributes,
-    work: () => Promise<T> | T,
-    plugin?: string,
-  ): Promise<T> {
+  async #admitOnce(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
+    await this.#each('admit', attributes, plugin => plugin.admit?.(attributes, draft));
+  }
+
+  /** Answers what must commit with the object; the caller hands it to the store, or releases it. */
+  validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
+    return this.#step('validate', attributes, async () => {
+      let companions: Companions | undefined;
+      try {
+        await this.#each(
+          'validate',
+          attributes,
+          plugin => plugin.validate?.(attributes, object),
+          more => {
+            if (more) companions = joinCompanions(companions, more);
+          },
+        );
+      } catch (error) {
+        companions?.release?.();
+        throw error;
+      }
+      return companions;
+    });
+  }
+
+  /** Asks the plugins that have something to say in this step, one after another, and counts what each takes. */
+  async #each<T>(
+    step: AdmissionStep,
+    attributes: AdmissionAttributes,
+    ask: (plugin: AdmissionPlugin) => Promise<T> | T,
+    said: (answer: T) => void = () => {},
+  ): Promise<void> {
+    const { operation } = attributes;
+    let begunMs = this.#metrics.now();
+    for (const plugin of this.plugins) {
+      if (!plugin[step] || !plugin.handles(attributes)) continue;
+      const about = { plugin: plugin.name, step, operation };
+      try {
+        const answer = ask(plugin);
+        said(answer instanceof Promise ? await answer : answer);
+      } catch (error) {
+        this.#metrics.observe(begunMs, { ...about, rejected: true });
+        throw error;
+      }
+      begunMs = this.#metrics.observe(begunMs, { ...about, rejected: false });
+    }
+  }
+
+  async #step<T>(step: AdmissionStep, { operation }: AdmissionAttributes, work: () => Promise<T>): Promise<T> {
     const begunMs = this.#metrics.now();
     let rejected = true;
     try {
@@ -97,36 +139,7 @@ export class AdmissionChain {
       rejected = false;
       return result;
     } finally {
-      if (plugin === undefined) this.#metrics.step(type, operation, rejected, begunMs);
-      else this.#metrics.plugin(plugin, type, operation, rejected, begunMs);
+      this.#metrics.observe(begunMs, { step, operation, rejected });
     }
-  }
-
-  async #admitOnce(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
-    for (const plugin of this.plugins) {
-      if (!plugin.admit || !plugin.handles(attributes)) continue;
-      await this.#measured('admit', attributes, () => plugin.admit!(attributes, draft), plugin.name);
-    }
-  }
-
-  /** Answers what must commit with the object; the caller hands it to the store, or releases it. */
-  validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
-    return this.#measured('validate', attributes, () => this.#validate(attributes, object));
-  }
-
-  async #validate(attributes: AdmissionAttributes, object: KubeObject | null): Promise<Companions | undefined> {
-    let companions: Companions | undefined;
-    try {
-      for (const plugin of this.plugins) {
-        if (!plugin.validate || !plugin.handles(attributes)) continue;
-        const check = () => plugin.validate!(attributes, object);
-        const more = await this.#measured('validate', attributes, check, plugin.name);
-        if (more) companions = joinCompanions(companions, more);
-      }
-    } catch (error) {
-      companions?.release?.();
-      throw error;
-    }
-    return companions;
   }
 }

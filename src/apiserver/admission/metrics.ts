@@ -3,18 +3,27 @@
  * Deviation: there is no apiserver_admission_step_admission_duration_seconds_summary; the histogram of the same name has
  * what it says.
  */
-import type { Clock, Counter, Histogram, Labels, MetricsRegistry } from '#base';
+import type { BoundHistogram, Clock, Counter, Histogram, Labels, MetricsRegistry } from '#base';
 import type { AdmissionAttributes, AdmissionOperation } from './chain.ts';
 
 const buckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 
+const operations: readonly AdmissionOperation[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'];
+
 export type AdmissionStep = 'admit' | 'validate';
+
+export interface Observed {
+  readonly plugin?: string;
+  readonly step: AdmissionStep;
+  readonly operation: AdmissionOperation;
+  readonly rejected: boolean;
+}
 
 export class AdmissionMetrics {
   readonly #clock: Clock;
   readonly #steps: Histogram;
   readonly #plugins: Histogram;
-  readonly #labels = new Map<string, Labels>();
+  readonly #series = new Map<string, Array<BoundHistogram | undefined>>();
 
   constructor(registry: MetricsRegistry, clock: Clock) {
     this.#clock = clock;
@@ -35,26 +44,21 @@ export class AdmissionMetrics {
     return this.#clock.monotonicMs();
   }
 
-  step(type: AdmissionStep, operation: AdmissionOperation, rejected: boolean, begunMs: number): void {
-    this.#steps.observe(this.#since(begunMs), this.#labelsOf('', type, operation, rejected));
-  }
-
-  plugin(name: string, type: AdmissionStep, operation: AdmissionOperation, rejected: boolean, begunMs: number): void {
-    this.#plugins.observe(this.#since(begunMs), this.#labelsOf(name, type, operation, rejected));
-  }
-
-  #since(begunMs: number): number {
-    return (this.#clock.monotonicMs() - begunMs) / 1000;
-  }
-
-  #labelsOf(name: string, type: AdmissionStep, operation: AdmissionOperation, rejected: boolean): Labels {
-    const key = `${name}/${type}/${operation}/${rejected}`;
-    let labels = this.#labels.get(key);
-    if (!labels) {
-      labels = Object.freeze({ ...(name && { name }), operation, rejected: String(rejected), type });
-      this.#labels.set(key, labels);
-    }
-    return labels;
+  /** What lasted from `begunMs` until now: a plugin by its name, or without one the whole step. Answers now. */
+  observe(begunMs: number, { plugin = '', step, operation, rejected }: Observed): number {
+    let series = this.#series.get(plugin);
+    if (!series) this.#series.set(plugin, (series = []));
+    const at = (operations.indexOf(operation) * 2 + (step === 'admit' ? 0 : 1)) * 2 + (rejected ? 1 : 0);
+    const labels = (): Labels => ({
+      ...(plugin && { name: plugin }),
+      operation,
+      rejected: String(rejected),
+      type: step,
+    });
+    const nowMs = this.#clock.monotonicMs();
+    series[at] ??= (plugin === '' ? this.#steps : this.#plugins).of(labels());
+    series[at].observe((nowMs - begunMs) / 1000);
+    return nowMs;
   }
 }
 

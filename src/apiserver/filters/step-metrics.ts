@@ -2,7 +2,7 @@
  * How long the steps of a request's way take, and what authorization says. Upstream: apiserver
  * pkg/endpoints/filterlatency, pkg/endpoints/filters/metrics.go.
  */
-import type { Clock, Labels, MetricsRegistry } from '#base';
+import type { BoundHistogram, Clock, Labels, MetricsRegistry } from '#base';
 
 const stepBuckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 5, 10, 15, 30];
 const authorizationBuckets = Array.from({ length: 15 }, (_, at) => 0.001 * 2 ** at);
@@ -26,14 +26,14 @@ const results: Readonly<Record<AuthorizationResult, Labels>> = {
 
 export class StepMetrics {
   readonly #clock: Clock;
-  readonly #steps;
+  readonly #byStep: Readonly<Record<Step, BoundHistogram>>;
+  readonly #byResult: Readonly<Record<AuthorizationResult, BoundHistogram>>;
   readonly #attempts;
-  readonly #durations;
   readonly #late;
 
   constructor(registry: MetricsRegistry, clock: Clock) {
     this.#clock = clock;
-    this.#steps = registry.histogram(
+    const durations = registry.histogram(
       'apiserver_request_filter_duration_seconds',
       '[ALPHA] Request filter latency distribution in seconds, for each filter type',
       stepBuckets,
@@ -42,11 +42,18 @@ export class StepMetrics {
       'authorization_attempts_total',
       "[ALPHA] Counter of authorization attempts broken down by result. It can be either 'allowed', 'denied', 'no-opinion' or 'error'.",
     );
-    this.#durations = registry.histogram(
+    const authorizations = registry.histogram(
       'authorization_duration_seconds',
       '[ALPHA] Authorization duration in seconds broken out by result.',
       authorizationBuckets,
     );
+    const bound = <K extends string>(of: typeof durations, labels: Readonly<Record<K, Labels>>) =>
+      Object.fromEntries(Object.entries<Labels>(labels).map(([name, each]) => [name, of.of(each)])) as Record<
+        K,
+        BoundHistogram
+      >;
+    this.#byStep = bound(durations, steps);
+    this.#byResult = bound(authorizations, results);
     this.#late = registry.counter(
       'apiserver_request_post_timeout_total',
       '[ALPHA] Tracks the activity of the request handlers after the associated requests have been timed out by the apiserver',
@@ -56,7 +63,8 @@ export class StepMetrics {
   /** A step begins; what is returned ends it. */
   begin(step: Step): () => void {
     const begunMs = this.#clock.monotonicMs();
-    return () => this.#steps.observe((this.#clock.monotonicMs() - begunMs) / 1000, steps[step]);
+    const series = this.#byStep[step];
+    return () => series.observe((this.#clock.monotonicMs() - begunMs) / 1000);
   }
 
   /** Authorization begins; what is returned tells what it said. */
@@ -64,8 +72,8 @@ export class StepMetrics {
     const begunMs = this.#clock.monotonicMs();
     return result => {
       const seconds = (this.#clock.monotonicMs() - begunMs) / 1000;
-      this.#steps.observe(seconds, steps.authorization);
-      this.#durations.observe(seconds, results[result]);
+      this.#byStep.authorization.observe(seconds);
+      this.#byResult[result].observe(seconds);
       this.#attempts.inc(results[result]);
     };
   }
