@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silentLogger, systemClock } from '#base';
+import { type Clock, silentLogger, systemClock } from '#base';
 import { createAuthority } from '#pki';
 import { openEtcdStore, prefixEnd, type Store, startWatchCache } from '#storage';
 import { storageSuite } from '../../src/storage/suite/suite.ts';
@@ -108,6 +108,31 @@ else {
     await store.txn([], [{ type: 'put', key: '/tls', value: bytes('x') }]);
     assert.ok((await store.get('/tls')).kv);
     await store.close();
+    const shown: { pair: { certPem: string; keyPem: string } } = { pair: client };
+    const ticks: Array<() => void> = [];
+    const clock: Clock = {
+      ...systemClock,
+      setTicker(tick, periodMs) {
+        ticks.push(tick);
+        return systemClock.setTicker(() => {}, periodMs);
+      },
+    };
+    const tls = () => ({
+      ca: Buffer.from(authority!.certPem),
+      cert: Buffer.from(shown.pair.certPem),
+      key: Buffer.from(shown.pair.keyPem),
+    });
+    const following = await openEtcdStore({ endpoints, clock, tls, timeoutMs: 1500 });
+    const replace = (pair: { certPem: string; keyPem: string }): void => {
+      shown.pair = pair;
+      for (const tick of ticks) tick();
+    };
+    replace(await stranger!.issue({ ...request, commonName: 'nobody' }));
+    await assert.rejects(following.get('/tls'), { code: 'unavailable' });
+    replace({ ...client, keyPem: 'half a f' });
+    replace(await authority!.issue({ ...request, commonName: 'kube-apiserver-etcd-client' }));
+    assert.ok((await following.get('/tls')).kv, 'the certificate was replaced without a restart');
+    await following.close();
     await assert.rejects(open(authority!.certPem), { code: 'unavailable' });
     await assert.rejects(open(stranger!.certPem, client), { code: 'unavailable' });
     await rm(folder, { recursive: true });

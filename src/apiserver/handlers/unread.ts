@@ -2,6 +2,8 @@
  * Requests for resources some of whose stored values cannot be read (a key that is no longer configured, a KMS plug-in
  * that is gone): what is asked of the cache is refused, what can be answered from the store is. Upstream: apiserver
  * pkg/storage/cacher/{delegator,cacher}.go.
+ * Deviation: a server that finds such values when it starts is ready, as what else it has can be served; upstream's
+ * `informer-sync` and `storage-readiness` fail. The time to wait before asking again is always a second.
  */
 import { type StatusError, tooManyRequests } from '#apimachinery';
 import type { Clock } from '#base';

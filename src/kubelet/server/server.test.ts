@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { request } from 'node:https';
 import { type Duplex, Duplex as DuplexStream } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { connect } from 'node:tls';
 import { WebSocket } from 'ws';
 import { systemClock } from '#base';
-import { createAuthority } from '#pki';
+import { createAuthority, type KeyPair } from '#pki';
 import { SpdyConnection, tunnelProtocol } from '#streaming';
+import type { KubeletServing } from '../config.ts';
 import { startHarness } from '../testing/harness.ts';
 
 const main = { name: 'main', image: 'busybox:1' };
@@ -173,4 +177,36 @@ test('the server gives logs, refuses strangers, and runs commands over SPDY and 
     connection.destroy();
     await connection.closed;
   });
+});
+
+test('a renewed certificate is shown from the next handshake on', async () => {
+  const nowMs = systemClock.now();
+  const authority = await createAuthority('test', nowMs);
+  const issue = (): Promise<KeyPair> =>
+    authority.issue({ commonName: 'node', ipAddresses: ['127.0.0.1'], usages: ['server auth'], nowMs });
+  const [first, second] = await Promise.all([issue(), issue()]);
+  let replace: ((next: Omit<KubeletServing, 'onChange'>) => void) | undefined;
+  await using harness = await startHarness({
+    clock: () => systemClock,
+    config: { address: '127.0.0.1', port: 0 },
+    serving: {
+      ...first!,
+      clientCaPem: authority.certPem,
+      onChange(tell) {
+        replace = tell;
+      },
+    },
+    script: () => ({}),
+  });
+  const shown = async (): Promise<string> => {
+    const socket = connect({ host: '127.0.0.1', port: harness.kubelet.port, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { serialNumber } = socket.getPeerX509Certificate()!;
+    socket.destroy();
+    return serialNumber;
+  };
+  const serial = ({ certPem }: KeyPair): string => new X509Certificate(certPem).serialNumber;
+  assert.equal(await shown(), serial(first!));
+  replace!({ ...second!, clientCaPem: authority.certPem });
+  assert.equal(await shown(), serial(second!));
 });
