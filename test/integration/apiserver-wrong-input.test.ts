@@ -144,3 +144,12 @@ test('a field named like a prototype is data', async () => {
   assert.ok(status === 422 || status === 201, text);
   assert.equal(({} as { x?: string }).x, undefined);
 });
+
+test('where upstream answers with 500, so do we: a watch from a version that is none, a path that breaks off', async () => {
+  const watch = await send('GET', `${path}?watch=1&resourceVersion=zz`);
+  assert.deepEqual([watch.status, watch.body.code, watch.body.reason], [500, 500, undefined]);
+  assert.match(watch.body.message!, /^resourceVersion: Invalid value: "zz": strconv\.ParseUint: parsing "zz": invalid/);
+  const broken = await send('GET', '/api/v1/proxy');
+  const why = 'failed to create RequestInfo: unable to determine kind and namespace from url, /api/v1/proxy';
+  assert.deepEqual([broken.status, broken.text], [500, `Internal Server Error: "/api/v1/proxy": ${why}\n`]);
+});

@@ -3,8 +3,13 @@
  * Upstream: apiserver pkg/endpoints/request/requestinfo.go, whose quirks (verbs by path prefix, namespaces as a scope
  * and as a resource) authorization depends on.
  */
-import { badRequest, isPathSegmentName, parseFieldSelector } from '#apimachinery';
+import { isPathSegmentName, parseFieldSelector } from '#apimachinery';
 import type { Query } from '../http/message.ts';
+
+/** A path that begins as one of a resource and does not go on: 500 in plain text, as upstream answers. */
+export class RequestInfoFailure extends Error {
+  override readonly name = 'RequestInfoFailure';
+}
 
 export interface RequestInfo {
   readonly isResourceRequest: boolean;
@@ -93,7 +98,7 @@ export function requestInfo(method: string, path: string, query: Query): Request
   let verb = verbsOfMethods[method] ?? '';
   const byPath = specialVerbs.has(parts[0]!);
   if (byPath) {
-    if (parts.length < 2) throw badRequest(`unable to determine kind and namespace from url, ${path}`);
+    if (parts.length < 2) throw new RequestInfoFailure(`unable to determine kind and namespace from url, ${path}`);
     verb = parts[0]!;
     parts = parts.slice(1);
   }

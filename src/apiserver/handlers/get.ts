@@ -1,10 +1,10 @@
 /** GET of one object. Upstream: apiserver pkg/endpoints/handlers/get.go GetResource. */
-import { isStatusError, notFound, StatusError } from '#apimachinery';
+import { notFound } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import { storageKey } from '../scheme/resource.ts';
 import { respondObject } from '../serialization/respond.ts';
 import { itemSource, outputOf, shownItems } from './common.ts';
-import { revisionOf, waitForRevision } from './list-options.ts';
+import { storeRevisionOf, waitForRevision } from './list-options.ts';
 import type { Scope } from './scope.ts';
 import { refreshed, refreshedSoon } from './unread.ts';
 
@@ -16,7 +16,7 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   let unread: unknown;
   if (version === '') unread = await refreshed(cache, request.signal);
   else if (version === '0') unread = await refreshedSoon(cache, deps.clock, request.signal);
-  else await waitForRevision(cache, versionOf(version), deps.clock, request.signal);
+  else await waitForRevision(cache, storeRevisionOf(version), deps.clock, request.signal);
   const key = storageKey(resource.storage, namespace, name);
   const found = unread ? await cache.read(key) : cache.get(key);
   if (!found) throw notFound(about, name);
@@ -24,13 +24,4 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   const { subject } = scope;
   const options = { request, resource: subject.resource, output, nowMs: deps.clock.now() };
   return respondObject(subject.source(itemSource(item!)), options);
-}
-
-/** Upstream's GET has no better answer for a version that is none than its store's error. */
-function versionOf(text: string): number {
-  try {
-    return revisionOf(text);
-  } catch (error) {
-    throw isStatusError(error) ? new StatusError({ code: 500, message: error.message }) : error;
-  }
 }

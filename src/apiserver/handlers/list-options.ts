@@ -194,6 +194,15 @@ export function revisionOf(text: string): number {
   }
 }
 
+/** The same for GET and watches: upstream has no better answer for a version that is none than its store's error. */
+export function storeRevisionOf(text: string): number {
+  try {
+    return revisionOf(text);
+  } catch (error) {
+    throw isStatusError(error) ? new StatusError({ code: 500, message: error.message }) : error;
+  }
+}
+
 /** The same for lists, which say a little more. */
 export function listRevisionOf(text: string): number {
   try {

@@ -14,7 +14,14 @@ import { tableFor } from '../serialization/table.ts';
 import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
 import { outputOf, shownItems } from './common.ts';
 import { nodeIndex } from './list.ts';
-import { type ListOptions, listOptions, revisionOf, selects, waitForRevision } from './list-options.ts';
+import {
+  type ListOptions,
+  listOptions,
+  revisionOf,
+  selects,
+  storeRevisionOf,
+  waitForRevision,
+} from './list-options.ts';
 import type { Scope } from './scope.ts';
 import { initializing, refreshed, refreshedSoon } from './unread.ts';
 
@@ -31,7 +38,7 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const encoder = new EventEncoder(scope, output, table);
   const cache = deps.caches.of(resource);
   const { resourceVersion: version } = options;
-  if (version !== '') revisionOf(version);
+  if (version !== '') storeRevisionOf(version);
   const unread =
     version === '' ? await refreshed(cache, request.signal) : await refreshedSoon(cache, deps.clock, request.signal);
   if (unread) throw initializing(resource, unread);

@@ -5,7 +5,7 @@
  */
 
 import { builtinTypes } from '#api/tables';
-import { internalError, isStatusError, type Status, timeout } from '#apimachinery';
+import { goQuote, internalError, isStatusError, type Status, timeout } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Aggregator } from '../aggregation/aggregator.ts';
@@ -13,14 +13,14 @@ import type { Auditor } from '../audit/auditor.ts';
 import type { Authenticate } from '../authentication/authentication.ts';
 import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
 import type { UserInfo } from '../authentication/user.ts';
-import { AuthorizationRefusal, type Authorizer, attributesOf } from '../authorization/authorizer.ts';
+import { AuthorizationRefusal, type Authorizer, attributesOf, sanitized } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
 import { compressed } from '../filters/compression.ts';
 import { deadlineMs, withDeadline } from '../filters/deadline.ts';
 import type { Impersonation } from '../filters/impersonation/impersonation.ts';
 import { isLongRunning } from '../filters/long-running.ts';
-import { type RequestInfo, requestInfo } from '../filters/request-info.ts';
+import { type RequestInfo, RequestInfoFailure, requestInfo } from '../filters/request-info.ts';
 import { type Measured, RequestMetrics } from '../filters/request-metrics.ts';
 import type { StepMetrics } from '../filters/step-metrics.ts';
 import type { Concurrency } from '../flow-control/start.ts';
@@ -131,6 +131,10 @@ function finished(response: ServerResponse, auditId: string, done: () => void): 
 /** The Status of an error in the encoding that the client accepts. */
 function failure(deps: EntryDeps, request: ServerRequest, error: unknown): ServerResponse {
   if (error instanceof PageNotFound) return textResponse(404, '404 page not found\n');
+  if (error instanceof RequestInfoFailure) {
+    const what = `${goQuote(request.url)}: failed to create RequestInfo: ${error.message}`;
+    return textResponse(500, `${sanitized(`Internal Server Error: ${what}`)}\n`);
+  }
   if (error instanceof AuthorizationFailure) return textResponse(500, `${error.message}\n`);
   const status = statusFor(deps, request, error);
   const plain = statusResponse(status);
