@@ -58,6 +58,8 @@ function nodeNameOfHost(): string {
 }
 
 const readyTimeoutMs = 30_000;
+/** What was asked of a server gets its answer first, which may take a minute. */
+const stopTimeoutMs = 90_000;
 const pollMs = 10;
 
 /** Starts `launcher server` detached and resolves when it is ready. Rejects with its last words when it ends instead. */
@@ -121,7 +123,7 @@ export async function stopServer(dir: StateDir): Promise<boolean> {
   if (!server) return false;
   using _alive = keepProcessAlive();
   process.kill(server.pid, 'SIGTERM');
-  const deadline = systemClock.monotonicMs() + readyTimeoutMs;
+  const deadline = systemClock.monotonicMs() + stopTimeoutMs;
   while (isRunning(server)) {
     if (systemClock.monotonicMs() > deadline) {
       throw new UserError(`The server (process ${server.pid}) does not stop.`, { remedy: `kill -9 ${server.pid}` });

@@ -54,7 +54,7 @@ describe('turns of long answers', () => {
     const second = lists(turns, ['b'], 1, done);
     await loopTurn();
     assert.deepEqual(done, []);
-    await clock.advance(50);
+    await clock.advance(10);
     await second;
     stuck.resolve();
     await first;

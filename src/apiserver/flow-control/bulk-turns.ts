@@ -11,7 +11,7 @@ const restFactor = 4;
 /** and at least so long. */
 const minRestMs = 1;
 /** A bit that takes longer waits for something else than this thread: others need not wait for it. */
-const longBitMs = 50;
+const longBitMs = 10;
 /** Bits that may be done without letting the event loop turn. */
 const maxInARow = 3;
 

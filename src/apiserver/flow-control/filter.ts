@@ -82,7 +82,7 @@ export function priorityAndFairness(deps: FilterDeps): ConcurrencyFilter {
       };
       try {
         const response = await next.run();
-        return headers(held(response, request, { turns: deps.turns, finished, forget }));
+        return headers(held(response, request, { verb: info.verb, turns: deps.turns, finished, forget }));
       } catch (error) {
         finished();
         forget?.();
@@ -115,6 +115,7 @@ async function turn(
 }
 
 interface Holder {
+  readonly verb: string;
   readonly turns: BulkTurns;
   finished(): void;
   readonly forget: (() => void) | undefined;
@@ -122,11 +123,12 @@ interface Holder {
 
 /** The response, with `finished` called when the work for it is over and `forget` when its watch is. */
 function held(response: ServerResponse, request: ServerRequest, holder: Holder): ServerResponse {
-  const { turns, finished, forget } = holder;
+  const { verb, turns, finished, forget } = holder;
   const { body } = response;
   if (body.kind === 'watch') return { ...response, body: watched(body, request, holder) };
   forget?.();
-  if (body.kind !== 'chunks' || request.user) {
+  // A watch of other than events is another server's, and nothing but a list is made while it is sent.
+  if (body.kind !== 'chunks' || verb !== 'list' || request.user) {
     finished();
     return response;
   }

@@ -61,6 +61,9 @@ export function concurrency(deps: ConcurrencyDeps, settings: FlowControlSettings
   };
   if (!settings.enabled) {
     const limits = { mutating: settings.maxWrites, readOnly: settings.maxReads };
+    for (const kind of ['mutating', 'readOnly'] as const) {
+      if (limits[kind] > 0) metrics.readWrite('executing', kind).setDenominator(limits[kind], clock.monotonicMs());
+    }
     return {
       filter: maxInFlight(limits, executing),
       dump: () => undefined,
