@@ -13,7 +13,7 @@ import type { WriteContext } from '../registry/context.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import type { StartHooks } from '../server/start-hooks.ts';
+import type { StartHooks } from '../start/start-hooks.ts';
 import { rbacObjects } from './rbac.ts';
 import { reconciled } from './rbac-reconcile.ts';
 

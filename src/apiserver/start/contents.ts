@@ -1,0 +1,75 @@
+/**
+ * The fourth stage of a start: what a server keeps in the store (the objects of a fresh one, its own address and lease)
+ * and what it takes from there (custom kinds, other API servers).
+ */
+import { Aggregator } from '../aggregation/aggregator.ts';
+import { publishAuthenticationInfo } from '../aggregation/authentication-info.ts';
+import { bootstrap } from '../bootstrap/bootstrap.ts';
+import { EndpointReconciler } from '../bootstrap/endpoints.ts';
+import { collectIdentityLeases, holdIdentityLease } from '../bootstrap/identity-lease.ts';
+import { keepNodePorts } from '../bootstrap/node-ports.ts';
+import { CelMetrics } from '../custom/cel-metrics.ts';
+import { Definitions } from '../custom/definitions.ts';
+import { webhookClient } from '../custom/webhook-client.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Access } from './access.ts';
+import type { Start } from './start.ts';
+import type { Storage } from './storage.ts';
+
+export interface Contents {
+  readonly endpoints: EndpointReconciler;
+  readonly definitions: Definitions;
+  readonly aggregator: Aggregator;
+}
+
+const aggregationHooks = [
+  'start-kube-aggregator-informers',
+  'apiservice-status-local-available-controller',
+  'apiservice-status-remote-available-controller',
+  'apiservice-registration-controller',
+  'apiservice-discovery-controller',
+  'apiservice-openapi-controller',
+  'apiservice-openapiv3-controller',
+];
+const definitionHooks = ['start-apiextensions-informers', 'start-apiextensions-controllers', 'crd-informer-synced'];
+
+export async function startContents(
+  start: Start,
+  storage: Storage,
+  access: Access,
+  registry: Registry,
+): Promise<Contents> {
+  const { deps, config, hooks, signal } = start;
+  const { clock, random, logger, metrics } = deps;
+  const { store, scheme, caches } = storage;
+  const { lookup, authentication } = access;
+  const own = { clock, scheme, registry, config };
+  await bootstrap(own, hooks);
+  const endpoints = new EndpointReconciler({ ...deps, ...own });
+  await keepNodePorts({ store, scheme, caches, clock, logger }, config.keyPrefix, signal);
+  await hooks.run('bootstrap-controller', () => endpoints.start(signal));
+  await hooks.run('start-kube-apiserver-identity-lease-controller', () => holdIdentityLease(own, logger, signal));
+  await hooks.run('start-kube-apiserver-identity-lease-garbage-collector', () =>
+    collectIdentityLeases({ ...own, caches }, logger, signal),
+  );
+  const definitions = new Definitions({
+    webhooks: webhookClient({ clock, random, lookup }),
+    cel: new CelMetrics(metrics, clock),
+    clock,
+    logger,
+    scheme,
+    caches,
+    registry,
+    keyPrefix: config.keyPrefix,
+  });
+  await hooks.run(definitionHooks, () => definitions.start(signal));
+  const parts = { ...deps, scheme, caches, registry, lookup, config: config.aggregation, signal };
+  const aggregator = new Aggregator({ ...parts, customGroups: () => definitions.groups });
+  await hooks.run(aggregationHooks, () => aggregator.start());
+  const { clientCaFile, requestHeader } = config.authentication;
+  await hooks.run('start-cluster-authentication-info-controller', async () => {
+    if (!config.publishListenerAuthorities && !clientCaFile && !requestHeader) return;
+    await publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, signal);
+  });
+  return { endpoints, definitions, aggregator };
+}
