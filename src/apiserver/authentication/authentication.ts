@@ -3,6 +3,9 @@
  * tokens (of the server itself, of files, ServiceAccounts, joining nodes, OpenID providers, a webhook), and, where
  * nothing was shown, anonymous. A credential that was shown and is not good ends in 401, never in anonymous.
  * Upstream: pkg/kubeapiserver/authenticator/config.go, apiserver pkg/endpoints/filters/authentication.go.
+ *
+ * Deviation: an HTTP/2 connection on which somebody was anonymous or refused is kept; upstream ends it after the answer.
+ * Deviation: `--client-ca-file` adds to the cluster's own authority of clients, which kubelets and administrators need.
  */
 import type { Secret } from '#api/types';
 import { unauthorized } from '#apimachinery';
