@@ -4,6 +4,7 @@
 import { rmSync } from 'node:fs';
 import { type ApiServer, type KubeletClient, type Listener, user } from '#apiserver';
 import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
+import { StorageError } from '#storage';
 import { adminAccess } from './admin-access.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { startControlPlane } from './cluster.ts';
@@ -156,7 +157,7 @@ async function start(
   );
   await Promise.allSettled([preparing, startingControlPlane]);
   stack.use(nodeStack);
-  const controlPlane = stack.use(await startingControlPlane);
+  const controlPlane = stack.use(await startingControlPlane.catch(explainUnreadable));
   const node = await preparing;
   const { apiServer } = controlPlane;
   const open = async (host: string): Promise<Listener> => {
@@ -172,6 +173,15 @@ async function start(
     stack.use(await startAdminSocket(dir, node.images, logger));
   }
   return { url: listener.url, nodeAddress, apiServer };
+}
+
+/** A server that cannot read what it needs to start: a key is missing, or its KMS. */
+function explainUnreadable(cause: unknown): never {
+  if (!(cause instanceof StorageError) || cause.code !== 'transform') throw cause;
+  throw new UserError(`What is stored cannot be read: ${cause.message}.`, {
+    remedy: 'See that --encryption-provider-config names every key that was ever used.',
+    cause,
+  });
 }
 
 /** How the API server shows itself to kubelets: by what is good at the time. */

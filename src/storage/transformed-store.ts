@@ -130,8 +130,16 @@ class Transformed implements Store {
 
   #sealed(op: StorageOp): StorageOp | Promise<StorageOp> {
     if (op.type === 'delete') return op;
-    const value = this.#transformer.seal(op.key, op.value);
-    return isPromise(value) ? value.then(made => ({ ...op, value: made })) : { ...op, value };
+    const failed = (cause: unknown): never => {
+      throw untransformed(cause instanceof Error ? cause.message : String(cause), cause);
+    };
+    let value: Uint8Array | Promise<Uint8Array>;
+    try {
+      value = this.#transformer.seal(op.key, op.value);
+    } catch (cause) {
+      return failed(cause);
+    }
+    return isPromise(value) ? value.then(made => ({ ...op, value: made }), failed) : { ...op, value };
   }
 
   async #opened(result: TxnResult): Promise<TxnResult> {

@@ -45,7 +45,7 @@ resources:
   providers:
   - kms: {apiVersion: v2, name: own, endpoint: "unix://${socket}", timeout: 500ms}
   - identity: {}
-${more}`,
+${more.replace('SOCKET', socket)}`,
   );
   const clock = new SteppedClock();
   const store = createMemoryStore({ clock });
@@ -215,6 +215,30 @@ describe('a KMS v2 plug-in', () => {
     await until(clock, async () => (await server.text('/readyz/kms-providers')).startsWith('200'));
     assert.equal(await read(server.client, 'a'), 'swordfish');
     await create(server.client, 'b');
+  });
+
+  it('is waited for when the start itself needs it', async t => {
+    const more =
+      "- resources: [configmaps]\n  providers: [{kms: {apiVersion: v2, name: more, endpoint: 'unix://SOCKET'}}]\n";
+    const { clock, plugin, start, store } = await world(t, more);
+    await plugin.stop();
+    let isStarted = false;
+    const starting = start().then(server => {
+      isStarted = true;
+      return server;
+    });
+    for (let turn = 0; turn < 20; turn++) {
+      await clock.advance(1000);
+      await pause(50);
+    }
+    assert.equal(isStarted, false);
+    await plugin.start();
+    await until(clock, () => isStarted, 1000);
+    await using server = await starting;
+    await create(server.client, 'a');
+    const { kvs } = await store.range({ start: '/registry/configmaps/', end: '/registry/configmaps0' });
+    assert.ok(kvs.length > 0);
+    for (const { value } of kvs) assert.match(Buffer.from(value).toString('latin1'), /^k8s:enc:kms:v2:more:/);
   });
 
   it('is sick or lies: health tells it in upstream words', async t => {

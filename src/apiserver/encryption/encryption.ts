@@ -2,6 +2,8 @@
  * Encryption at rest of one API server: the store with its values transformed, the health of KMS plug-ins, and the
  * configuration read again when its file changes. Upstream: apiserver pkg/server/options/etcd.go,
  * pkg/server/options/encryptionconfig/{config.go,controller/controller.go}.
+ * Deviation: while a KMS plug-in that writes what every start writes (anything but Secrets, events and custom kinds) does
+ * not answer, the server waits for it before it opens its port; upstream's opens it and fails its checks.
  */
 import { type Clock, type Logger, type MetricsRegistry, type Random, UserError } from '#base';
 import {
@@ -93,6 +95,7 @@ export async function startEncryption(
   const loaded = await load(transformerDeps, file, reload, signal);
   reloads.applied(loaded.hash);
   const held = { current: loaded };
+  await untilAnswering(deps, loaded.transformers, signal);
   if (reload) void followFile(transformerDeps, { file, held, reloads }, signal);
   return {
     over: store =>
@@ -102,6 +105,22 @@ export async function startEncryption(
       ),
     checks: healthChecks(held, reload),
   };
+}
+
+const waitMs = 1000;
+
+/** What the start writes cannot be written before these plug-ins answer. */
+async function untilAnswering(
+  { clock, logger }: Pick<EncryptionDeps, 'clock' | 'logger'>,
+  { neededAtStart }: ResourceTransformers,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const plugin of neededAtStart) {
+    for (let problem = await plugin.check(); problem; problem = await plugin.check()) {
+      logger.warn('waiting for a kms plugin', { name: plugin.name, reason: problem.message });
+      await clock.sleep(waitMs, signal);
+    }
+  }
 }
 
 interface Loaded {

@@ -33,6 +33,8 @@ export interface ResourceTransformers {
   of(resource: GroupResource): Transformer;
   /** In the order of the configuration. */
   readonly plugins: readonly KmsPlugin[];
+  /** Those that write what the start of a server writes: nothing works before they do. */
+  readonly neededAtStart: readonly KmsPlugin[];
   /** Twice what all plug-ins may take: old transformers stay usable for so long after a reload. */
   readonly closeGraceMs: number;
 }
@@ -43,7 +45,12 @@ const written = ({ group, resource }: GroupResource): string =>
   group === '' && resource !== '*' ? resource : `${resource}.${group}`;
 
 /** Everything that a server without a configuration does. */
-export const noEncryption: ResourceTransformers = { of: () => identityTransformer, plugins: [], closeGraceMs: 0 };
+export const noEncryption: ResourceTransformers = {
+  of: () => identityTransformer,
+  plugins: [],
+  neededAtStart: [],
+  closeGraceMs: 0,
+};
 
 /** Connects to KMS plug-ins, which are asked once and followed until `signal` aborts. Throws a UserError. */
 export async function buildTransformers(
@@ -53,10 +60,13 @@ export async function buildTransformers(
 ): Promise<ResourceTransformers> {
   const lists = new Map<string, PrefixTransformer[]>();
   const plugins: KmsPlugin[] = [];
+  const neededAtStart: KmsPlugin[] = [];
   let timeoutsMs = 0;
   for (const each of resources) {
     const made = await transformersOf(deps, each, signal);
     plugins.push(...made.plugins);
+    const isFirst = each.providers[0]?.kms !== undefined;
+    if (isFirst && each.resources.some(isWrittenAtStart)) neededAtStart.push(made.plugins[0]!);
     timeoutsMs += made.timeoutsMs;
     for (const name of each.resources) {
       const resource = parseGroupResource(name);
@@ -76,10 +86,18 @@ export async function buildTransformers(
   );
   return {
     plugins,
+    neededAtStart,
     closeGraceMs: 2 * timeoutsMs,
     of: resource =>
       byName.get(nameOf(resource)) ?? byName.get(`*.${resource.group}`) ?? byName.get('*.*') ?? identityTransformer,
   };
+}
+
+/** Secrets and events are written when somebody asks for it, and nobody else's kinds are. */
+function isWrittenAtStart(name: string): boolean {
+  const { group, resource } = parseGroupResource(name);
+  const isBuiltIn = group === '' || group === '*' || !group.includes('.') || group.endsWith('.k8s.io');
+  return isBuiltIn && resource !== 'secrets' && resource !== 'events';
 }
 
 const refused = (why: string): UserError => new UserError(`error while building transformers: ${why}`);
