@@ -42,4 +42,8 @@ export const allowedServerErrors: ReadonlyArray<{ readonly text: RegExp; readonl
     text: /list element types are not identical: /,
     upstream: 'apimachinery pkg/util/strategicpatch/patch.go sliceElementType',
   },
+  {
+    text: /failed to create RequestInfo: unable to determine kind and namespace from url/,
+    upstream: 'apiserver pkg/endpoints/filters/requestinfo.go: a path that begins with watch or proxy and breaks off',
+  },
 ];
