@@ -75,6 +75,11 @@ export function goValue(value: unknown): string {
 /** A number as Go's %v prints it: what fits an int64 as one, all else as a double. */
 export function goFloat(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 2 ** 63) return String(BigInt(value));
+  return goGeneral(value);
+}
+
+/** A double as Go's %v prints it, with an exponent from a million on. */
+export function goGeneral(value: number): string {
   const text = value.toExponential();
   const exponent = Number(text.slice(text.indexOf('e') + 1));
   if (exponent >= -4 && exponent < 6) return String(value);

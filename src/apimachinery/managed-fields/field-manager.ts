@@ -203,7 +203,8 @@ export class FieldManager {
     const errors = validateTyped(node, config);
     if (errors.length === 0) return;
     const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
-    const name = `${metadata['namespace'] ?? ''}/${metadata['name'] ?? ''}; ${version}, Kind=${kind}`;
+    const told = (member: unknown): string => (typeof member === 'string' ? member : '');
+    const name = `${told(metadata['namespace'])}/${told(metadata['name'])}; ${version}, Kind=${kind}`;
     throw failed(`failed to create typed patch object (${name}): ${validationText(errors)}`);
   }
 

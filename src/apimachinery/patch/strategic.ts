@@ -71,11 +71,19 @@ function mergeMap(original: JsonMap, patch: JsonMap, node: TypeNode): JsonMap {
   return out;
 }
 
+/** Go's `%s` of a JSON value. */
+function asString(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const type = { boolean: 'bool', number: 'float64', bigint: 'int64' }[typeof value as string];
+  if (type === undefined) return value === null ? '%!s(<nil>)' : goPrint(value);
+  return `%!s(${Number.isInteger(value) ? 'int64' : type}=${goPrint(value)})`;
+}
+
 function applyDirective(patch: JsonMap): JsonMap {
   const kind = patch[directive];
   if (kind === 'delete') return {};
   if (kind !== 'replace') {
-    throw new InputError('patchFailed', `unknown patch type: ${goPrint(kind)} in map: ${goPrint(patch)}`);
+    throw new InputError('patchFailed', `unknown patch type: ${asString(kind)} in map: ${goPrint(patch)}`);
   }
   const { [directive]: _, ...rest } = patch;
   return rest;
@@ -214,7 +222,7 @@ function applyElementDirectives(
     } else if (kind === 'replace') replace = true;
     else if (kind === 'merge') {
       throw new InputError('patchFailed', 'merging lists cannot yet be specified in the patch');
-    } else throw new InputError('patchFailed', `unknown patch type: ${goPrint(kind)} in map: ${goPrint(item)}`);
+    } else throw new InputError('patchFailed', `unknown patch type: ${asString(kind)} in map: ${goPrint(item)}`);
   }
   return replace ? { kept: changes, changes: [] } : { kept, changes };
 }

@@ -64,7 +64,7 @@ function validateMetaDefault(
   if (coerced.error !== undefined) return wrong(`${coerced.error.field}: ${coerced.error.body}`);
   const embedded = validateEmbedded(coerced.value, whole, FieldPath.root, true);
   if (embedded.length > 0) return wrong(aggregateText(embedded));
-  const invalid = new SchemaValidator(schema.raw, { anyFormat: true }).validate(value, { path });
+  const invalid = new SchemaValidator(schema.raw, { asDefault: true }).validate(value, { path });
   return invalid.length > 0 ? invalid : (checkDefaultRules?.(schema, value, path) ?? []);
 }
 
@@ -86,7 +86,7 @@ function validateDefault(
   }
   const embedded = validateEmbedded(value, schema, path, root);
   if (embedded.length > 0) return [...errors, ...embedded];
-  const invalid = new SchemaValidator(schema.raw, { anyFormat: true }).validate(value, { path });
+  const invalid = new SchemaValidator(schema.raw, { asDefault: true }).validate(value, { path });
   if (invalid.length > 0) return [...errors, ...invalid];
   return [...errors, ...(checkDefaultRules?.(schema, value, path) ?? [])];
 }

@@ -407,3 +407,24 @@ test('any schema and value give errors, not exceptions', () => {
     { numRuns: 200 },
   );
 });
+
+test('numbers are held against bounds that their format cannot hold, uncut', () => {
+  const validator = new SchemaValidator({ type: 'integer', format: 'int32', minimum: 1.5, multipleOf: 2147483648 }, {});
+  const errors = validator.validate(1, { path: FieldPath.of('n') }).map(error => error.body);
+  assert.equal(errors.length, 4);
+  assert.ok(
+    errors.some(body => body.endsWith('in body should be greater than or equal to 1.5')),
+    errors.join('\n'),
+  );
+  assert.ok(
+    errors.some(body => body.endsWith('in body should be a multiple of 2.147483648e+09')),
+    errors.join('\n'),
+  );
+});
+
+test('a default may be of any type where an int or a string stands', () => {
+  const schema = { 'x-kubernetes-int-or-string': true };
+  const at = { path: FieldPath.of('n') };
+  assert.equal(new SchemaValidator(schema, {}).validate(true, at).length, 1);
+  assert.deepEqual(new SchemaValidator(schema, { asDefault: true }).validate(true, at), []);
+});

@@ -9,6 +9,7 @@ import {
   type FieldError,
   FieldPath,
   goFloat,
+  goGeneral,
   goQuote,
   invalidValue,
   notSupported,
@@ -40,17 +41,18 @@ export interface ValidateValueOptions {
 export class SchemaValidator {
   readonly #schema: JsonSchema;
   readonly #regexes = new Map<string, Regex | string>();
-  readonly #anyFormat: boolean;
+  readonly #asDefault: boolean;
 
-  /** `anyFormat`: a format counts even where it means nothing for the type, as upstream has it for defaults. */
-  constructor(schema: JsonSchema, { anyFormat = false }: { readonly anyFormat?: boolean } = {}) {
+  /** `asDefault`: as upstream has it for defaults, a format counts even where it means nothing for the type, and any value
+   * is an int or string. */
+  constructor(schema: JsonSchema, { asDefault = false }: { readonly asDefault?: boolean } = {}) {
     this.#schema = schema;
-    this.#anyFormat = anyFormat;
+    this.#asDefault = asDefault;
   }
 
   /** What is wrong with a value; empty when it is valid. */
   validate(value: unknown, options: ValidateValueOptions = {}): FieldError[] {
-    const run = new Run(options.path ?? FieldPath.root, this.#regexes, this.#anyFormat);
+    const run = new Run(options.path ?? FieldPath.root, this.#regexes, this.#asDefault);
     const { old } = options;
     const result = run.validate(
       this.#schema,
@@ -109,10 +111,10 @@ class Run {
   readonly #base: FieldPath;
   readonly #regexes: Map<string, Regex | string>;
 
-  readonly #anyFormat: boolean;
+  readonly #asDefault: boolean;
 
-  constructor(base: FieldPath, regexes: Map<string, Regex | string>, anyFormat: boolean) {
-    this.#anyFormat = anyFormat;
+  constructor(base: FieldPath, regexes: Map<string, Regex | string>, asDefault: boolean) {
+    this.#asDefault = asDefault;
     this.#base = base;
     this.#regexes = regexes;
   }
@@ -128,8 +130,9 @@ class Run {
 
   #schema(schema: JsonSchema, value: unknown, path: string, old: Old | undefined): Result {
     const result = new Result();
-    const types = schema['x-kubernetes-int-or-string'] ? ['integer', 'string'] : schema.type ? [schema.type] : [];
-    const format = this.#anyFormat ? (schema.format ?? '') : usedFormat(schema, types);
+    const either = schema['x-kubernetes-int-or-string'] && !this.#asDefault;
+    const types = either ? ['integer', 'string'] : schema.type ? [schema.type] : [];
+    const format = this.#asDefault ? (schema.format ?? '') : usedFormat(schema, types);
     if (value === null || value === undefined) {
       return result.merge(this.#type(types, format, schema, null, path)).merge(this.#enum(schema, null, path));
     }
@@ -272,37 +275,38 @@ class Run {
     };
     const result = new Result().add(range(value, 'Checked'));
     const { multipleOf, maximum, minimum } = schema;
-    // Against an integer upstream cuts the bound to one too.
-    const bound = (limit: number): number => (isInteger(value) ? Math.trunc(limit) : limit);
-    const shown = (limit: number): string => (isInteger(value) ? String(limit) : goFloat(limit));
+    // Against an integer upstream cuts the bound to one too, but for bounds that the format cannot hold.
+    const bound = (limit: number, wrong: Fault | undefined): { limit: number; shown: string } => {
+      if (wrong !== undefined) return { limit, shown: goGeneral(limit) };
+      const cut = isInteger(value) ? Math.trunc(limit) : limit;
+      return { limit: cut, shown: isInteger(value) ? String(cut) : goFloat(cut) };
+    };
     if (multipleOf !== undefined) {
-      result.add(range(multipleOf, 'MultipleOf'));
-      if (bound(multipleOf) <= 0) {
-        result.add(
-          this.#fault(
-            path,
-            `factor MultipleOf declared for ${path} must be positive: ${shown(bound(multipleOf))}`,
-            bound(multipleOf),
-          ),
-        );
-      } else if (!isMultiple(value, bound(multipleOf))) {
-        result.add(this.#fault(path, `${path} in body should be a multiple of ${shown(bound(multipleOf))}`, value));
+      const wrong = range(multipleOf, 'MultipleOf');
+      const { limit, shown } = bound(multipleOf, wrong);
+      result.add(wrong);
+      if (limit <= 0) {
+        result.add(this.#fault(path, `factor MultipleOf declared for ${path} must be positive: ${shown}`, limit));
+      } else if (!isMultiple(value, limit)) {
+        result.add(this.#fault(path, `${path} in body should be a multiple of ${shown}`, value));
       }
     }
     if (minimum !== undefined) {
-      const limit = bound(minimum);
-      result.add(range(minimum, 'Minimum boundary'));
+      const wrong = range(minimum, 'Minimum boundary');
+      const { limit, shown } = bound(minimum, wrong);
+      result.add(wrong);
       if (schema.exclusiveMinimum ? value <= limit : value < limit) {
         const how = schema.exclusiveMinimum ? 'greater than' : 'greater than or equal to';
-        result.add(this.#fault(path, `${path} in body should be ${how} ${shown(limit)}`, value));
+        result.add(this.#fault(path, `${path} in body should be ${how} ${shown}`, value));
       }
     }
     if (maximum !== undefined) {
-      const limit = bound(maximum);
-      result.add(range(maximum, 'Maximum boundary'));
+      const wrong = range(maximum, 'Maximum boundary');
+      const { limit, shown } = bound(maximum, wrong);
+      result.add(wrong);
       if (schema.exclusiveMaximum ? value >= limit : value > limit) {
         const how = schema.exclusiveMaximum ? 'less than' : 'less than or equal to';
-        result.add(this.#fault(path, `${path} in body should be ${how} ${shown(limit)}`, value));
+        result.add(this.#fault(path, `${path} in body should be ${how} ${shown}`, value));
       }
     }
     return countOne(result);
@@ -413,7 +417,8 @@ function inRange(value: number | bigint, type: string, format: string): boolean 
 }
 
 function isMultiple(value: number | bigint, factor: number): boolean {
-  if (typeof value === 'bigint') return value % BigInt(factor) === 0n;
+  if (typeof value === 'bigint')
+    return Number.isInteger(factor) ? value % BigInt(factor) === 0n : isMultiple(Number(value), factor);
   if (Number.isInteger(value) && Number.isInteger(factor)) return value % factor === 0;
   const quotient = factor < 1 ? (1 / factor) * value : value / factor;
   return Math.abs(quotient - Math.round(quotient)) < 1e-9 && Math.abs(quotient) <= Number.MAX_SAFE_INTEGER;

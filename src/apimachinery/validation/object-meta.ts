@@ -121,7 +121,7 @@ export function validateOwnerReferences(owners: readonly OwnerReference[] | unde
   for (const owner of owners ?? []) {
     errors.push(...validateOwnerReference(owner, path));
     if (!owner.controller) continue;
-    const name = `${owner.kind}/${owner.name}`;
+    const name = `${owner.kind ?? ''}/${owner.name ?? ''}`;
     if (first === '') first = name;
     else {
       const text = `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${name}`;

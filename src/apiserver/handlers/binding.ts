@@ -22,7 +22,7 @@ import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
-import { isDryRun, writeOptions } from './options.ts';
+import { createOptions, isDryRun } from './options.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: '', version: 'v1', kind: 'Binding' };
@@ -33,7 +33,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   const output = outputOf(scope);
   const mediaType = negotiateInput(request);
   const body = await request.body(maxBodyBytes);
-  const options = writeOptions(request.query);
+  const options = createOptions(request.query);
   const validation = fieldValidationOf(options.fieldValidation);
   const target = { ...kind, struct: builtinTypes.struct('io.k8s.api.core.v1.Binding') };
   const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
@@ -62,7 +62,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   };
   await deps.registry.modify(pods, context, existing => {
     const pod = existing as unknown as Draft<Pod>;
-    assign(pod, binding, name, deps.clock.now());
+    assign(pod, binding, { name, dryRun, nowMs: deps.clock.now() });
   });
   const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
   return respondValue(status, builtinTypes.struct(statusType), output, 201);
@@ -81,25 +81,30 @@ function refuseWrong(binding: Draft<Binding>): void {
   throw new StatusError({ code: 500, message: aggregateText(errors) });
 }
 
-/** Upstream shows its store's own error here. */
-function preconditionFailed(pod: Draft<Pod>, why: string): StatusError {
+/** Upstream shows its store's own error here; the one for dry runs knows the key without its prefix. */
+function preconditionFailed(pod: Draft<Pod>, dryRun: boolean, why: string): StatusError {
   const { namespace, name = '' } = pod.metadata;
-  const text = `StorageError: invalid object, Code: 4, Key: /pods/${namespace}/${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${why}`;
+  const text = `StorageError: invalid object, Code: 4, Key: ${dryRun ? '' : '/registry'}/pods/${namespace}/${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${why}`;
   return conflict({ group: '', resource: 'pods' }, name, text);
 }
 
 /** Upstream: setPodHostAndAnnotations. */
-function assign(pod: Draft<Pod>, binding: Draft<Binding>, name: string, nowMs: number): void {
+function assign(
+  pod: Draft<Pod>,
+  binding: Draft<Binding>,
+  { name, dryRun, nowMs }: { name: string; dryRun: boolean; nowMs: number },
+): void {
   const refuse = (why: string): never => {
     throw conflict({ group: '', resource: 'pods/binding' }, name, why);
   };
   const { uid, resourceVersion } = binding.metadata;
   if (uid && uid !== pod.metadata.uid) {
-    throw preconditionFailed(pod, `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+    throw preconditionFailed(pod, dryRun, `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
   }
   if (resourceVersion && resourceVersion !== pod.metadata.resourceVersion) {
     throw preconditionFailed(
       pod,
+      dryRun,
       `ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${pod.metadata.resourceVersion}`,
     );
   }

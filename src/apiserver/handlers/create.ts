@@ -1,5 +1,5 @@
 /** POST of a new object. Upstream: apiserver pkg/endpoints/handlers/create.go. */
-import { badRequest, type Draft, invalid, type KubeObject, StatusError, validateWriteOptions } from '#apimachinery';
+import { badRequest, type Draft, type KubeObject, StatusError } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { WriteContext } from '../registry/context.ts';
@@ -10,7 +10,7 @@ import { decodeBody, fieldValidationOf } from '../serialization/decode-body.ts';
 import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
 import { encodingsOf, logRequestObject, outputOf } from './common.ts';
-import { isDryRun, writeOptions } from './options.ts';
+import { createOptions, isDryRun } from './options.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
@@ -31,9 +31,7 @@ export async function createObject(scope: Scope): Promise<ServerResponse> {
   const output = outputOf(scope);
   const mediaType = negotiateInput(request, encodingsOf(resource));
   const body = await request.body(maxBodyBytes);
-  const options = writeOptions(request.query);
-  const errors = validateWriteOptions(options);
-  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
+  const options = createOptions(request.query);
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
   resource.rules.defaults?.(object);

@@ -28,7 +28,7 @@ import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { deleteContext } from './delete.ts';
-import { deleteOptionsFromQuery, isDryRun, writeOptions } from './options.ts';
+import { createOptions, deleteOptionsFromQuery, isDryRun } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'policy', version: 'v1', kind: 'Eviction' };
@@ -42,7 +42,7 @@ export function evictPod(lookup: Lookup): Handler {
     const output = outputOf(scope);
     const mediaType = negotiateInput(request);
     const body = await request.body(maxBodyBytes);
-    const validation = fieldValidationOf(writeOptions(request.query).fieldValidation);
+    const validation = fieldValidationOf(createOptions(request.query).fieldValidation);
     const target = {
       ...kind,
       struct: builtinTypes.struct('io.k8s.api.policy.v1.Eviction'),

@@ -1,5 +1,13 @@
 /** Options of a request from its query. Upstream: apimachinery runtime parameter codec with the types of meta/v1. */
-import { badRequest, type DeleteOptions, goQuote, type PatchOptions, type WriteOptions } from '#apimachinery';
+import {
+  badRequest,
+  type DeleteOptions,
+  goQuote,
+  invalid,
+  type PatchOptions,
+  validateWriteOptions,
+  type WriteOptions,
+} from '#apimachinery';
 import { booleanParameter } from '../filters/request-info.ts';
 import type { Query } from '../http/message.ts';
 
@@ -10,6 +18,14 @@ export function writeOptions(query: Query): WriteOptions {
     ...(query.get('fieldManager') && { fieldManager: query.get('fieldManager')! }),
     ...(query.get('fieldValidation') && { fieldValidation: query.get('fieldValidation')! }),
   };
+}
+
+/** Those of a create, which are looked at before the body is. Throws a 422 StatusError. */
+export function createOptions(query: Query): WriteOptions {
+  const options = writeOptions(query);
+  const errors = validateWriteOptions(options);
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
+  return options;
 }
 
 export function patchOptions(query: Query): PatchOptions {

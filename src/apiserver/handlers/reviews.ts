@@ -2,7 +2,7 @@
  * Kinds that are questions: SelfSubjectReview, the access reviews, TokenReview. Upstream: pkg/registry/authentication,
  * pkg/registry/authorization.
  */
-import { type Draft, formatTime, invalid, type KubeObject, validateWriteOptions } from '#apimachinery';
+import { type Draft, formatTime, type KubeObject } from '#apimachinery';
 import type { UserInfo } from '../authentication/user.ts';
 import type { ServerResponse } from '../http/message.ts';
 import { managerOf } from '../registry/field-managers.ts';
@@ -12,7 +12,7 @@ import { negotiateInput, negotiateOutput } from '../serialization/negotiation.ts
 import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject } from './common.ts';
 import { settleNamespace } from './create.ts';
-import { writeOptions } from './options.ts';
+import { createOptions } from './options.ts';
 import { dedupOwnerReferences } from './owner-references.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
@@ -35,9 +35,7 @@ export async function review(
   const output = negotiateOutput(request, { transforms: false });
   const mediaType = negotiateInput(request);
   const body = await request.body(maxBodyBytes);
-  const options = writeOptions(request.query);
-  const errors = validateWriteOptions(options);
-  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', errors);
+  const options = createOptions(request.query);
   const validation = fieldValidationOf(options.fieldValidation);
   const object = decodeBody(body, resource, { mediaType, validation, warn: scope.warn });
   logRequestObject(scope, object, resource);

@@ -27,7 +27,7 @@ import { negotiateInput } from '../serialization/negotiation.ts';
 import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
-import { writeOptions } from './options.ts';
+import { createOptions, writeOptions } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
@@ -114,7 +114,7 @@ async function read(scope: Scope): Promise<Settled> {
   const { request } = scope;
   const mediaType = negotiateInput(request);
   const body = await request.body(maxBodyBytes);
-  const validation = fieldValidationOf(writeOptions(request.query).fieldValidation);
+  const validation = fieldValidationOf(createOptions(request.query).fieldValidation);
   const target = { ...kind, struct: builtinTypes.struct(typeName) };
   const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
   const draft = object as unknown as Draft<TokenRequest>;
