@@ -19,6 +19,15 @@ export const allowedServerErrors: ReadonlyArray<{ readonly text: RegExp; readonl
     upstream: 'apimachinery pkg/util/managedfields/internal/structuredmerge.go: an apply that does not fit its type',
   },
   {
+    text: /^no preferred addresses found; known addresses: /,
+    upstream: 'pkg/util/node/node.go NoMatchError: logs and proxies of a node that says nothing of itself',
+  },
+  {
+    text: /^(Get "https:\/\/|error dialing backend: )/,
+    upstream:
+      'apiserver pkg/registry/generic/rest/streamer.go, apimachinery pkg/util/proxy: a kubelet that is not there',
+  },
+  {
     text: /expected a \[\]interface \{\}, but received a /,
     upstream: 'apimachinery pkg/util/strategicpatch: a directive of a wrong type',
   },

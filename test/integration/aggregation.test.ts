@@ -362,6 +362,20 @@ describe('aggregation', { skip }, () => {
     backend.handle = discovery;
   });
 
+  it('gives events to clients in this process, too', async () => {
+    backend.handle = (request, response) => {
+      if (!request.url!.includes('watch=')) return discovery(request, response);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end('{"type":"ADDED","object":{"a":1}}\n{"type":"DELETED","object":{"a":2}}\n');
+    };
+    await using transport = server.transport();
+    const answer = await transport.request({ method: 'GET', path: things, query: [['watch', '1']] });
+    const types: string[] = [];
+    for await (const { type } of answer.events()) types.push(type);
+    assert.deepEqual(types, ['ADDED', 'DELETED']);
+    backend.handle = discovery;
+  });
+
   it('tunnels upgrades, and passes on why there is none', async () => {
     backend.server.on('upgrade', (request, socket) => {
       if (request.url!.includes('refuse')) {
@@ -450,6 +464,27 @@ describe('aggregation', { skip }, () => {
     await patch(path, {
       spec: { caBundle: (apiService() as { spec: { caBundle: string } }).spec.caBundle, insecureSkipTLSVerify: null },
     });
+    await until('Passed');
+  });
+
+  it('says that the server is down', async () => {
+    const slicePath = '/apis/discovery.k8s.io/v1/namespaces/apps/endpointslices/backend-1';
+    await patch(slicePath, slice(1));
+    const { message } = await until('FailedDiscoveryCheck');
+    assert.match(message, new RegExp(`: dial tcp ${host}:1: connect: connection refused$`));
+    assert.equal((await call('GET', things)).text, 'service unavailable\n');
+    await patch(slicePath, slice(backend.port));
+    await until('Passed');
+  });
+
+  it('gives a server that hangs five seconds for discovery, and the time of the request for the rest', async () => {
+    backend.handle = () => {};
+    const [late, slow] = await Promise.all([call('GET', '/apis/backend.test/v1'), call('GET', `${things}?timeout=1s`)]);
+    assert.equal(late.status, 503);
+    assert.equal(late.text, 'error trying to reach service: context deadline exceeded\n');
+    assert.equal(slow.status, 504);
+    assert.match(slow.text, /Timeout: request did not complete within the allotted timeout/);
+    backend.handle = discovery;
     await until('Passed');
   });
 

@@ -86,10 +86,10 @@ export class Aggregator implements Disposable {
     this.documents.start(signal);
   }
 
-  /** The answer of the server that a path belongs to; undefined when that is this one. */
-  serve(request: ServerRequest, user: UserInfo): Promise<ServerResponse> | undefined {
+  /** The answer of the server that a path belongs to, given up after `limitMs`; undefined when that is this one. */
+  serve(request: ServerRequest, user: UserInfo, limitMs: number | undefined): Promise<ServerResponse> | undefined {
     const remote = this.#services.remoteFor(request.path) ?? this.#documentOwner(request.path);
-    return remote && this.#backends.serve(remote, request, user);
+    return remote && this.#backends.serve(remote, request, user, limitMs);
   }
 
   /** Documents of version 3 are their servers' to give, but for those that are made here, and this server's own. */

@@ -69,8 +69,15 @@ export class Backends implements Disposable {
     this.#deps = deps;
   }
 
-  /** A client's request; failures are answers too, in upstream's plain text. */
-  async serve(service: RegisteredService, request: ServerRequest, user: UserInfo): Promise<ServerResponse> {
+  /**
+   * A client's request, given up after `limitMs` (undefined: never); failures are answers too, in upstream's plain text.
+   */
+  async serve(
+    service: RegisteredService,
+    request: ServerRequest,
+    user: UserInfo,
+    limitMs: number | undefined,
+  ): Promise<ServerResponse> {
     if (!service.available) return unavailable();
     let resolved: ResolvedService;
     try {
@@ -81,8 +88,9 @@ export class Backends implements Disposable {
       return unavailable();
     }
     const isDiscovery = request.path.split('/').filter(each => each !== '').length === 3;
-    if (!isDiscovery) return this.#forward(service, resolved, request, user, request.signal);
-    const limit = deadline(this.#deps.clock, discoveryMs, request.signal);
+    const ms = isDiscovery ? discoveryMs : limitMs;
+    if (ms === undefined || request.upgrade) return this.#forward(service, resolved, request, user, request.signal);
+    const limit = deadline(this.#deps.clock, ms, request.signal);
     const response = await this.#forward(service, resolved, request, user, limit.signal);
     if (response.body.kind !== 'chunks') {
       limit[Symbol.dispose]();

@@ -3,8 +3,9 @@
  * to one identity. Bodies are encoded, so that nothing of a caller's object is kept; answers that come from the cache
  * are its frozen objects.
  */
+import { Readable } from 'node:stream';
 import { type Json, type Status, StatusError } from '#apimachinery';
-import type { ApiRequest, ApiResponse, Transport, WatchEvent } from '#client';
+import { type ApiRequest, type ApiResponse, decodeWatch, type Transport, type WatchEvent } from '#client';
 import type { UserInfo } from '../authentication/user.ts';
 import type { Entry } from './listener.ts';
 import { Query, type ResponseBody, type ServerRequest, type ServerResponse } from './message.ts';
@@ -93,7 +94,9 @@ async function collect(body: ResponseBody): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
+/** Events of another server come as bytes. */
 async function* eventsOf(body: ResponseBody): AsyncGenerator<WatchEvent> {
+  if (body.kind === 'chunks') yield* decodeWatch(Readable.from(body.chunks));
   if (body.kind !== 'watch') return;
   for await (const events of body.events) {
     for (const event of events) yield { type: event.type, object: event.object() };

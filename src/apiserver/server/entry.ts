@@ -242,7 +242,7 @@ async function authorized(
   warn: (text: string) => void,
 ): Promise<ServerResponse> {
   await authorize(deps.authorizer, attributesOf(user, info), request, deps.steps.authorizing());
-  const elsewhere = deps.aggregator.serve(request, user);
+  const elsewhere = deps.aggregator.serve(request, user, isLongRunning(info) ? undefined : deps.requestTimeoutMs);
   if (elsewhere) return elsewhere;
   if (info.isResourceRequest) return dispatch(deps.dispatch, request, info, user, warn);
   return nonResource(deps, request, info);
