@@ -20,7 +20,7 @@ export async function deleteCollection(scope: Scope): Promise<ServerResponse> {
     const { name = '', namespace = '' } = item.object.metadata;
     const at: Scope = { ...scope, name, namespace };
     try {
-      await deleteObject(deps.registry, resource, deleteContext(at, name, deletion));
+      await deleteObject(deps.registry, resource, deleteContext(at, name, deletion, ''));
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
     }

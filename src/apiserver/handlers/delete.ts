@@ -60,7 +60,13 @@ export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
   return options;
 }
 
-export function deleteContext(scope: Scope, name: string, options: DeleteOptions): DeleteContext {
+/** `admittedAs`: the name that admission is shown; of the objects of a collection it is shown none. */
+export function deleteContext(
+  scope: Scope,
+  name: string,
+  options: DeleteOptions,
+  admittedAs: string = name,
+): DeleteContext {
   const { deps, resource, namespace } = scope;
   const dryRun = isDryRun(options);
   return {
@@ -73,7 +79,7 @@ export function deleteContext(scope: Scope, name: string, options: DeleteOptions
     requestResource: scope.about,
     options,
     validate: async (_object, old) => {
-      const more = { operation: 'DELETE' as const, name, dryRun, options, old, subresource: '' };
+      const more = { operation: 'DELETE' as const, name: admittedAs, dryRun, options, old, subresource: '' };
       const attributes = admissionAttributes(scope, more);
       await deps.admission.admit(attributes, null);
       (await deps.admission.validate(attributes, null))?.release?.();

@@ -24,19 +24,22 @@ export function misnamed(value: Value, path: readonly string[] = ['Object']): st
   return problems.length > 0 ? problems.join('\n') : undefined;
 }
 
-/** A value as JSON. Throws for what has no such form. */
-export function jsonOf(value: Value): unknown {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number')
-    return value;
+/**
+ * A value as JSON. Throws for what has no such form. `nothing`: what null becomes; in apply configurations upstream
+ * makes it the number by which protobuf knows it.
+ */
+export function jsonOf(value: Value, nothing: null | 0 = null): unknown {
+  if (value === null) return nothing;
+  if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') return value;
   if (typeof value === 'bigint') return Number(value);
   if (value instanceof MadeStruct)
-    return Object.fromEntries([...value.fields].map(([name, each]) => [name, jsonOf(each)]));
-  if (value instanceof ListValue) return [...value].map(jsonOf);
+    return Object.fromEntries([...value.fields].map(([name, each]) => [name, jsonOf(each, nothing)]));
+  if (value instanceof ListValue) return [...value].map(each => jsonOf(each, nothing));
   if (value instanceof MapValue) {
     return Object.fromEntries(
       [...value.keys()].map(key => {
         if (typeof key !== 'string') throw new Error(`map key ${JSON.stringify(String(key))} is not string`);
-        return [key, jsonOf(value.find(key)!)];
+        return [key, jsonOf(value.find(key)!, nothing)];
       }),
     );
   }

@@ -118,6 +118,8 @@ class Request {
   readonly #deps: PolicyDeps;
   readonly #attributes: AdmissionAttributes;
   readonly #draft: Draft<KubeObject> | null;
+  /** A mutation was made, whether or not it changed anything. */
+  #applied = false;
   readonly #refusals: Array<{ readonly message: string; readonly reason: string | undefined }> = [];
 
   constructor(deps: PolicyDeps, attributes: AdmissionAttributes, draft: Draft<KubeObject> | null) {
@@ -174,6 +176,11 @@ class Request {
         this.#refuse(run.bound, run.binding, error.message, 'Invalid');
       }
     }
+    // Whoever mutated last may want to see that again, too.
+    if (this.#applied) {
+      requireAgain(memory);
+      reinvocation.wanted = true;
+    }
     memory.output = structuredClone(this.#object);
   }
 
@@ -220,6 +227,7 @@ class Request {
     const next = merges
       ? merged(this.#attributes, invocation, object, outcome.value)
       : patched(this.#attributes, invocation, object, outcome.value);
+    this.#applied = true;
     if (!next) return;
     if (this.#attributes.ownKind) invocation.resource.rules.defaults?.(next);
     replaceDraft(this.#attributes, this.#draft!, invocation, next);
@@ -258,7 +266,7 @@ function merged(
   const node = structOf(attributes, invocation) ?? invocation.resource.struct;
   try {
     const { apiVersion, kind } = object;
-    const configuration = { ...(jsonOf(made) as object), apiVersion, kind };
+    const configuration = { ...(jsonOf(made, 0) as object), apiVersion, kind };
     return structuredClone(mergeConfiguration(node, object, configuration)) as Draft<KubeObject>;
   } catch (error) {
     if (error instanceof InputError) throw new MutationError(`error applying patch: ${error.message}`);
