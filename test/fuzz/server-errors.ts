@@ -48,6 +48,10 @@ export const allowedServerErrors: ReadonlyArray<{ readonly text: RegExp; readonl
     upstream: 'apimachinery pkg/util/mergepatch/errors.go ErrNoMergeKey',
   },
   {
+    text: /the spec replicas field ".*" does not exist$/s,
+    upstream: 'apiextensions-apiserver pkg/registry/customresource/etcd.go ScaleREST',
+  },
+  {
     text: /list element types are not identical: /,
     upstream: 'apimachinery pkg/util/strategicpatch/patch.go sliceElementType',
   },

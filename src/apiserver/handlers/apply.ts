@@ -13,6 +13,7 @@ import {
 import type { ServerResponse } from '../http/message.ts';
 import { managerOf } from '../registry/field-managers.ts';
 import { wipeSystemFields } from '../registry/strategy.ts';
+import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
 import { fieldValidationOf } from '../serialization/decode-body.ts';
 import type { OutputType } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -50,7 +51,9 @@ export async function applyObject(
         throw badRequest(`error strict decoding YAML: ${strictError}`);
       }
       if (strictError !== undefined && validation === 'Warn') scope.warn(strictError);
-      const draft = resource.codec ? resource.codec.accept(applied).object : (cloneJson(applied) as Draft<KubeObject>);
+      const draft = resource.codec
+        ? typed(() => resource.codec!.accept(applied).object, `${namespace}/${name}`, resource)
+        : (cloneJson(applied) as Draft<KubeObject>);
       if (!old && draft.metadata.uid) {
         const text = `uid mismatch: the provided object specified uid ${draft.metadata.uid}, and no existing object was found`;
         throw conflict(about, name, text);
@@ -75,6 +78,17 @@ function inconvertible(namespace: string, name: string): StatusError {
   const why = 'request to convert CR to an invalid group/version: autoscaling/v1';
   const message = `failed to convert new object (${namespace}/${name}; autoscaling/v1, Kind=Scale) to proper version: ${why}`;
   return new StatusError({ code: 500, message });
+}
+
+/** An embedded object that is none: upstream's types of custom kinds know what metadata is. */
+function typed<T>(work: () => T, shown: string, { group, version, kind }: ServedResource): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const of = `${shown}; ${apiVersionText({ group, version })}, Kind=${kind}`;
+    throw new StatusError({ code: 500, message: `failed to create typed patch object (${of}): ${error.message}` });
+  }
 }
 
 /** What cannot be applied as the answers that upstream gives. */

@@ -21,6 +21,7 @@ import { type Duplex, Readable } from 'node:stream';
 import { createServer as createTls, type TLSSocket } from 'node:tls';
 import { requestEntityTooLarge } from '#apimachinery';
 import { systemClock } from '#base';
+import { acceptWebSocket, isWebSocketUpgrade, type Upgrade } from '#streaming';
 import { PortCertificates, type TlsConfig } from './certificates.ts';
 import { discard, type PresentedCertificates, Query, type ServerRequest, type ServerResponse } from './message.ts';
 
@@ -266,7 +267,18 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
 /** `keepsAlive`: the connection may be used again. */
 function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: Entry, keepsAlive: () => boolean): void {
   const gone = new AbortController();
-  outgoing.on('close', () => gone.abort(clientGone));
+  const { socket } = incoming;
+  // Node tells the end of a connection to the answer that is being sent, not to those that wait behind it.
+  const torn = (): void => {
+    if (gone.signal.aborted) return;
+    outgoing.destroy();
+    outgoing.emit('close');
+  };
+  socket.once('close', torn);
+  outgoing.on('close', () => {
+    socket.off('close', torn);
+    gone.abort(clientGone);
+  });
   outgoing.on('error', () => {});
   const request = neutral({
     method: incoming.method ?? 'GET',
@@ -310,7 +322,33 @@ function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, e
     }),
     upgrade: { socket, head },
   };
-  void entry(request).then(response => writeRaw(response, socket));
+  void entry(request).then(response => {
+    const watched = response.body.kind === 'watch' && isWebSocketUpgrade(incoming);
+    return watched ? serveWatch(response, { request: incoming, socket, head }) : writeRaw(response, socket);
+  });
+}
+
+/**
+ * A watch over WebSocket: each event is a message, text unless it is protobuf; what the client says is not heard.
+ * Upstream: apiserver pkg/endpoints/handlers/watch.go HandleWS, whose library asks for an origin.
+ */
+async function serveWatch(response: ServerResponse, upgrade: Upgrade): Promise<void> {
+  const { request, socket } = upgrade;
+  if (!request.headers.origin) {
+    discard(response);
+    return void socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+  }
+  const accepted = await acceptWebSocket(upgrade, [request.headers['sec-websocket-protocol'] ?? '']);
+  if (!accepted || response.body.kind !== 'watch') return discard(response);
+  const { socket: client } = accepted;
+  client.on('error', () => {});
+  const binary = String(response.headers['content-type']).includes('protobuf');
+  for await (const events of response.body.events) {
+    for (const event of events) client.send(event.frame(), { binary });
+    if (client.readyState !== client.OPEN) break;
+    if (socket.writableNeedDrain) await new Promise<void>(resolve => onceDrained(socket, resolve));
+  }
+  client.close();
 }
 
 /** A request whose method Node's parser does not know: answered, most likely refused, as any other, without its body. */
@@ -333,16 +371,21 @@ function serveStrange(packet: Buffer, socket: Duplex, entry: Entry): void {
 }
 
 /** An answer on a connection that speaks no HTTP of Node's any more; it ends with it. */
-function writeRaw(response: ServerResponse, socket: Duplex): void {
+function writeRaw(response: ServerResponse, socket: Duplex): void | Promise<void> {
   const { body } = response;
-  if (body.kind === 'hijacked' || socket.destroyed) return;
-  const bytes = body.kind === 'bytes' ? body.bytes : new Uint8Array();
-  const { 'content-length': _length, ...headers } = response.headers;
+  if (body.kind === 'hijacked') return;
+  if (socket.destroyed) return discard(response);
+  // Nobody reads it any more; its end is only seen by who does.
+  socket.resume();
+  const { 'content-length': _length, 'transfer-encoding': _chunked, ...headers } = response.headers;
   const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map(each => `${name}: ${each}\r\n`));
+  const whole = body.kind === 'bytes' ? body.bytes : new Uint8Array();
+  if (body.kind === 'bytes' || body.kind === 'empty') lines.push(`content-length: ${whole.length}\r\n`);
   socket.write(
-    `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n${lines.join('')}content-length: ${bytes.length}\r\nconnection: close\r\n\r\n`,
+    `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n${lines.join('')}connection: close\r\n\r\n`,
   );
-  socket.end(bytes);
+  if (body.kind === 'bytes' || body.kind === 'empty') return void socket.end(whole);
+  return pump(body, socket);
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
@@ -394,14 +437,17 @@ async function pump(
 async function send(sink: Sink, chunk: Uint8Array): Promise<boolean> {
   if (sink.destroyed) return false;
   if (sink.write(chunk)) return true;
-  await new Promise<void>(resolve => {
-    const done = () => {
-      sink.off('drain', done);
-      sink.off('close', done);
-      resolve();
-    };
-    sink.once('drain', done);
-    sink.once('close', done);
-  });
+  await new Promise<void>(resolve => onceDrained(sink, resolve));
   return !sink.destroyed;
+}
+
+/** Calls back when there is room again, or when there never will be. */
+function onceDrained(sink: Pick<Sink, 'once' | 'off'>, then: () => void): void {
+  const done = (): void => {
+    sink.off('drain', done);
+    sink.off('close', done);
+    then();
+  };
+  sink.once('drain', done);
+  sink.once('close', done);
 }
