@@ -44,8 +44,10 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   if (unread) throw initializing(resource, unread);
   const end = new AbortController();
   const stop = AbortSignal.any([request.signal, end.signal]);
+  // Told before the answer begins: what happens from then on is seen, however long the first turn is in coming.
+  const start = beginning(options, cache);
   const initialized = Promise.withResolvers<void>();
-  const events = stream(scope, options, cache, encoder, stop, { end, initialized: initialized.resolve });
+  const events = stream(scope, options, cache, encoder, stop, { start, end, initialized: initialized.resolve });
   return {
     status: 200,
     headers: { 'content-type': watchContentType(output), 'transfer-encoding': 'chunked' },
@@ -66,8 +68,14 @@ function timeoutMs(options: ListOptions, scope: Scope): number {
   return minRequestTimeoutMs * (1 + registry.deps.random.float());
 }
 
-/** Where the watch begins, and what is sent of the present before. */
-function beginning(options: ListOptions, cache: ObjectCache): { after: number; initial: boolean } {
+interface Beginning {
+  readonly after: number;
+  /** The present is sent first, as of when that is done. */
+  readonly initial: boolean;
+}
+
+/** Where the watch begins. */
+function beginning(options: ListOptions, cache: ObjectCache): Beginning {
   const { resourceVersion: version, sendInitialEvents } = options;
   if (sendInitialEvents === true) return { after: cache.revision, initial: true };
   if (version === '' || version === '0') {
@@ -83,7 +91,7 @@ async function* stream(
   cache: ObjectCache,
   encoder: EventEncoder,
   signal: AbortSignal,
-  { end, initialized }: { readonly end: AbortController; initialized(): void },
+  { start, end, initialized }: { readonly start: Beginning; readonly end: AbortController; initialized(): void },
 ): AsyncGenerator<readonly EncodedWatchEvent[]> {
   const { clock } = scope.deps;
   const lifeMs = timeoutMs(options, scope);
@@ -92,7 +100,8 @@ async function* stream(
     if (options.sendInitialEvents === true && options.resourceVersion !== '' && options.resourceVersion !== '0') {
       await waitForRevision(cache, revisionOf(options.resourceVersion), clock, signal);
     }
-    const { after, initial } = beginning(options, cache);
+    const { initial } = start;
+    const after = initial ? cache.revision : start.after;
     const filter = selects(options) ?? (() => true);
     const place = placeOf(scope, options);
     const { storedForm } = scope.resource;
