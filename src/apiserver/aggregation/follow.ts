@@ -1,6 +1,9 @@
 /** The objects of a resource, one change at a time: what is there first, then every event, in order. */
+import { systemClock } from '#base';
 import type { Caches, ObjectItem } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
+
+const retryMs = 500;
 
 export interface Follower {
   /** A new state, never an older one than before. */
@@ -47,9 +50,13 @@ export async function follow(
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof Error && 'code' in error && error.code === 'closed') return;
-        await cache.fresh(signal).catch(() => {});
-        if (signal.aborted) return;
-        after = relist();
+        try {
+          await cache.fresh(signal);
+          after = relist();
+        } catch {
+          // The store does not answer yet.
+          await systemClock.sleep(retryMs, signal).catch(() => {});
+        }
       }
     }
   };

@@ -37,6 +37,7 @@ export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const group = 'apiextensions.k8s.io';
 const name = 'customresourcedefinitions';
 /** Between looks at instances that wait for their finalizers. */
+const retryMs = 500;
 const emptyingPeriodMs = 1000;
 
 export interface DefinitionsDeps {
@@ -125,9 +126,13 @@ export class Definitions {
         } catch (error) {
           if (signal.aborted) return;
           if (error instanceof Error && 'code' in error && error.code === 'closed') return;
-          await cache.fresh(signal).catch(() => {});
-          if (signal.aborted) return;
-          after = this.#relist();
+          try {
+            await cache.fresh(signal);
+            after = this.#relist();
+          } catch {
+            // The store does not answer yet.
+            await this.#deps.clock.sleep(retryMs, signal).catch(() => {});
+          }
         }
       }
     };
