@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { get } from 'node:https';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createClient, createHttpsTransport } from '#client';
@@ -30,6 +31,26 @@ test('the HTTPS transport reads what the in-process transport wrote', async () =
   await using transport = https();
   const outside = createClient(transport).resource(configMaps).namespace('default');
   assert.deepEqual(await outside.get('shared'), await inside.get('shared'));
+});
+
+test('refusals are indented for browsers, curl and whoever asks, as objects are', async () => {
+  const options = { ca: server.authority.certPem, agent: false };
+  const answer = (path: string, headers: Record<string, string>): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const authorization = `Bearer ${server.adminToken}`;
+      const request = get(`${server.url}${path}`, { ...options, headers: { ...headers, authorization } }, response => {
+        let text = '';
+        response.on('data', chunk => (text += chunk)).on('end', () => resolve(text));
+      });
+      request.on('error', reject);
+    });
+  const none = '/api/v1/namespaces/none';
+  assert.match(await answer(none, { 'user-agent': 'curl/8' }), /^\{\n {2}"kind": "Status",\n/);
+  assert.match(await answer(`${none}?pretty=true`, { 'user-agent': 'x' }), /^\{\n {2}"kind": "Status",\n/);
+  assert.match(
+    await answer(none, { 'user-agent': 'x' }),
+    /^\{"kind":"Status","apiVersion":"v1","metadata":\{\},"status"/,
+  );
 });
 
 test('a list of 48 MB does not hold up other streams of its connection', async () => {

@@ -28,7 +28,7 @@ import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { deleteContext } from './delete.ts';
-import { createOptions, deleteOptionsFromQuery, isDryRun } from './options.ts';
+import { createOptions, isDryRun } from './options.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'policy', version: 'v1', kind: 'Eviction' };
@@ -54,7 +54,7 @@ export function evictPod(lookup: Lookup): Handler {
     settleNamespace(object, pods, namespace);
     const eviction = object as unknown as Draft<Eviction>;
     if (eviction.metadata.name !== name) throw badRequest('name in URL does not match name in Eviction object');
-    const options = merged(eviction.deleteOptions as DeleteOptions | undefined, deleteOptionsFromQuery(request.query));
+    const options = deletionOptions(eviction.deleteOptions as DeleteOptions | undefined, request.query.all('dryRun'));
     const pod = (await lookup.get('', 'pods', namespace, name)) as unknown as Pod | undefined;
     if (!pod) throw notFound({ group: '', resource: 'pods' }, name);
     const dryRun = isDryRun(options);
@@ -111,9 +111,16 @@ function setMark(pod: Draft<Pod>, nowMs: number): void {
   else conditions.push(next);
 }
 
-function merged(own: DeleteOptions | undefined, query: DeleteOptions): DeleteOptions {
-  const { kind: _kind, apiVersion: _version, ...rest } = own ?? {};
-  return { ...query, ...rest };
+/** The options of the deletion: a dry run may be asked for in the query, in the body, or in both alike. */
+function deletionOptions(own: DeleteOptions | undefined, dryRun: readonly string[]): DeleteOptions {
+  const { kind: _kind, apiVersion: _version, ...options } = own ?? {};
+  const asked = options.dryRun ?? [];
+  if (asked.length === 0) return { ...options, ...(dryRun.length > 0 && { dryRun }) };
+  if (dryRun.length > 0 && asked.join('\0') !== dryRun.join('\0')) {
+    const lists = `[${dryRun.join(' ')}] and [${asked.join(' ')}]`;
+    throw new StatusError({ code: 500, message: `Non-matching dry-run options in request and content: ${lists}` });
+  }
+  return options;
 }
 
 /** The eviction was admitted; the deletion that it comes to is not asked about again. */

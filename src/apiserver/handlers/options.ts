@@ -46,15 +46,20 @@ export function integerParameter(query: Query, name: string): number | undefined
   return Number(text);
 }
 
+/** Those of a delete without a body. Upstream: meta/v1 conversion.go, which reads the preconditions too. */
 export function deleteOptionsFromQuery(query: Query): DeleteOptions {
   const grace = integerParameter(query, 'gracePeriodSeconds');
   const dryRun = query.all('dryRun');
   const orphan = query.get('orphanDependents');
   const policy = query.get('propagationPolicy');
+  const uid = query.get('uid');
+  const resourceVersion = query.get('resourceVersion');
+  const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
   return {
     ...(grace !== undefined && { gracePeriodSeconds: grace }),
     ...(orphan !== undefined && { orphanDependents: booleanParameter(orphan) }),
     ...(policy !== undefined && { propagationPolicy: policy }),
+    ...(Object.keys(preconditions).length > 0 && { preconditions }),
     ...(dryRun.length > 0 && { dryRun }),
   };
 }

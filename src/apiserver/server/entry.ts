@@ -37,7 +37,7 @@ import {
 import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 import { negotiateOutput } from '../serialization/negotiation.ts';
-import { respondValue } from '../serialization/respond.ts';
+import { isPlainJson, respondValue } from '../serialization/respond.ts';
 import type { Inside, Lifecycle } from '../shutdown/lifecycle.ts';
 import { debug } from './debug.ts';
 import { type DispatchDeps, dispatch, isBuiltin, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
@@ -141,7 +141,7 @@ function failure(deps: EntryDeps, request: ServerRequest, error: unknown): Serve
   if (error instanceof AuthorizationRefusal) plain.headers['x-content-type-options'] = 'nosniff';
   try {
     const output = negotiateOutput(request, { transforms: false });
-    if (output.mediaType === 'application/json') return { ...plain, logged: { status } };
+    if (isPlainJson(output)) return { ...plain, logged: { status } };
     const { headers } = respondValue(status, statusStruct(), output, status.code);
     const { body } = respondValue(status, statusStruct(), output, status.code);
     return { status: status.code, headers: { ...plain.headers, ...headers }, body, logged: { status } };
