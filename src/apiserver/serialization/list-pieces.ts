@@ -135,7 +135,7 @@ async function* textPieces(
 }
 
 /** Lists of more stored bytes are encoded anew for everyone; what smaller ones are encoded to is kept with their items. */
-const keptBytes = 24 << 20;
+const keptBytes = 40 << 20;
 
 /** The whole list's length stands before it, so all elements are encoded before the first piece. */
 async function* protobufPieces(form: ListForm, items: readonly ObjectItem[]): AsyncGenerator<Uint8Array> {
