@@ -4,9 +4,10 @@
  */
 import type { FlowSchema, PriorityLevelConfiguration } from '#api/types';
 import { type Draft, isStatusError, type KubeObject } from '#apimachinery';
+import type { Clock } from '#base';
 import type { Transport } from '#client';
-import { keepFollowing } from '../authorization/rbac-objects.ts';
 import type { Caches, ObjectCache } from '../registry/caches.ts';
+import { keepFollowing } from '../registry/keep-following.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 
 const group = 'flowcontrol.apiserver.k8s.io';
@@ -18,7 +19,10 @@ export type FlowControlResource = 'flowschemas' | 'prioritylevelconfigurations';
 export class FlowControlObjects {
   readonly #caches: Readonly<Record<FlowControlResource, ObjectCache>>;
 
-  constructor(scheme: Scheme, caches: Caches) {
+  readonly #clock: Clock;
+
+  constructor(scheme: Scheme, caches: Caches, clock: Clock) {
+    this.#clock = clock;
     const of = (resource: FlowControlResource): ObjectCache => caches.of(scheme.find(group, version, resource)!);
     this.#caches = { flowschemas: of('flowschemas'), prioritylevelconfigurations: of('prioritylevelconfigurations') };
   }
@@ -33,7 +37,7 @@ export class FlowControlObjects {
 
   /** Calls `changed` after every change to either kind, until `signal` aborts. */
   follow(changed: () => void, signal: AbortSignal): void {
-    for (const cache of Object.values(this.#caches)) void keepFollowing(cache, signal, changed);
+    for (const cache of Object.values(this.#caches)) void keepFollowing(cache, this.#clock, signal, changed);
   }
 
   async #list(resource: FlowControlResource): Promise<readonly KubeObject[]> {

@@ -53,7 +53,7 @@ export function concurrency(deps: ConcurrencyDeps, settings: FlowControlSettings
   });
   const [executing, waiting] = [byKind('executing'), byKind('waiting')];
   registerInFlight(registry, executing, waiting);
-  const objects = new FlowControlObjects(scheme, caches);
+  const objects = new FlowControlObjects(scheme, caches, clock);
   const produce = async (loopback: Transport, signal: AbortSignal): Promise<FlowControlWriter> => {
     const writer = new FlowControlWriter(loopback);
     await keepDefaults({ ...deps, objects, writer }, signal);

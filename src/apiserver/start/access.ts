@@ -25,7 +25,7 @@ export async function startAccess(start: Start, { scheme, caches }: Storage): Pr
   const { deps, config, hooks, signal, loopback } = start;
   const rbac = await hooks.run(
     'generic-apiserver-start-informers',
-    async () => new Rbac(await watchRbacObjects(scheme, caches, signal)),
+    async () => new Rbac(await watchRbacObjects(scheme, caches, deps.clock, signal)),
   );
   await hooks.run('storage-object-count-tracker-hook', () => {});
   const lookup = cacheLookup(scheme, caches);

@@ -3,13 +3,15 @@
  * cluster without any pays nothing for them. Upstream: apiserver pkg/admission/configuration.
  */
 import type { KubeObject } from '#apimachinery';
-import { keepFollowing } from '../../authorization/rbac-objects.ts';
+import type { Clock } from '#base';
 import type { Caches } from '../../registry/caches.ts';
+import { keepFollowing } from '../../registry/keep-following.ts';
 import type { Scheme } from '../../scheme/scheme.ts';
 
 export const admissionGroup = 'admissionregistration.k8s.io';
 
 export interface FollowDeps {
+  readonly clock: Clock;
   readonly scheme: Scheme;
   readonly caches: Caches;
   /** Ends the following. */
@@ -18,14 +20,14 @@ export interface FollowDeps {
 
 /** What `make` makes of all objects of a resource of this group, by name. While the cache is refilled, the last answer. */
 export function followed<T>(
-  { scheme, caches, signal }: FollowDeps,
+  { clock, scheme, caches, signal }: FollowDeps,
   resource: string,
   make: (objects: readonly KubeObject[]) => T,
 ): () => T {
   const cache = caches.of(scheme.find(admissionGroup, 'v1', resource)!);
   let made: T | undefined;
   let stale = true;
-  void keepFollowing(cache, signal, () => {
+  void keepFollowing(cache, clock, signal, () => {
     stale = true;
   });
   return () => {
