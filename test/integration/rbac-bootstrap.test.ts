@@ -61,6 +61,7 @@ describe('the default policy in a store that was there', () => {
       untouched.metadata.resourceVersion,
       'what lacks nothing is not written',
     );
+    await server[Symbol.asyncDispose]();
     await store.close();
   });
 
