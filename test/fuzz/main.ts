@@ -3,7 +3,7 @@
  * servers, then odd bytes on connections. Prints each
  * problem with its request and the seed that finds it again; exit code 1 when there is any.
  */
-import { systemRandom } from '#base';
+import { keepProcessAlive, systemRandom } from '#base';
 import { startTestApiServer } from '../support/api-server.ts';
 import { Dice } from './dice.ts';
 import { fuzz } from './run.ts';
@@ -32,6 +32,7 @@ for (let round = 0; round * roundSeconds < minutes * 60; round++) {
   }
 }
 {
+  using _awake = keepProcessAlive();
   await using server = await startTestApiServer();
   const { conversations, problems: found } = await fuzzWire(server, new Dice(first), minutes * wireSecondsAMinute);
   console.log(`connections: ${conversations} conversations`);
