@@ -1,13 +1,13 @@
 /**
- * Calls webhooks over TLS: by URL or by Service, whose cluster address is asked of the cluster, with the bundle that
+ * Calls webhooks over TLS: by URL or by Service, at one of its endpoints, with the bundle that
  * signs them. Errors are worded as Go's client words them. Upstream: apiserver pkg/util/webhook/client.go,
  * pkg/util/proxy ResolveCluster, client-go rest/request.go.
  */
 import { type RequestOptions, request } from 'node:https';
 import { isIP } from 'node:net';
-import { goQuote, type KubeObject } from '#apimachinery';
+import { goQuote } from '#apimachinery';
 import type { Clock, Random } from '#base';
-import type { Lookup } from '../admission/lookup.ts';
+import type { ServiceResolver } from '../server/service-resolver.ts';
 
 export interface WebhookTarget {
   readonly name: string;
@@ -32,7 +32,8 @@ export interface WebhookClient {
 export interface WebhookClientDeps {
   readonly clock: Clock;
   readonly random: Random;
-  readonly lookup: Lookup;
+  /** Where a Service is reached. */
+  readonly resolve: ServiceResolver;
 }
 
 const timeoutMs = 30_000;
@@ -55,7 +56,7 @@ export function webhookClient(deps: WebhookClientDeps): WebhookClient {
     async post(target, body) {
       const shown = shownUrl(target);
       try {
-        const address = await addressOf(target, deps.lookup);
+        const address = await addressOf(target, deps.resolve);
         const { status, text } = await send(address, target, Buffer.from(JSON.stringify(body)), deps.clock);
         return read(status, text);
       } catch (error) {
@@ -77,35 +78,16 @@ function shownUrl({ url, service }: WebhookTarget): string {
   return `${base}?timeout=30s`;
 }
 
-async function addressOf({ url, service }: WebhookTarget, lookup: Lookup): Promise<Address> {
+async function addressOf({ url, service }: WebhookTarget, resolve: ServiceResolver): Promise<Address> {
   if (url !== undefined) {
     const { hostname, port, host, pathname } = new URL(url);
     const plain = hostname.replace(/^\[|\]$/g, '');
     return { authority: host, path: pathname, host: plain, port: Number(port || 443), serverName: plain };
   }
   const { name, namespace, path = '', port = 443 } = service!;
-  const found = (await lookup.get('', 'services', namespace, name)) as ServiceObject | undefined;
-  if (!found) throw new Error(`service ${goQuote(name)} not found`);
-  const { type, clusterIP, externalName, ports = [] } = found.spec ?? {};
+  const { host, port: reached } = await resolve(namespace, name, port);
   const serverName = `${name}.${namespace}.svc`;
-  const authority = `${serverName}:${port}`;
-  if (type === 'ExternalName') {
-    return { authority, path, host: externalName ?? '', port, serverName };
-  }
-  if (!clusterIP || clusterIP === 'None') throw new Error('no cluster IP');
-  if (!ports.some(each => each.port === port)) {
-    throw new Error(`no service port ${port} found for service ${goQuote(name)}`);
-  }
-  return { authority, path, host: clusterIP, port, serverName };
-}
-
-interface ServiceObject extends KubeObject {
-  readonly spec?: {
-    readonly type?: string;
-    readonly clusterIP?: string;
-    readonly externalName?: string;
-    readonly ports?: readonly { readonly port: number }[];
-  };
+  return { authority: `${serverName}:${port}`, path, host, port: reached, serverName };
 }
 
 function send(

@@ -12,6 +12,7 @@ import { CelMetrics } from '../custom/cel-metrics.ts';
 import { Definitions } from '../custom/definitions.ts';
 import { webhookClient } from '../custom/webhook-client.ts';
 import type { Registry } from '../registry/registry.ts';
+import { serviceResolver } from '../server/service-resolver.ts';
 import type { Access } from './access.ts';
 import type { Start } from './start.ts';
 import type { Storage } from './storage.ts';
@@ -53,7 +54,7 @@ export async function startContents(
     collectIdentityLeases({ ...own, caches }, logger, signal),
   );
   const definitions = new Definitions({
-    webhooks: webhookClient({ clock, random, lookup }),
+    webhooks: webhookClient({ clock, random, resolve: serviceResolver(lookup, random) }),
     cel: new CelMetrics(metrics, clock),
     clock,
     logger,
