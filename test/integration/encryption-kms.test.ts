@@ -235,6 +235,7 @@ describe('a KMS v2 plug-in', () => {
     await plugin.start();
     await until(clock, () => isStarted, 1000);
     await using server = await starting;
+    await until(clock, async () => (await server.text('/readyz/kms-providers')).startsWith('200'));
     await create(server.client, 'a');
     const { kvs } = await store.range({ start: '/registry/configmaps/', end: '/registry/configmaps0' });
     assert.ok(kvs.length > 0);

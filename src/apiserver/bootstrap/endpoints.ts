@@ -75,13 +75,14 @@ export class EndpointReconciler {
   async start(signal: AbortSignal): Promise<void> {
     const { clock, logger, config } = this.#deps;
     if (!config.externalAddress) return;
-    await this.#run(() => this.#renew());
-    const ticker = clock.setTicker(() => {
+    const renew = (): Promise<void> =>
       this.#run(() => this.#renew()).catch(error => {
         if (!signal.aborted)
           logger.warn('the addresses of the kubernetes Service are looked at again later', { error });
       });
-    }, periodMs);
+    // A store that takes no writes, as on a full disk, is one that can still be read.
+    await renew();
+    const ticker = clock.setTicker(() => void renew(), periodMs);
     signal.addEventListener('abort', () => ticker.cancel(), { once: true });
   }
 

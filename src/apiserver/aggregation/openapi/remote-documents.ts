@@ -37,6 +37,8 @@ const refreshMs = 60_000;
 const longestPauseMs = 3_600_000;
 const soonMs = 1000;
 const questionMs = 60_000;
+/** So many are asked at a time: one that hangs does not keep the others out. */
+const workers = 4;
 /** Deviation: upstream has no bound. */
 const maxBytes = 64 * 1024 * 1024;
 const asker = user('system:aggregator');
@@ -100,7 +102,7 @@ export class RemoteDocuments {
       }
     });
     for (const { name, service } of services.all()) if (service) this.#queue.addAfter(name, soonMs);
-    void this.#work();
+    for (let worker = 0; worker < workers; worker++) void this.#work();
     signal.addEventListener('abort', () => this.#queue.close(), { once: true });
   }
 
