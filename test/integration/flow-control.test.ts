@@ -183,18 +183,21 @@ describe('priority and fairness', () => {
     child.kill();
     await once(child, 'exit');
     assert.ok(lists > 0);
-    // Without turns it was 58 times; how near to once it comes on a quiet machine is for bench/flood.bench.ts to say.
-    assert.ok(beside < 10 * alone, `${beside.toFixed(2)} ms beside the flood, ${alone.toFixed(2)} ms alone`);
+    // Without turns it was 58 times as long; how near to once it comes on a quiet machine is for bench/flood.bench.ts to say.
+    assert.ok(
+      beside < 10 * Math.max(alone, 0.5),
+      `${beside.toFixed(2)} ms beside the flood, ${alone.toFixed(2)} ms alone`,
+    );
   });
 });
 
 /**
- * The middle of what the thread did, in milliseconds of its own time, between a heartbeat's begin and its end: other
- * programs of the machine have no part in it.
+ * What the thread did on average, in milliseconds of its own time, between a heartbeat's begin and its end: other
+ * programs of the machine have no part in it. Kernels count that time by ticks, so a single heartbeat may show nothing.
  */
 async function heartbeats(kubelet: Transport, path: string, count: number): Promise<number> {
   let lease = await get(kubelet, path);
-  const taken: number[] = [];
+  let taken = 0;
   for (let beat = 0; beat < count; beat++) {
     await new Promise(resolve => setTimeout(resolve, 10));
     const begun = process.threadCpuUsage();
@@ -202,9 +205,9 @@ async function heartbeats(kubelet: Transport, path: string, count: number): Prom
     const body = { ...lease, spec: { ...lease['spec'], renewTime } };
     lease = (await (await kubelet.request({ method: 'PUT', path, body })).json()) as typeof lease;
     const { user, system } = process.threadCpuUsage(begun);
-    taken.push((user + system) / 1000);
+    taken += (user + system) / 1000;
   }
-  return taken.sort((left, right) => left - right)[count >> 1]!;
+  return taken / count;
 }
 
 async function text(
