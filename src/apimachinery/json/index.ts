@@ -2,4 +2,4 @@ export { canonicalBase64 } from './bytes.ts';
 export { type JsonReadResult, readJson, setOwn, zeroValue } from './read.ts';
 export { maxJsonDepth } from './scanner.ts';
 export { readTypeMeta } from './type-meta.ts';
-export { writeJson, writeJsonString, writeOrdered, writeSorted } from './write.ts';
+export { escapeHtml, writeJson, writeJsonString, writeOrdered, writeSorted } from './write.ts';

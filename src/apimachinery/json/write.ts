@@ -19,6 +19,11 @@ const html: Readonly<Record<string, string>> = {
   '\u2029': '\\u2029',
 };
 
+/** JSON text with what HTML might take for its own written as escapes, as Go's encoder does. */
+export function escapeHtml(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, char => html[char]!);
+}
+
 /** A string as Go's JSON encoder writes it. */
 export function writeJsonString(text: string): string {
   if (plain.test(text)) return `"${text}"`;

@@ -4,13 +4,7 @@
  * Upstream: Go's encoding/json compact, apiserver pkg/audit/request.go copyWithoutManagedFields.
  */
 
-const html: Readonly<Record<string, string>> = {
-  '<': '\\u003c',
-  '>': '\\u003e',
-  '&': '\\u0026',
-  '\u2028': '\\u2028',
-  '\u2029': '\\u2029',
-};
+import { escapeHtml } from '#apimachinery';
 
 /** Undefined: it is no JSON. */
 export function compactJson(text: string): string | undefined {
@@ -20,12 +14,7 @@ export function compactJson(text: string): string | undefined {
     return undefined;
   }
   const compact = text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, (_, quoted: string | undefined) => quoted ?? '');
-  return escaped(compact);
-}
-
-/** As Go's encoder writes what it embeds. */
-export function escaped(json: string): string {
-  return json.replace(/[<>&\u2028\u2029]/g, char => html[char]!);
+  return escapeHtml(compact);
 }
 
 /** What of a value is left out: members, and what is left out of members and elements. */

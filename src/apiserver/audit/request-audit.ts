@@ -5,7 +5,7 @@
  *
  * Deviation: the event of a patch that is no JSON shows it as JSON, or without it; upstream loses the event.
  */
-import { goQuote, InputError, type KubeObject, type Status, yamlToJson } from '#apimachinery';
+import { escapeHtml, goQuote, InputError, type KubeObject, type Status, yamlToJson } from '#apimachinery';
 import type { Clock, Logger } from '#base';
 import type { UserInfo } from '../authentication/user.ts';
 import { isLongRunning } from '../filters/long-running.ts';
@@ -22,7 +22,7 @@ import {
   type ObjectReference,
   type ResponseStatus,
 } from './event.ts';
-import { compactJson, escaped, withoutManagedFields } from './json-text.ts';
+import { compactJson, withoutManagedFields } from './json-text.ts';
 import { Latencies, type LatencyLayer } from './latency.ts';
 import type { AuditMetrics } from './metrics.ts';
 import type { AuditDecision, EvaluatePolicy } from './policy.ts';
@@ -254,7 +254,7 @@ export class RequestAudit {
   }
 
   #kept(json: string): string {
-    return escaped(this.#decision!.omitManagedFields ? withoutManagedFields(json) : json);
+    return escapeHtml(this.#decision!.omitManagedFields ? withoutManagedFields(json) : json);
   }
 
   #process(stage: AuditStage): boolean | Promise<boolean> {

@@ -2,6 +2,8 @@
  * What a fresh server has: system namespaces, priority classes, roles and bindings, the Service range,
  * the local APIServices. Only what is absent is made, so that a restart changes nothing. Upstream: the post-start hooks
  * of pkg/controlplane and kube-aggregator's autoregister.
+ *
+ * Deviation: these objects have no managedFields.
  */
 import { type Draft, formatTime, isStatusError, type KubeObject, parseApiVersion } from '#apimachinery';
 import type { Clock } from '#base';

@@ -88,6 +88,10 @@ export const priorityLevels: ReadonlyArray<DefaultObject<PriorityLevelConfigurat
   },
 ];
 
+/** Rules that take everything. */
+const anyResource = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }];
+const anyUrl = [{ verbs: ['*'], nonResourceURLs: ['*'] }];
+
 export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
   {
     name: 'catch-all',
@@ -101,8 +105,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
             { kind: 'Group', group: { name: 'system:unauthenticated' } },
             { kind: 'Group', group: { name: 'system:authenticated' } },
           ],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -115,8 +119,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
       rules: [
         {
           subjects: [{ kind: 'Group', group: { name: 'system:masters' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -133,8 +137,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
             { kind: 'Group', group: { name: 'system:unauthenticated' } },
             { kind: 'Group', group: { name: 'system:authenticated' } },
           ],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -148,8 +152,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
       rules: [
         {
           subjects: [{ kind: 'User', user: { name: 'system:kube-controller-manager' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -163,8 +167,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
       rules: [
         {
           subjects: [{ kind: 'User', user: { name: 'system:kube-scheduler' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -178,8 +182,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
       rules: [
         {
           subjects: [{ kind: 'ServiceAccount', serviceAccount: { namespace: 'kube-system', name: '*' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -209,8 +213,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
       rules: [
         {
           subjects: [{ kind: 'Group', group: { name: 'system:serviceaccounts' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },
@@ -272,8 +276,8 @@ export const flowSchemas: ReadonlyArray<DefaultObject<FlowSchemaSpec>> = [
       rules: [
         {
           subjects: [{ kind: 'Group', group: { name: 'system:nodes' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+          resourceRules: anyResource,
+          nonResourceRules: anyUrl,
         },
       ],
     },

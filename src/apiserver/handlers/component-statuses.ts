@@ -1,7 +1,8 @@
 /**
  * ComponentStatuses: nothing is stored, each read asks the components how they are. Upstream:
- * pkg/registry/core/componentstatus/rest.go. Those that run in this process answer by themselves; others are asked where
- * upstream expects them on this machine.
+ * pkg/registry/core/componentstatus/rest.go.
+ *
+ * Deviation: components that run in this process answer by themselves; only others are asked on upstream's ports.
  */
 import { request as httpsRequest } from 'node:https';
 import { type KubeObject, notFound } from '#apimachinery';

@@ -13,6 +13,7 @@ import { formatGoDuration, InputError, readTypeMeta } from '#apimachinery';
 import type { Clock, Random } from '#base';
 import { type HttpsTransportConfig, loadKubeconfig } from '#client';
 import { goNetworkError } from '../admission/dynamic/webhooks/go-errors.ts';
+import { refusal, statusMessage } from './refusal.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
 /** Go asks so often in all, and calls the last answer one redirect too many. */
@@ -198,29 +199,6 @@ function asCallError(error: unknown, target: URL, stop: AbortSignal, clock: Cloc
   return new WebhookCallError(`${prefix}${text}`, reset ? 'transient' : 'other');
 }
 
-const messages: Readonly<Record<number, string>> = {
-  400: 'the server rejected our request for an unknown reason',
-  401: 'the server has asked for the client to provide credentials',
-  404: 'the server could not find the requested resource',
-  405: 'the server does not allow this method on the requested resource',
-  406: 'the server was unable to respond with a content type that the client supports',
-  409: 'the server reported a conflict',
-  422: 'the server rejected our request due to an error in our request',
-  429: 'the server has received too many requests and has asked us to try again later',
-  503: 'the server is currently unable to handle the request',
-  504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
-};
-
-/** Upstream: NewGenericServerResponse. */
-function refusal(status: number, said: string): string {
-  if (status === 403 || status === 415 || (status === 406 && said !== 'unknown')) return said;
-  const known = messages[status];
-  if (known !== undefined) return known;
-  if (status >= 500)
-    return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
-  return `the server responded with the status code ${status} but did not return more information`;
-}
-
 function refuseFailure({ status, contentType, retryAfter, body }: Answer): void {
   if (status < 200 || status > 206) {
     const isText = contentType === '' || contentType.startsWith('text/');
@@ -237,16 +215,6 @@ function parsed(answer: Answer): unknown {
     throw new WebhookCallError(`0-length response with status code: ${status} and content type: ${contentType}`);
   }
   return readAnswer(body);
-}
-
-/** What a webhook says that answers with a Status of its own. */
-function statusMessage(body: Buffer): string | undefined {
-  try {
-    const { kind, message } = JSON.parse(body.toString()) as { kind?: string; message?: string };
-    return kind === 'Status' && message ? message : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function readAnswer(body: Buffer): unknown {

@@ -12,6 +12,7 @@ import type { WebhookClientConfig } from '#api/types';
 import { isStatusError } from '#apimachinery';
 import type { Clock } from '#base';
 import type { ServiceResolver } from '../../../server/service-resolver.ts';
+import { refusal, statusMessage } from '../../../webhook/refusal.ts';
 import { goNetworkError } from './go-errors.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
@@ -226,29 +227,6 @@ function exchanged(options: RequestOptions, body: string | undefined): Promise<A
   });
 }
 
-const messages: Readonly<Record<number, string>> = {
-  400: 'the server rejected our request for an unknown reason',
-  401: 'the server has asked for the client to provide credentials',
-  404: 'the server could not find the requested resource',
-  405: 'the server does not allow this method on the requested resource',
-  406: 'the server was unable to respond with a content type that the client supports',
-  409: 'the server reported a conflict',
-  422: 'the server rejected our request due to an error in our request',
-  429: 'the server has received too many requests and has asked us to try again later',
-  503: 'the server is currently unable to handle the request',
-  504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
-};
-
-/** Upstream: NewGenericServerResponse. */
-function refusal(status: number, said: string): string {
-  if (status === 403 || status === 415 || (status === 406 && said !== 'unknown')) return said;
-  const known = messages[status];
-  if (known !== undefined) return known;
-  if (status >= 500)
-    return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
-  return `the server responded with the status code ${status} but did not return more information`;
-}
-
 function accepted({ status, contentType, body }: Answer): Buffer {
   if (status >= 200 && status <= 206) {
     if (body.length > 0) return body;
@@ -257,14 +235,4 @@ function accepted({ status, contentType, body }: Answer): Buffer {
   }
   const isText = contentType === '' || contentType.startsWith('text/');
   throw new CallError(refusal(status, statusMessage(body) ?? (isText ? body.toString().trim() : 'unknown')));
-}
-
-/** What a webhook says that answers with a Status of its own. */
-function statusMessage(body: Buffer): string | undefined {
-  try {
-    const { kind, message } = JSON.parse(body.toString()) as { kind?: string; message?: string };
-    return kind === 'Status' && message ? message : undefined;
-  } catch {
-    return undefined;
-  }
 }
