@@ -1,5 +1,5 @@
 /** Small words for defaulting functions, so that they read like a table of upstream's defaults. */
-import { parseQuantity, Quantity, type StructNode, type TypeNode } from '#apimachinery';
+import { parseQuantity, type StructNode, type TypeNode } from '#apimachinery';
 
 /** Sets `draft[field]` when it is absent (undefined or null). */
 export function setDefault<T extends object, K extends keyof T>(draft: T, field: K, value: NonNullable<T[K]>): void {
@@ -50,7 +50,7 @@ export function roundResources(list: Record<string, string> | undefined): void {
   for (const [name, text] of Object.entries(list ?? {})) {
     if (!/[nu.e]/i.test(text)) continue;
     const exact = parseQuantity(text);
-    const rounded = new Quantity(exact.scaledValue(-3), -3, exact.format);
+    const rounded = exact.roundUp(-3);
     if (!rounded.equals(exact)) list![name] = rounded.toString();
   }
 }

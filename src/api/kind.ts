@@ -146,9 +146,10 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   /**
    * Whether `metadata.generation` is kept: it begins at 1 and rises when anything but metadata and status changed
    * (or as `changed` says). `exact`: `changed` is given the empty lists and maps of the new object too, for kinds that
-   * upstream compares with reflect.DeepEqual. Default false: upstream's kinds without generation have none.
+   * upstream compares with reflect.DeepEqual. `early`: it is asked before `prepareUpdate`, for kinds of which upstream
+   * drops fields only then. Default false: upstream's kinds without generation have none.
    */
-  generation?: boolean | { changed(object: T, old: T): boolean; exact?: boolean };
+  generation?: boolean | { changed(object: T, old: T): boolean; exact?: boolean; early?: boolean };
   /** Field selectors beyond metadata.name and metadata.namespace, as strings. */
   selectableFields?: SelectableFields<T>;
   /** PUT of a name that does not exist creates it. */

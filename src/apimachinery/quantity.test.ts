@@ -102,3 +102,16 @@ test('canonical forms are stable and keep the value', () => {
     { numRuns: 300 },
   );
 });
+
+test('whether a quantity is whole is asked in 64 bits, as upstream asks', () => {
+  const rows: readonly [string, boolean][] = [
+    ['1', true],
+    ['1500m', false],
+    ['1Gi', true],
+    ['10Ei', true],
+    ['7Ei', false],
+    ['9223372036854775807', true],
+    ['10E', true],
+  ];
+  for (const [text, want] of rows) assert.equal(parseQuantity(text).isWhole, want, text);
+});

@@ -142,6 +142,12 @@ export class Quantity {
     return value > maxInt64 ? maxInt64 : value < -maxInt64 ? -maxInt64 : value;
   }
 
+  /** This, or if it is finer than `10^scale`, what it is rounded to, away from zero. Upstream: RoundUp. */
+  roundUp(scale: number): Quantity {
+    if (this.#scale >= scale) return this;
+    return new Quantity(divideUp(this.#unscaled, pow10(scale - this.#scale)), scale, this.format);
+  }
+
   /** The integer value, rounded away from zero; exact to 2^53. */
   value(): number {
     return Number(this.scaledValue(0));
@@ -150,6 +156,20 @@ export class Quantity {
   /** A thousand times the value, rounded away from zero; exact to 2^53. */
   milliValue(): number {
     return Number(this.scaledValue(-3));
+  }
+
+  /**
+   * Whether it has no thousandths, as upstream asks it (`MilliValue() % 1000 == 0`): in 64 bits, where what does not fit
+   * is 0 when it came from a short number and wraps when it came from a long one.
+   */
+  get isWhole(): boolean {
+    const milli = this.scaledValue(-3);
+    if (magnitude(milli) < maxInt64) return milli % 1000n === 0n;
+    const span = this.#scale + 3;
+    if (this.#digits() <= 18 || span > 18) return true;
+    const factor = span >= 0 ? pow10(span) : 1n;
+    const unscaled = span >= 0 ? this.#unscaled : divideUp(this.#unscaled, pow10(-span));
+    return BigInt.asIntN(64, BigInt.asIntN(64, unscaled) * factor) % 1000n === 0n;
   }
 
   /** The nearest double. */

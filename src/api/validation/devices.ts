@@ -190,8 +190,7 @@ export function checkBindingParameters(errors: Errors, path: FieldPath, device: 
     if (wanted.indexOf(name) < i) errors.push(duplicate(at.index(i), name));
   });
   failing.forEach((name, i) => {
-    // Upstream names the other list here.
-    if (failing.indexOf(name) < i) errors.push(duplicate(at.index(i), name));
+    if (failing.indexOf(name) < i) errors.push(duplicate(failingAt.index(i), name));
     if (wanted.includes(name)) {
       const text = 'bindingFailureConditions must not overlap with bindingConditions';
       errors.push(invalidValue(failingAt.index(i), name, text));

@@ -103,7 +103,7 @@ export function checkQuotaResourceName(errors: Errors, path: FieldPath, name: st
 export function checkQuantityValue(errors: Errors, path: FieldPath, name: string, text: string): void {
   const quantity = parseQuantity(text);
   if (quantity.sign < 0) errors.push(invalidValue(path, text, isNegativeText));
-  if (isIntegerResource(name) && quantity.scaledValue(-3) % 1000n !== 0n) {
+  if (isIntegerResource(name) && !quantity.isWhole) {
     errors.push(invalidValue(path, text, 'must be an integer'));
   }
 }

@@ -250,7 +250,7 @@ function checkConstraint(
   checkPositive(errors, at.child('maxSkew'), constraint.maxSkew);
   if (!topologyKey) errors.push(required(at.child('topologyKey'), 'can not be empty'));
   checkSupported(errors, at.child('whenUnsatisfiable'), action, actions);
-  if (later.some(each => each.topologyKey === topologyKey && each.whenUnsatisfiable === action)) {
+  if (later.some(each => (each.topologyKey ?? '') === topologyKey && (each.whenUnsatisfiable ?? '') === action)) {
     errors.push(duplicate(at.child('{topologyKey, whenUnsatisfiable}'), `{${topologyKey}, ${action}}`));
   }
   if (minDomains !== undefined) {

@@ -19,7 +19,9 @@ export function checkTemplateMetadata(errors: Errors, path: FieldPath, metadata:
   errors.push(...validateLabels(metadata?.labels, path.child('labels')));
   for (const [name, shown] of others) {
     const value = metadata?.[name];
-    if (value === undefined || value === null || value === '' || value === 0) continue;
+    // A grace period is a pointer in Go: zero is one.
+    const isNone = name !== 'deletionGracePeriodSeconds' && (value === '' || value === 0);
+    if (value === undefined || value === null || isNone) continue;
     errors.push(forbiddenField(path.child(shown), 'cannot be set'));
   }
 }

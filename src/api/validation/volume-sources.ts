@@ -43,8 +43,11 @@ const hostPathTypes = [
 ];
 
 export function checkHostPath(errors: Errors, path: FieldPath, source: HostPathVolumeSource): void {
-  requireText(errors, path.child('path'), source.path);
-  checkNoBacksteps(errors, path.child('path'), source.path ?? '');
+  if (!source.path) {
+    errors.push(required(path.child('path')));
+    return;
+  }
+  checkNoBacksteps(errors, path.child('path'), source.path);
   if (source.type !== undefined && !hostPathTypes.includes(source.type)) {
     errors.push(notSupported(path.child('type'), source.type, hostPathTypes));
   }

@@ -10,6 +10,6 @@ export function fractionalBytesWarnings(
   const text = list?.[name];
   if (text === undefined) return [];
   const amount = parseQuantity(text);
-  if (amount.scaledValue(-3) % 1000n === 0n) return [];
+  if (amount.isWhole) return [];
   return [`${path.key(name)}: fractional byte value ${goQuote(amount.toString())} is invalid, must be an integer`];
 }

@@ -90,6 +90,8 @@ function zeroElement(node: TypeNode): unknown {
 /** A value that Go cannot tell from none: the zero of a field that is no pointer. It is written where Go writes it. */
 export function isZeroScalar({ node, nullable }: FieldNode, value: unknown): boolean {
   if (nullable || node.kind !== 'scalar' || node.type === 'bytes') return false;
+  // A number or a string is the number 0 when it is nothing; the empty string is a string.
+  if (node.type === 'intOrString') return value === 0;
   return value === '' || value === 0 || value === false;
 }
 

@@ -251,7 +251,9 @@ const isEmptyMap = (value: unknown): boolean =>
 /** Metadata as messages show it: members in the order of the type, without what Go leaves out. */
 function inGoOrder(metadata: KubeObject['metadata']): unknown {
   const fields = builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta').fields.keys();
-  const members: Readonly<Record<string, unknown>> = { ...metadata };
+  const nobody = { apiVersion: '', kind: '', name: '', uid: '' };
+  const owners = metadata.ownerReferences?.map(owner => ({ ...nobody, ...owner }));
+  const members: Readonly<Record<string, unknown>> = { ...metadata, ownerReferences: owners };
   return Object.fromEntries(
     [...fields]
       .filter(name => members[name] !== undefined && !isEmptyMap(members[name]))

@@ -23,6 +23,7 @@ import { requestEntityTooLarge } from '#apimachinery';
 import { systemClock } from '#base';
 import { acceptWebSocket, isWebSocketUpgrade, type Upgrade } from '#streaming';
 import { PortCertificates, type TlsConfig } from './certificates.ts';
+import { sendableHeaders } from './header-values.ts';
 import { discard, type PresentedCertificates, Query, type ServerRequest, type ServerResponse } from './message.ts';
 
 export interface ListenOptions {
@@ -249,7 +250,7 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
   });
   void entry(request).then(response => {
     if (stream.destroyed) return discard(response);
-    const { 'transfer-encoding': _chunked, connection, ...rest } = response.headers;
+    const { 'transfer-encoding': _chunked, connection, ...rest } = sendableHeaders(response.headers);
     // Of this version there is no such header: the connection is told instead, and ends after its last stream.
     if (connection === 'close') stream.session?.close();
     const { body } = response;
@@ -294,7 +295,7 @@ function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: E
     if (outgoing.destroyed) return discard(response);
     const { body } = response;
     if (body.kind === 'hijacked') return;
-    const { 'transfer-encoding': _chunked, ...headers } = response.headers;
+    const { 'transfer-encoding': _chunked, ...headers } = sendableHeaders(response.headers);
     if (body.kind === 'bytes') headers['content-length'] = String(body.bytes.length);
     if ((!incoming.complete && response.status >= 400) || !keepsAlive()) headers['connection'] = 'close';
     outgoing.writeHead(response.status, headers);
@@ -377,12 +378,13 @@ function writeRaw(response: ServerResponse, socket: Duplex): void | Promise<void
   if (socket.destroyed) return discard(response);
   // Nobody reads it any more; its end is only seen by who does.
   socket.resume();
-  const { 'content-length': _length, 'transfer-encoding': _chunked, ...headers } = response.headers;
+  const { 'content-length': _length, 'transfer-encoding': _chunked, ...headers } = sendableHeaders(response.headers);
   const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map(each => `${name}: ${each}\r\n`));
   const whole = body.kind === 'bytes' ? body.bytes : new Uint8Array();
   if (body.kind === 'bytes' || body.kind === 'empty') lines.push(`content-length: ${whole.length}\r\n`);
   socket.write(
     `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n${lines.join('')}connection: close\r\n\r\n`,
+    'latin1',
   );
   if (body.kind === 'bytes' || body.kind === 'empty') return void socket.end(whole);
   return pump(body, socket);

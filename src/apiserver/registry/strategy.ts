@@ -158,10 +158,12 @@ function prepareUpdate(
 ): void {
   const { rules } = resource;
   const special = rules.subresources?.[context.subresource];
+  const early = typeof rules.generation === 'object' && rules.generation.early;
+  const rises = early && generationRises(resource, object as KubeObject, old);
   if (special) special.prepare(object, old, context);
   else if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
   else if (hasSubresource(resource, 'status') && context.subresource === '') keepField(object, old, 'status');
-  if (rules.generation && generationRises(resource, object as KubeObject, old)) {
+  if (early ? rises : rules.generation && generationRises(resource, object as KubeObject, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
 }

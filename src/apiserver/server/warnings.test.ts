@@ -24,3 +24,8 @@ test('texts are cut to 256 characters each when all of them exceed 4096', () => 
   assert.equal(many.length, 16);
   assert.ok(many.every(header => header.length === '299 - ""'.length + 256));
 });
+
+test('a text beyond ASCII is sent as UTF-8', () => {
+  const [header = ''] = headersOf('unknown field "日é"');
+  assert.equal(Buffer.from(header, 'latin1').toString(), '299 - "unknown field \\"日é\\""');
+});

@@ -2,6 +2,7 @@
  * The `Warning:` headers of one answer: each text once, in order, all of them cut when together they are too long.
  * Upstream: apiserver pkg/endpoints/filters/warning.go, apimachinery pkg/util/net (NewWarningHeader); RFC 7234 5.5.
  */
+import { utf8Header } from '../http/header-values.ts';
 
 const totalCodePoints = 4 * 1024;
 const itemCodePoints = 256;
@@ -23,7 +24,7 @@ function cut(item: Item): Item {
   return { text: [...item.text].slice(0, itemCodePoints).join(''), size: itemCodePoints };
 }
 
-const headerOf = ({ text }: Item): string => `299 - "${text.replace(/["\\]/g, '\\$&')}"`;
+const headerOf = ({ text }: Item): string => utf8Header(`299 - "${text.replace(/["\\]/g, '\\$&')}"`);
 const isSendable = ({ text }: Item): boolean => !control.test(text) && text.isWellFormed();
 
 export class Warnings {

@@ -100,6 +100,10 @@ export const daemonSetRules: KindRules<DaemonSet> = {
       strategy.rollingUpdate ??= {};
       strategy.rollingUpdate.maxUnavailable ??= 1;
       strategy.rollingUpdate.maxSurge ??= 0;
+    } else if (strategy.rollingUpdate) {
+      // The internal type has no pointers here, so that what another strategy leaves out comes back as zero.
+      strategy.rollingUpdate.maxUnavailable ??= 0;
+      strategy.rollingUpdate.maxSurge ??= 0;
     }
     spec.revisionHistoryLimit ??= 10;
     podSpecDefaults(spec.template.spec!);

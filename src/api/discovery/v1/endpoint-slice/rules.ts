@@ -144,12 +144,9 @@ export const endpointSliceRules: KindRules<EndpointSlice> = {
     }
   },
   prepareCreate: draft => dropTopology(draft, undefined),
-  prepareUpdate(draft, old) {
-    // Upstream compares before it drops: a slice that is sent with a topology counts as changed.
-    if (differs(draft as EndpointSlice, old)) draft.metadata.generation = (old.metadata.generation ?? 0) + 1;
-    dropTopology(draft, old);
-  },
+  prepareUpdate: dropTopology,
   validate,
-  generation: { changed: () => false },
+  // A slice that is sent with a topology counts as changed.
+  generation: { changed: differs, early: true },
   allowUnconditionalUpdate: true,
 };

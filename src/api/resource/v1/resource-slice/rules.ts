@@ -2,7 +2,7 @@
  * ResourceSlices: the devices of a pool, as their driver publishes them. Upstream:
  * pkg/apis/resource/validation/validation.go, pkg/registry/resource/resourceslice/strategy.go.
  */
-import { type Draft, FieldPath, formatTime, invalidValue, required } from '#apimachinery';
+import { type Draft, FieldPath, formatTime, invalidValue, required, semanticEqual } from '#apimachinery';
 import type { KindRules, RuleContext } from '../../../kind.ts';
 import type { ResourceSlice, ResourceSliceSpec } from '../../../types.ts';
 import { checkDNSLabel, checkImmutable, type Errors, refuseEach, requireText } from '../../../validation/common.ts';
@@ -26,6 +26,11 @@ function prepare(draft: Draft<ResourceSlice>, { nowMs }: RuleContext): void {
       for (const name of ['bools', 'ints', 'strings', 'versions'] as const) delete attribute[name];
     }
   }
+}
+
+function changed({ spec }: ResourceSlice, old: ResourceSlice): boolean {
+  const isNew = spec.devices?.some(({ taints }) => taints?.some(({ timeAdded }) => timeAdded === undefined));
+  return isNew === true || !semanticEqual(spec, old.spec);
 }
 
 function checkPool(errors: Errors, path: FieldPath, pool: ResourceSliceSpec['pool']): void {
@@ -108,7 +113,8 @@ function checkSpec(errors: Errors, path: FieldPath, spec: ResourceSliceSpec, old
 }
 
 export const resourceSliceRules: KindRules<ResourceSlice> = {
-  generation: true,
+  // A slice that is sent with fields of features that are off counts as changed, and so does a taint without a time.
+  generation: { changed, early: true },
   prepareCreate: prepare,
   prepareUpdate(draft, _old, context) {
     prepare(draft, context);

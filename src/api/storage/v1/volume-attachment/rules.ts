@@ -56,7 +56,7 @@ function validate(attachment: VolumeAttachment, old: VolumeAttachment | null): F
   checkObjectName(errors, path.child('nodeName'), spec.nodeName ?? '');
   checkStatus(errors, FieldPath.of('status'), status);
   const volume = spec.source?.persistentVolumeName;
-  if (!old && volume !== undefined) checkObjectName(errors, FieldPath.of('spec.source.persistentVolumeName'), volume);
+  if (volume !== undefined) checkObjectName(errors, FieldPath.of('spec.source.persistentVolumeName'), volume);
   const type = 'storage.VolumeAttachmentSpec';
   if (old) checkImmutable(errors, path, internalValue(type, spec), internalValue(type, old.spec));
   return errors;
