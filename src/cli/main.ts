@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '#base';
 import { version } from '#cluster';
+import { certsCommand } from './commands/certs.ts';
 import { downCommand } from './commands/down.ts';
 import { imageCommand } from './commands/image.ts';
 import { kubeconfigCommand } from './commands/kubeconfig.ts';
@@ -39,6 +40,7 @@ for (const add of [
   kubeconfigCommand,
   serverCommand,
   imageCommand,
+  certsCommand,
   versionCommand,
 ]) {
   program.addCommand(add().exitOverride());

@@ -2,9 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '#base';
+import { bundleFile } from './authority-files.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Access } from './kubeconfig.ts';
 import type { StateDir } from './state-dir.ts';
+
+/** Absent where nothing newer than it has run yet. */
+const bundle = bundleFile('ca');
 
 /** How to reach the cluster as its administrator. Throws a UserError before the first start made the keys. */
 export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
@@ -19,7 +23,7 @@ export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
   };
   return {
     url: `https://${config.apiAddress}:${config.apiPort}`,
-    caPem: file('ca.crt'),
+    caPem: file(existsSync(join(dir.pki, bundle)) ? bundle : 'ca.crt'),
     certPem: file('admin.crt'),
     keyPem: file('admin.key'),
   };

@@ -27,7 +27,7 @@ import {
 } from '#base';
 import { type Client, createClient, RestClientMetrics, WorkQueueMetrics } from '#client';
 import { apiControllers, controllers, startControllers } from '#controllers';
-import type { Authority, TokenClaims, TokenKeys } from '#pki';
+import type { Authority, TokenClaims, TokenKeys, TrustBundle } from '#pki';
 import { startScheduler } from '#scheduler';
 import type { Store } from '#storage';
 
@@ -42,7 +42,7 @@ export interface ClusterDeps {
   readonly tokenKeys: TokenKeys;
   /** How the API server shows itself to kubelets; absent: logs and exec are refused there. */
   readonly kubeletClient?: KubeletClient;
-  readonly rootCaPem: string;
+  readonly rootCa: TrustBundle;
   /** Certifies approved certificate requests; absent: nobody does. */
   readonly signer?: Pick<Authority, 'sign'>;
   /** `--cluster-signing-duration`; default a year. */

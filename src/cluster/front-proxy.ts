@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { type ApiServerConfig, defaultAggregation } from '#apiserver';
+import { bundleFile } from './authority-files.ts';
 import { frontProxyFiles } from './pki-files.ts';
 
 /** The settings with what they leave open of aggregation. `pkiDir` holds the cluster's keys. */
@@ -13,7 +14,7 @@ export function withFrontProxy(settings: Partial<ApiServerConfig>, pkiDir: strin
   const { client, authority } = frontProxyFiles;
   const { aggregation = defaultAggregation, authentication = {} } = settings;
   const requestHeader = {
-    clientCaFile: file(authority, 'crt'),
+    clientCaFile: bundleFile(join(pkiDir, authority)),
     allowedNames: [client],
     usernameHeaders: ['X-Remote-User'],
     uidHeaders: [],

@@ -9,6 +9,16 @@ export {
   startInBackground,
   stopServer,
 } from './background.ts';
+export {
+  type CertificateLine,
+  certificateReport,
+  type Rotation,
+  type RotationStep,
+  renewCertificates,
+  rotate,
+  rotationSteps,
+  rotations,
+} from './certificate-commands.ts';
 export { type ClusterDeps, type ControlPlane, type ControlPlaneOptions, startControlPlane } from './cluster.ts';
 export { type ClusterConfig, defaultConfig, readConfig } from './config.ts';
 export { type Flag, type FlagGroup, GivenFlags } from './flags/flag.ts';

@@ -13,16 +13,18 @@ const access = (certPem: string): Access => ({
 });
 const encoded = (text: string): string => Buffer.from(text).toString('base64');
 
+const had = (certPem: string): { certPem: string; caPem: string } => ({ certPem, caPem: 'CA of nobody' });
+
 describe("an administrator's certificate that was renewed", () => {
   it('takes the place of the one before, and of no other', () => {
     const folder = mkdtempSync(join(tmpdir(), 'kobune-kubeconfig-'));
     try {
       const path = join(folder, 'config');
-      assert.equal(renewInKubeconfig(path, 'default', 'old', access('new')), false, 'there is no file');
+      assert.equal(renewInKubeconfig(path, 'default', had('old'), access('new')), false, 'there is no file');
       mergeKubeconfig(path, 'default', access('old'));
       mergeKubeconfig(path, 'other', access('old'));
-      assert.equal(renewInKubeconfig(path, 'default', 'another', access('new')), false);
-      assert.equal(renewInKubeconfig(path, 'default', 'old', access('new')), true);
+      assert.equal(renewInKubeconfig(path, 'default', had('another'), access('new')), false);
+      assert.equal(renewInKubeconfig(path, 'default', had('old'), access('new')), true);
       const text = readFileSync(path, 'utf8');
       assert.ok(text.includes(encoded('new')) && text.includes(encoded('new key')));
       assert.ok(text.includes(`client-certificate-data: ${encoded('old')}`), 'the other cluster keeps its own');

@@ -36,7 +36,13 @@ export function contextName(clusterName: string): string {
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-function entriesOf(name: string, access: Access): { cluster: object; user: object; context: object } {
+interface ClusterEntries {
+  readonly cluster: { readonly name: string; readonly cluster: Readonly<Record<string, string>> };
+  readonly user: { readonly name: string; readonly user: Readonly<Record<string, string>> };
+  readonly context: object;
+}
+
+function entriesOf(name: string, access: Access): ClusterEntries {
   return {
     cluster: { name, cluster: { server: access.url, 'certificate-authority-data': base64(access.caPem) } },
     user: {
@@ -89,19 +95,42 @@ export function mergeKubeconfig(path: string, clusterName: string, access: Acces
 }
 
 /**
- * Puts the access's certificate and key in the place of `oldCertPem` where the cluster's user has that one; the rest of
- * the file at `path` stays as it is. Answers whether it did.
+ * Puts the access's certificate and key, and its authorities, in the place of the old ones where the cluster's user and
+ * cluster have those; the rest of the file at `path` stays as it is. Answers whether it changed anything.
  */
-export function renewInKubeconfig(path: string, clusterName: string, oldCertPem: string, access: Access): boolean {
+export function renewInKubeconfig(
+  path: string,
+  clusterName: string,
+  old: Pick<Access, 'certPem' | 'caPem'>,
+  access: Access,
+): boolean {
   if (!existsSync(path)) return false;
   const name = contextName(clusterName);
   const before = readKubeconfig(path);
-  const isOld = (user: unknown): boolean =>
-    (user as Record<string, unknown> | undefined)?.['client-certificate-data'] === base64(oldCertPem);
-  if (!before.users?.some(each => each.name === name && isOld(each['user']))) return false;
-  const { user } = entriesOf(name, access);
-  writeKubeconfig(path, { ...before, users: before.users.map(each => (each.name === name ? user : each)) as never });
-  return true;
+  let isChanged = false;
+  const put = (list: Entries | null | undefined, part: 'user' | 'cluster', change: Change): Entries =>
+    (list ?? []).map(each => {
+      const data = each[part] as Record<string, unknown> | undefined;
+      if (each.name !== name || data?.[change.where] !== base64(change.old)) return each;
+      isChanged = true;
+      return { ...each, [part]: { ...data, ...change.data } };
+    });
+  const { user, cluster } = entriesOf(name, access);
+  const users = put(before.users, 'user', { where: 'client-certificate-data', old: old.certPem, data: user.user });
+  const { 'certificate-authority-data': authorities } = cluster.cluster;
+  const clusters = put(before.clusters, 'cluster', {
+    where: 'certificate-authority-data',
+    old: old.caPem,
+    data: { 'certificate-authority-data': authorities },
+  });
+  if (isChanged) writeKubeconfig(path, { ...before, clusters, users });
+  return isChanged;
+}
+
+interface Change {
+  readonly where: string;
+  readonly old: string;
+  readonly data: object;
 }
 
 /** Takes the cluster's context out of the file at `path`; does nothing when it is not there. */

@@ -117,7 +117,8 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
             ...kubeletServing(pki.current),
             onChange: replace =>
               pki.onChange((now, before) => {
-                if (now.kubeletServer.certPem !== before.kubeletServer.certPem) replace(kubeletServing(now));
+                const isSame = JSON.stringify(kubeletServing(now)) === JSON.stringify(kubeletServing(before));
+                if (!isSame) replace(kubeletServing(now));
               }),
           },
         },
@@ -140,8 +141,8 @@ export async function prepareNode(options: NodeOptions, stack: AsyncDisposableSt
   };
 }
 
-function kubeletServing({ kubeletServer, authority }: ClusterPki): KeyPair & { clientCaPem: string } {
-  return { ...kubeletServer, clientCaPem: authority.certPem };
+function kubeletServing({ kubeletServer, trustedPem }: ClusterPki): KeyPair & { clientCaPem: string } {
+  return { ...kubeletServer, clientCaPem: trustedPem };
 }
 
 function imageAdmin(engine: KobuneEngine): ImageAdmin {

@@ -7,24 +7,29 @@ import { join } from 'node:path';
 import {
   type Authority,
   certificateCovers,
-  createAuthority,
   createTokenKey,
+  isOfFormerKey,
   type KeyPair,
-  loadAuthority,
   loadTokenKeys,
   type TokenKeys,
 } from '#pki';
+import { defaultLifetimes, ensureAuthority, type Lifetimes } from './authority-files.ts';
+import { readPair, writePair } from './key-pair-files.ts';
 import { writeFileAtomically } from './state-dir.ts';
+import { tokenKeyFiles } from './token-key-files.ts';
 
 /** Everything that proves something, loaded. */
 export interface ClusterPki {
   readonly authority: Authority;
+  /** It, and those that were or will be in its place: who is believed. */
+  readonly trustedPem: string;
   readonly apiServer: KeyPair;
   /** The API server's identity towards kubelets. */
   readonly apiServerKubeletClient: KeyPair;
   readonly kubeletServer: KeyPair;
   /** Vouches for {@link frontProxyClient} and for nobody else. */
   readonly frontProxy: Authority;
+  readonly frontProxyTrustedPem: string;
   /** The API server's identity towards other API servers. */
   readonly frontProxyClient: KeyPair;
   /** Member of system:masters. */
@@ -35,6 +40,15 @@ export interface ClusterPki {
 /** Names of what the API server shows to other API servers, and of the authority that they check it by. */
 export const frontProxyFiles = { authority: 'front-proxy-ca', client: 'front-proxy-client' } as const;
 
+/** Names of the files of all that is no authority. */
+export const leafFiles: readonly string[] = [
+  'admin',
+  'apiserver',
+  'apiserver-kubelet-client',
+  frontProxyFiles.client,
+  'kubelet',
+];
+
 export interface PkiNames {
   /** DNS names and addresses that clients use for the API. */
   readonly apiServerNames: readonly string[];
@@ -42,17 +56,29 @@ export interface PkiNames {
   readonly nodeName: string;
 }
 
-const renewBeforeMs = 30 * 24 * 3600 * 1000;
-
-/** Loads the keys in `dir`, making or renewing what is missing, ending soon, or lacks a name. */
-export async function ensurePki(dir: string, names: PkiNames, nowMs: number): Promise<ClusterPki> {
-  const [authority, frontProxy, tokenKeyPem] = await Promise.all([
-    ensureAuthority(join(dir, 'ca'), 'kubernetes', nowMs),
-    ensureAuthority(join(dir, frontProxyFiles.authority), 'front-proxy-ca', nowMs),
-    ensureFile(join(dir, 'sa.key'), createTokenKey),
+/**
+ * Loads the keys in `dir`, making or renewing what is missing, ending soon, lacks a name, or is of an authority that was
+ * replaced. Throws while somebody else is writing them, unless `mends`: then what does not fit together is made anew.
+ */
+export async function ensurePki(
+  dir: string,
+  names: PkiNames,
+  nowMs: number,
+  { lifetimes = defaultLifetimes, mends = false }: { readonly lifetimes?: Lifetimes; readonly mends?: boolean } = {},
+): Promise<ClusterPki> {
+  const [ca, frontProxyCa, tokenKeyPem] = await Promise.all([
+    ensureAuthority(join(dir, 'ca'), 'kubernetes', nowMs, lifetimes),
+    ensureAuthority(join(dir, frontProxyFiles.authority), 'front-proxy-ca', nowMs, lifetimes),
+    ensureFile(join(dir, tokenKeyFiles.signing), createTokenKey),
   ]);
-  const leaf = (name: string, covers: readonly string[], make: () => Promise<KeyPair>): Promise<KeyPair> =>
-    ensurePair(join(dir, name), covers, nowMs, make);
+  const { authority } = ca;
+  const frontProxy = frontProxyCa.authority;
+  const leaf = (name: string, covers: readonly string[], make: () => Promise<KeyPair>): Promise<KeyPair> => {
+    const issuer = name === frontProxyFiles.client ? frontProxy : authority;
+    const isGood = ({ certPem }: KeyPair): boolean =>
+      certificateCovers(certPem, covers, nowMs, lifetimes.renewBeforeMs) && !isOfFormerKey(certPem, issuer.certPem);
+    return ensurePair(join(dir, name), { isGood, make, mends });
+  };
   const split = (all: readonly string[]): { dnsNames: string[]; ipAddresses: string[] } => ({
     dnsNames: all.filter(name => !/^[\d.]+$|:/.test(name)),
     ipAddresses: all.filter(name => /^[\d.]+$|:/.test(name)),
@@ -92,35 +118,44 @@ export async function ensurePki(dir: string, names: PkiNames, nowMs: number): Pr
   ]);
   return {
     authority,
+    trustedPem: ca.bundlePem,
     frontProxy,
+    frontProxyTrustedPem: frontProxyCa.bundlePem,
     frontProxyClient,
     apiServer,
     apiServerKubeletClient,
     kubeletServer,
     admin,
-    tokenKeys: loadTokenKeys(tokenKeyPem),
+    tokenKeys: loadTokenKeys(tokenKeyPem, readFormerTokenKeys(dir)),
   };
 }
 
-async function ensureAuthority(path: string, commonName: string, nowMs: number): Promise<Authority> {
-  const existing = readPair(path);
-  if (existing) return loadAuthority(existing);
-  const authority = await createAuthority(commonName, nowMs);
-  writePair(path, authority);
-  return authority;
+function readFormerTokenKeys(dir: string): string[] {
+  const path = join(dir, tokenKeyFiles.former);
+  return existsSync(path) ? [readFileSync(path, 'utf8')] : [];
 }
 
-async function ensurePair(
-  path: string,
-  covers: readonly string[],
-  nowMs: number,
-  make: () => Promise<KeyPair>,
-): Promise<KeyPair> {
-  const existing = readPair(path);
-  if (existing && certificateCovers(existing.certPem, covers, nowMs, renewBeforeMs)) return existing;
+interface LeafRule {
+  readonly isGood: (pair: KeyPair) => boolean;
+  readonly make: () => Promise<KeyPair>;
+  readonly mends: boolean;
+}
+
+async function ensurePair(path: string, { isGood, make, mends }: LeafRule): Promise<KeyPair> {
+  const existing = readFitting(path, mends);
+  if (existing && isGood(existing)) return existing;
   const made = await make();
   writePair(path, made);
   return made;
+}
+
+function readFitting(path: string, mends: boolean): KeyPair | undefined {
+  try {
+    return readPair(path);
+  } catch (error) {
+    if (!mends) throw error;
+    return undefined;
+  }
 }
 
 async function ensureFile(path: string, make: () => Promise<string>): Promise<string> {
@@ -128,15 +163,4 @@ async function ensureFile(path: string, make: () => Promise<string>): Promise<st
   const made = await make();
   writeFileAtomically(path, made);
   return made;
-}
-
-function readPair(path: string): KeyPair | undefined {
-  if (!existsSync(`${path}.crt`) || !existsSync(`${path}.key`)) return undefined;
-  return { certPem: readFileSync(`${path}.crt`, 'utf8'), keyPem: readFileSync(`${path}.key`, 'utf8') };
-}
-
-/** The key goes first: a certificate without its key would look complete. */
-function writePair(path: string, pair: KeyPair): void {
-  writeFileAtomically(`${path}.key`, pair.keyPem);
-  writeFileAtomically(`${path}.crt`, pair.certPem, 0o644);
 }

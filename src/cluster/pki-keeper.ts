@@ -1,15 +1,19 @@
 /**
- * The cluster's certificates while the server runs: looked at every hour and when their files change, made anew a month
- * before they end, taken over when somebody else replaced the files; who shows one is told. Upstream: apiserver pkg/server/dynamiccertificates,
+ * The cluster's certificates, authorities and token keys while the server runs: looked at every hour and when their files
+ * change, made anew before they end, taken over when somebody else replaced the files; who uses one is told. Upstream: apiserver pkg/server/dynamiccertificates,
  * client-go util/certificate/certificate_manager.go.
  */
 import { join } from 'node:path';
 import { type Clock, type Logger, watchFile } from '#base';
+import { followingTokenKeys, type TokenKeys, type TrustBundle } from '#pki';
+import type { Lifetimes } from './authority-files.ts';
 import { type ClusterPki, ensurePki, type PkiNames } from './pki-files.ts';
 
 export interface PkiKeeperDeps {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: years. */
+  readonly lifetimes?: Lifetimes;
 }
 
 /** Told of what is shown from now on; throwing leaves the one before in use until the next look. */
@@ -43,6 +47,25 @@ export class PkiKeeper implements Disposable {
     return this.#current;
   }
 
+  /** The authorities by which the cluster's servers are believed. */
+  get rootCa(): TrustBundle {
+    const pem = (): string => this.#current.trustedPem;
+    return {
+      get pem() {
+        return pem();
+      },
+      onChange: listener =>
+        this.onChange((now, before) => {
+          if (now.trustedPem !== before.trustedPem) listener();
+        }),
+    };
+  }
+
+  /** The keys of ServiceAccounts' tokens, as they are replaced. */
+  get tokenKeys(): TokenKeys {
+    return followingTokenKeys(() => this.#current.tokenKeys);
+  }
+
   onChange(tell: PkiListener): void {
     this.#listeners.push({ tell, shown: this.#current });
   }
@@ -60,10 +83,10 @@ export class PkiKeeper implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const { clock, logger } = this.#deps;
+    const { clock, logger, lifetimes } = this.#deps;
     try {
-      const now = await ensurePki(this.#dir, this.#names, clock.now());
-      for (const name of changed(now, this.#current)) logger.info('a certificate was replaced', { name });
+      const now = await ensurePki(this.#dir, this.#names, clock.now(), { ...(lifetimes && { lifetimes }) });
+      for (const name of changed(now, this.#current)) logger.info('what the cluster holds was replaced', { name });
       this.#current = now;
     } catch (error) {
       logger.error("the cluster's certificates cannot be read; those before stay", { error });
@@ -81,14 +104,29 @@ export class PkiKeeper implements Disposable {
   }
 }
 
-const pairs = ['apiServer', 'apiServerKubeletClient', 'kubeletServer', 'frontProxyClient', 'admin'] as const;
+const pairs = [
+  'authority',
+  'apiServer',
+  'apiServerKubeletClient',
+  'kubeletServer',
+  'frontProxy',
+  'frontProxyClient',
+  'admin',
+] as const;
 
-/** Names of the pairs that differ. */
+/** Names of what differs. */
 export function changed(now: ClusterPki, before: ClusterPki): string[] {
-  return pairs.filter(name => now[name].certPem !== before[name].certPem || now[name].keyPem !== before[name].keyPem);
+  const keyIds = ({ tokenKeys }: ClusterPki): string => tokenKeys.jwks.map(({ kid }) => kid).join();
+  return [
+    ...pairs.filter(name => now[name].certPem !== before[name].certPem || now[name].keyPem !== before[name].keyPem),
+    ...(['trustedPem', 'frontProxyTrustedPem'] as const).filter(name => now[name] !== before[name]),
+    ...(keyIds(now) === keyIds(before) ? [] : ['tokenKeys']),
+  ];
 }
 
 /** Loads or makes the keys in `dir` and keeps them until disposed. */
 export async function keepPki(deps: PkiKeeperDeps, dir: string, names: PkiNames): Promise<PkiKeeper> {
-  return new PkiKeeper(deps, dir, names, await ensurePki(dir, names, deps.clock.now()));
+  const { clock, lifetimes } = deps;
+  const current = await ensurePki(dir, names, clock.now(), { mends: true, ...(lifetimes && { lifetimes }) });
+  return new PkiKeeper(deps, dir, names, current);
 }

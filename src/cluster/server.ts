@@ -121,7 +121,6 @@ async function start(
     nodeName: config.nodeName,
   };
   const keeper = stack.use(await keepPki({ clock: systemClock, logger }, dir.pki, names));
-  const pki = keeper.current;
   const serving = new Serving({ clock: systemClock, logger, pki: keeper, signal }, options.settings.serving);
   keeper.onChange((now, before) => renewUserKubeconfig(options, now, before));
   const store = await opening;
@@ -136,10 +135,10 @@ async function start(
       logger,
       faults: noFaults,
       activity: createActivity(),
-      tokenKeys: pki.tokenKeys,
+      tokenKeys: keeper.tokenKeys,
       kubeletClient: kubeletClient(keeper),
-      rootCaPem: pki.authority.certPem,
-      signer: pki.authority,
+      rootCa: keeper.rootCa,
+      signer: { sign: (request, how) => keeper.current.authority.sign(request, how) },
       ...(options.settings.signingDurationMs !== undefined && {
         signingDurationMs: options.settings.signingDurationMs,
       }),
@@ -193,16 +192,19 @@ function kubeletClient(keeper: PkiKeeper): KubeletClient {
     get keyPem() {
       return keeper.current.apiServerKubeletClient.keyPem;
     },
-    caPem: keeper.current.authority.certPem,
+    get caPem() {
+      return keeper.current.trustedPem;
+    },
   };
 }
 
-/** The administrator's certificate in the user's own kubeconfig, if it is there, follows the cluster's. */
+/** What the user's own kubeconfig has of the cluster's certificates follows them. */
 function renewUserKubeconfig({ dir, config, logger }: ServerOptions, now: ClusterPki, before: ClusterPki): void {
-  if (now.admin.certPem === before.admin.certPem) return;
+  if (now.admin.certPem === before.admin.certPem && now.trustedPem === before.trustedPem) return;
   const path = userKubeconfigPath();
-  if (renewInKubeconfig(path, dir.name, before.admin.certPem, adminAccess(dir, config)))
-    logger.info("the administrator's certificate was renewed in the kubeconfig", { path });
+  const old = { certPem: before.admin.certPem, caPem: before.trustedPem };
+  if (renewInKubeconfig(path, dir.name, old, adminAccess(dir, config)))
+    logger.info('the certificates of the cluster were renewed in the kubeconfig', { path });
 }
 
 function writeServerFile(dir: StateDir, url: string, nodeAddress: string | undefined): void {

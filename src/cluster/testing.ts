@@ -21,7 +21,7 @@ import {
   systemRandom,
 } from '#base';
 import type { Client } from '#client';
-import { type Authority, createAuthority, createTokenKey, loadTokenKeys } from '#pki';
+import { type Authority, createAuthority, createTokenKey, fixedTrust, loadTokenKeys } from '#pki';
 import { openMemoryStore } from '#storage';
 import { type ControlPlane, startControlPlane } from './cluster.ts';
 import { kubeconfigText } from './kubeconfig.ts';
@@ -71,7 +71,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
       logger: options.logger ?? silentLogger,
       faults: options.faults ?? noFaults,
       tokenKeys: loadTokenKeys(tokenKey),
-      rootCaPem: authority.certPem,
+      rootCa: fixedTrust(authority.certPem),
       signer: authority,
     },
     { serviceCidr: options.serviceCidr ?? '10.96.0.0/16', apiOnly: options.apiOnly ?? false },

@@ -1,7 +1,7 @@
 /** What every controller gets, and how one describes itself in the list. */
 import type { Activity, Clock, Logger, Random } from '#base';
 import type { Client, EventRecorder, InformerFactory } from '#client';
-import type { Authority } from '#pki';
+import type { Authority, TrustBundle } from '#pki';
 
 export interface ControllerContext {
   /** Acts as the controller's own ServiceAccount. */
@@ -13,8 +13,8 @@ export interface ControllerContext {
   readonly random: Random;
   readonly logger: Logger;
   readonly activity: Activity;
-  /** PEM of the cluster's CA, for those who publish it. */
-  readonly rootCaPem: string;
+  /** Whom the cluster's servers are believed by, for those who publish it. */
+  readonly rootCa: TrustBundle;
   /** Certifies requests in the cluster's name; absent: nobody does. */
   readonly signer?: Pick<Authority, 'sign'>;
   /** Signs tokens of ServiceAccounts; absent: Secrets stay without them. */

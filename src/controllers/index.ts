@@ -4,7 +4,7 @@
  */
 import type { Activity, Clock, Logger, Random } from '#base';
 import { type Client, createEventRecorder, createInformerFactory, type WorkQueueMetrics } from '#client';
-import type { Authority } from '#pki';
+import type { Authority, TrustBundle } from '#pki';
 import { bootstrapSigner } from './bootstrap-tokens/bootstrap-signer.ts';
 import { tokenCleaner } from './bootstrap-tokens/token-cleaner.ts';
 import { certificateApprover } from './certificates/approver.ts';
@@ -88,7 +88,7 @@ export interface ControllersDeps {
   readonly logger: Logger;
   readonly activity: Activity;
   readonly workQueues?: WorkQueueMetrics;
-  readonly rootCaPem: string;
+  readonly rootCa: TrustBundle;
   /** Certifies approved requests; absent: they stay without certificates. */
   readonly signer?: Pick<Authority, 'sign'>;
   /** Signs tokens of ServiceAccounts; absent: Secrets stay without them. */

@@ -83,15 +83,19 @@ async function x509(): Promise<typeof import('@peculiar/x509')> {
   return import('@peculiar/x509');
 }
 
-/** Makes a new self-signed authority, valid for ten years. */
-export async function createAuthority(commonName: string, nowMs: number): Promise<Authority> {
+/** Makes a new self-signed authority, valid for ten years unless told otherwise. */
+export async function createAuthority(
+  commonName: string,
+  nowMs: number,
+  validityMs: number = 10 * yearMs,
+): Promise<Authority> {
   const lib = await x509();
   const { pair, keyPem } = await newKey();
   const certificate = await lib.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
     name: [{ CN: [commonName] }],
     notBefore: new Date(nowMs - backdateMs),
-    notAfter: new Date(nowMs + 10 * yearMs),
+    notAfter: new Date(nowMs + validityMs),
     signingAlgorithm: algorithm,
     keys: pair,
     extensions: [
@@ -185,6 +189,16 @@ export function certificateCovers(certPem: string, names: readonly string[], now
   const certificate = new X509Certificate(certPem);
   if (Date.parse(certificate.validTo) - nowMs <= marginMs) return false;
   return names.every(name => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined);
+}
+
+/**
+ * True when a certificate says that it is of an authority's name, and is of another key: of the authority that had the
+ * name before. One of somebody else's authority is not.
+ */
+export function isOfFormerKey(certPem: string, authorityPem: string): boolean {
+  const certificate = new X509Certificate(certPem);
+  const authority = new X509Certificate(authorityPem);
+  return certificate.issuer === authority.subject && !certificate.verify(authority.publicKey);
 }
 
 async function newKey(): Promise<{ pair: webcrypto.CryptoKeyPair; keyPem: string }> {

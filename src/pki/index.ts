@@ -6,6 +6,7 @@ export {
   createAuthority,
   createTokenKey,
   type ExtendedUsage,
+  isOfFormerKey,
   type KeyPair,
   type KeyUsage,
   loadAuthority,
@@ -36,4 +37,5 @@ export {
   signatureProblem,
   type TokenClaims,
 } from './jws.ts';
-export { type JsonWebKey, loadTokenKeys, type TokenKeys, type TokenVerdict } from './token.ts';
+export { followingTokenKeys, type JsonWebKey, loadTokenKeys, type TokenKeys, type TokenVerdict } from './token.ts';
+export { fixedTrust, type TrustBundle } from './trust-bundle.ts';

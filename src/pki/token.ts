@@ -65,6 +65,26 @@ export function loadTokenKeys(signingKeyPem: string, acceptedPems: readonly stri
   };
 }
 
+/** Those that `current` answers each time it is asked, so that they can be replaced under whoever uses them. */
+export function followingTokenKeys(current: () => TokenKeys): TokenKeys {
+  return {
+    sign: claims => current().sign(claims),
+    check: token => current().check(token),
+    verify: token => current().verify(token),
+    get jwks() {
+      return current().jwks;
+    },
+    alsoAccepting(more) {
+      let known: { readonly of: TokenKeys; readonly keys: TokenKeys } | undefined;
+      return followingTokenKeys(() => {
+        const of = current();
+        if (known?.of !== of) known = { of, keys: of.alsoAccepting(more) };
+        return known.keys;
+      });
+    },
+  };
+}
+
 function verdict(accepted: ReadonlyMap<string, KeyObject>, token: string): TokenVerdict {
   let jws: ReturnType<typeof parseCompactJws>;
   try {

@@ -19,7 +19,7 @@ const repository = resolve(import.meta.dirname, '..', '..');
 const skip = whyNoContainers() ?? (kubectls().size === 0 ? 'there is no kubectl on this machine' : false);
 if (skip) console.log(`command line with containers: skipped, ${skip}`);
 
-const commands = ['up', 'down', 'status', 'logs', 'kubeconfig', 'server', 'image', 'version'];
+const commands = ['up', 'down', 'status', 'logs', 'kubeconfig', 'server', 'image', 'certs', 'version'];
 const foreign = {
   apiVersion: 'v1',
   kind: 'Config',

@@ -7,6 +7,7 @@ import { identity } from '#apiserver';
 import { noActivity, silentLogger, systemClock, systemRandom } from '#base';
 import { configMaps, createClient, namespaces, resourceQuotas } from '#client';
 import { resourceQuotaController, startControllers } from '#controllers';
+import { fixedTrust } from '#pki';
 import { startTestApiServer } from '../support/api-server.ts';
 
 test('a hundred writers share ten places, and usage is what exists', async () => {
@@ -55,7 +56,7 @@ test('the controller takes over limits, counts, and gives back what is deleted',
       random: systemRandom,
       logger: silentLogger,
       activity: noActivity,
-      rootCaPem: server.authority.certPem,
+      rootCa: fixedTrust(server.authority.certPem),
     },
     [resourceQuotaController],
     stopping.signal,

@@ -5,6 +5,7 @@ import { identity } from '#apiserver';
 import { noActivity, silentLogger, systemClock, systemRandom } from '#base';
 import { createClient } from '#client';
 import { startControllers, validatingAdmissionPolicyStatus } from '#controllers';
+import { fixedTrust } from '#pki';
 import { startTestApiServer } from '../support/api-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Sent, send } from '../support/http.ts';
@@ -66,7 +67,7 @@ describe('type checking of policies', () => {
         random: systemRandom,
         logger: silentLogger,
         activity: noActivity,
-        rootCaPem: server.authority.certPem,
+        rootCa: fixedTrust(server.authority.certPem),
       },
       [validatingAdmissionPolicyStatus],
       stopping.signal,

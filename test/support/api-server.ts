@@ -30,7 +30,15 @@ import {
 } from '#base';
 import { createClient, type Transport } from '#client';
 import { apiControllers, type ControllerDefinition, startControllers } from '#controllers';
-import { type Authority, createAuthority, createTokenKey, type KeyPair, loadTokenKeys, type TokenClaims } from '#pki';
+import {
+  type Authority,
+  createAuthority,
+  createTokenKey,
+  fixedTrust,
+  type KeyPair,
+  loadTokenKeys,
+  type TokenClaims,
+} from '#pki';
 import { createMemoryStore, type Store } from '#storage';
 
 export interface TestApiServer extends AsyncDisposable {
@@ -118,7 +126,7 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
           random: systemRandom,
           logger,
           activity: noActivity,
-          rootCaPem: authority.certPem,
+          rootCa: fixedTrust(authority.certPem),
           signToken: claims => server.tokenKeys!.sign(claims as TokenClaims),
         },
         options.controllers === true ? apiControllers : options.controllers,

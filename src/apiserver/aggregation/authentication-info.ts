@@ -2,6 +2,8 @@
  * How this server recognises its callers, told to servers behind it: ConfigMap
  * kube-system/extension-apiserver-authentication. What other servers of the cluster have said stays, but for
  * certificates that ended. Upstream: pkg/controlplane/controller/clusterauthenticationtrust.
+ *
+ * Deviation: an authority that this server trusts no more leaves the ConfigMap at once; upstream's stays until it ends.
  */
 import { X509Certificate } from 'node:crypto';
 import { type Draft, isStatusError, type KubeObject } from '#apimachinery';
@@ -20,6 +22,7 @@ const name = 'extension-apiserver-authentication';
 /** Certificates in PEM, one after another. */
 interface Authorities {
   readonly pem: string;
+  readonly dropped: ReadonlySet<string>;
   onChange(listener: () => void): void;
 }
 
@@ -38,18 +41,21 @@ export interface AuthenticationInfo {
   readonly clientCaPem: string;
   readonly proxyCaPem: string;
   readonly requestHeader: RequestHeaderConfig | undefined;
+  /** SHA-256 fingerprints of authorities that are to go. */
+  readonly dropped?: ReadonlySet<string>;
 }
 
 const block = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
-/** Those of both, once each, without what has ended. */
-function joinedPem(a: string, b: string, nowMs: number): string {
+/** Those of both, once each, without what has ended or was dropped. */
+function joinedPem(a: string, b: string, nowMs: number, dropped: ReadonlySet<string>): string {
   const found = [...a.matchAll(block), ...b.matchAll(block)].map(([text]) => text);
   const kept = new Map<string, string>();
   for (const text of found) {
     const certificate = new X509Certificate(text);
-    if (Date.parse(certificate.validTo) < nowMs || kept.has(certificate.fingerprint256)) continue;
-    kept.set(certificate.fingerprint256, `${text.replaceAll('\r', '')}\n`);
+    const { fingerprint256, validTo } = certificate;
+    if (Date.parse(validTo) < nowMs || kept.has(fingerprint256) || dropped.has(fingerprint256)) continue;
+    kept.set(fingerprint256, `${text.replaceAll('\r', '')}\n`);
   }
   return [...kept.values()].join('');
 }
@@ -69,13 +75,13 @@ function listsOf(config: RequestHeaderConfig | undefined): Lists {
 /** The ConfigMap's data: what it has, and what this server says. Throws for data that is no JSON. */
 export function authenticationData(
   existing: Readonly<Record<string, string>>,
-  { clientCaPem, proxyCaPem, requestHeader }: AuthenticationInfo,
+  { clientCaPem, proxyCaPem, requestHeader, dropped = new Set() }: AuthenticationInfo,
   nowMs: number,
 ): Record<string, string> {
   const data: Record<string, string> = {};
-  const clients = joinedPem(existing['client-ca-file'] ?? '', clientCaPem, nowMs);
+  const clients = joinedPem(existing['client-ca-file'] ?? '', clientCaPem, nowMs, dropped);
   if (clients !== '') data['client-ca-file'] = clients;
-  const proxies = joinedPem(existing['requestheader-client-ca-file'] ?? '', proxyCaPem, nowMs);
+  const proxies = joinedPem(existing['requestheader-client-ca-file'] ?? '', proxyCaPem, nowMs, dropped);
   if (proxies === '') return data;
   for (const [key, own] of Object.entries(listsOf(requestHeader))) {
     const said = JSON.parse(existing[key] || '[]') as string[];
@@ -117,7 +123,12 @@ export async function publishAuthenticationInfo(deps: AuthenticationInfoDeps, si
 
 async function write(deps: AuthenticationInfoDeps, resource: ServedResource): Promise<void> {
   const { clock, registry, clientAuthorities, proxyAuthorities, requestHeader } = deps;
-  const info = { clientCaPem: clientAuthorities.pem, proxyCaPem: proxyAuthorities.pem, requestHeader };
+  const info = {
+    clientCaPem: clientAuthorities.pem,
+    proxyCaPem: proxyAuthorities.pem,
+    requestHeader,
+    dropped: clientAuthorities.dropped.union(proxyAuthorities.dropped),
+  };
   const context = ownContext(resource, name, namespace);
   try {
     await registry.modify(resource, context, draft => {

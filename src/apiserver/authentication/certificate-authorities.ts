@@ -10,11 +10,15 @@ import { readText } from './read-text.ts';
 export class CertificateAuthorities {
   readonly #sources = new Map<string, { readonly pem: string; readonly bundle: CertificateBundle }>();
   readonly #listeners = new Set<() => void>();
+  readonly #dropped = new Set<string>();
 
   /** Sets what `source` brings. Throws for what is no bundle, and keeps what was there. True when anything changed. */
   set(source: string, pem: string): boolean {
     if (this.#sources.get(source)?.pem === pem) return false;
+    const before = this.bundle;
     this.#sources.set(source, { pem, bundle: parseBundle(pem) });
+    for (const { fingerprint256 } of before) this.#dropped.add(fingerprint256);
+    for (const { fingerprint256 } of this.bundle) this.#dropped.delete(fingerprint256);
     for (const listener of this.#listeners) listener();
     return true;
   }
@@ -26,6 +30,11 @@ export class CertificateAuthorities {
 
   get bundle(): CertificateBundle {
     return [...this.#sources.values()].flatMap(({ bundle }) => bundle);
+  }
+
+  /** SHA-256 fingerprints of those that were trusted once and no source brings any more. */
+  get dropped(): ReadonlySet<string> {
+    return this.#dropped;
   }
 
   /** All of them as one PEM text, as clients and extension servers get it; empty when there is none. */

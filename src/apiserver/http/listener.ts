@@ -45,8 +45,11 @@ export interface Listener extends AsyncDisposable {
   stopAccepting(): void;
   /** From now on other authorities (PEM) are the ones whose client certificates are accepted. */
   trust(clientCaPem: string): void;
-  /** From now on these certificates are shown. Throws, changing nothing, when one does not belong to its key. */
-  serve(serving: Pick<TlsConfig, 'certPem' | 'keyPem' | 'sni'>): void;
+  /**
+   * From now on these certificates are shown, and clients' authorities trusted where they are given. Throws, changing
+   * nothing, when one does not belong to its key.
+   */
+  serve(serving: Pick<TlsConfig, 'certPem' | 'keyPem' | 'sni'> & { readonly clientCaPem?: string }): void;
 }
 
 /** HTTP/2: enough for informers of a whole cluster on one connection. */

@@ -31,7 +31,14 @@ export class Ports {
       this.#entry,
     );
     this.listeners.push(listener);
-    return listener;
+    return {
+      ...listener,
+      // The clients' authority is the server's, not the port's.
+      serve: ({ clientCaPem, ...shown }) => {
+        listener.serve(shown);
+        if (clientCaPem !== undefined) this.#authentication.clientAuthorities.set('listener', clientCaPem);
+      },
+    };
   }
 
   #trusted(): string {

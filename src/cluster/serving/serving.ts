@@ -37,10 +37,8 @@ export class Serving {
   /** For a new port. */
   get tls(): TlsConfig {
     const { minVersion, ciphers } = this.#settings;
-    const { current } = this.#deps.pki;
     return {
       ...this.#shown,
-      clientCaPem: current.authority.certPem,
       ...(minVersion && { minVersion }),
       ...(ciphers && { ciphers }),
     };
@@ -51,9 +49,10 @@ export class Serving {
     this.#listeners.push(listener);
   }
 
-  get #shown(): Pick<TlsConfig, 'certPem' | 'keyPem' | 'sni'> {
-    const { certPem, keyPem } = this.#pairs.pair ?? this.#deps.pki.current.apiServer;
-    return { certPem, keyPem, sni: this.#pairs.sni };
+  get #shown(): Pick<TlsConfig, 'certPem' | 'keyPem' | 'sni' | 'clientCaPem'> {
+    const { apiServer, trustedPem } = this.#deps.pki.current;
+    const { certPem, keyPem } = this.#pairs.pair ?? apiServer;
+    return { certPem, keyPem, sni: this.#pairs.sni, clientCaPem: trustedPem };
   }
 
   #show(): void {

@@ -19,10 +19,10 @@ export const rootCaPublisher: ControllerDefinition = {
   setUp(context) {
     const namespaceInformer = context.informers.informer(namespaces);
     const mapInformer = context.informers.informer(configMaps);
-    const data = { 'ca.crt': context.rootCaPem };
     const controller = createController(context, {
       name: 'root-ca-cert-publisher',
       async reconcile(namespace) {
+        const data = { 'ca.crt': context.rootCa.pem };
         if (namespaceInformer.get(namespace)?.status?.phase !== 'Active') return;
         const known = mapInformer.get(`${namespace}/${mapName}`);
         const maps = context.client.resource(configMaps).namespace(namespace);
@@ -35,7 +35,7 @@ export const rootCaPublisher: ControllerDefinition = {
           return;
         }
         const keys = Object.keys(known.data ?? {});
-        if (keys.length === 1 && known.data?.['ca.crt'] === context.rootCaPem && known.metadata.annotations) return;
+        if (keys.length === 1 && known.data?.['ca.crt'] === data['ca.crt'] && known.metadata.annotations) return;
         await maps.update({
           ...known,
           metadata: { ...known.metadata, annotations: { ...known.metadata.annotations, ...annotations } },
@@ -52,6 +52,9 @@ export const rootCaPublisher: ControllerDefinition = {
       if (object.metadata.name === mapName) check(object.metadata.namespace!);
     };
     mapInformer.addHandler({ updated: checkMap, deleted: checkMap });
+    context.rootCa.onChange(() => {
+      for (const { metadata } of namespaceInformer.list()) check(metadata.name!);
+    });
     return controller;
   },
 };

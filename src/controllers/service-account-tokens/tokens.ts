@@ -77,6 +77,9 @@ export const serviceAccountTokenController: ControllerDefinition = {
       if (account[0] !== '') bySecret.queue.add([namespace, name, uid, ...account].join('/'));
     };
     context.informers.informer(secrets).addHandler({ added: onSecret, updated: onSecret, deleted: onSecret });
+    context.rootCa.onChange(() => {
+      for (const secret of context.informers.informer(secrets).list()) onSecret(secret);
+    });
     return {
       start(signal) {
         byAccount.start(signal);
@@ -136,9 +139,9 @@ class TokenSecrets {
   }
 
   async #fill(cached: Secret, account: ServiceAccount): Promise<void> {
-    const { signToken: sign, rootCaPem } = this.#context;
+    const { signToken: sign, rootCa } = this.#context;
     if (!sign) return;
-    const filled = filledSecret(cached, account, { rootCaPem, sign });
+    const filled = filledSecret(cached, account, { rootCaPem: rootCa.pem, sign });
     if (!filled) return;
     try {
       await this.#client.resource(secrets).namespace(cached.metadata.namespace!).update(filled);
