@@ -382,6 +382,9 @@ test('a write that only renews times is none', () => {
   assert.equal(ignoreManagedFieldsTimestamps(next, live).metadata.managedFields, live.metadata.managedFields);
   const other = { ...next, spec: { replicas: 2 } } as KubeObject;
   assert.equal(ignoreManagedFieldsTimestamps(other, live), other);
+  const same = (a: KubeObject, b: KubeObject): boolean => a.metadata.managedFields === b.metadata.managedFields;
+  const kept = ignoreManagedFieldsTimestamps(other, live, same).metadata.managedFields;
+  assert.equal(kept, live.metadata.managedFields, 'what is the same is for the kind to say');
 });
 
 test('managers in other versions are compared in theirs, and dropped when the version is gone', () => {

@@ -20,7 +20,7 @@ import {
 } from '#apimachinery';
 import type { Clock, Random } from '#base';
 import { apiVersionText, type ServedResource, storageKey } from '../scheme/resource.ts';
-import { encodeObject } from '../serialization/encode.ts';
+import { encodeObject, encodeStored } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
 import { CompanionConflict, type Companions, type Decision, joinCompanions, type ObjectStore } from './object-store.ts';
@@ -33,6 +33,11 @@ import {
   fillSystemFields,
   generatedName,
 } from './strategy.ts';
+
+/** Whether two objects of a built-in kind are stored as the same; of custom ones every value counts, empty ones too. */
+function sameStored({ custom, struct }: ServedResource): ((a: KubeObject, b: KubeObject) => boolean) | undefined {
+  return custom ? undefined : (a, b) => encodeStored(a, struct).equals(encodeStored(b, struct));
+}
 
 /** Upstream's maxNameGenerationCreateAttempts. */
 const generateNameAttempts = 8;
@@ -206,7 +211,7 @@ export class Registry {
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           const facts = await hook?.facts?.(draft as KubeObject, old, context);
           beforeUpdate(storage, draft, old, { ...rules, ...facts }, context.warn);
-          draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old) as Draft<KubeObject>;
+          draft = ignoreManagedFieldsTimestamps(draft as KubeObject, old, sameStored(storage)) as Draft<KubeObject>;
           const frozen = frozenCopy(draft);
           const charges = await context.validate?.(frozen, old);
           last = { draft, existing };
