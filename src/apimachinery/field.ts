@@ -74,7 +74,7 @@ export function goValue(value: unknown): string {
 
 /** A number as Go's %v prints it: what fits an int64 as one, all else as a double. */
 export function goFloat(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 2 ** 63) return String(BigInt(value));
+  if (Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63) return String(BigInt(value));
   return goGeneral(value);
 }
 

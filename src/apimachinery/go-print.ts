@@ -1,7 +1,11 @@
+import { goFloat, goGeneral } from './field.ts';
+import { isFloatText, numberText } from './json/number-text.ts';
+
 /** JSON values as Go's `%v` prints them: `map[a:1 b:[x y]]`, `<nil>`. Upstream's messages hold such texts. */
 export function goPrint(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
-  if (typeof value === 'number') return goNumber(value);
+  if (typeof value === 'number') return goFloat(value);
+  if (typeof value === 'symbol') return goNumberText(numberText(value));
   if (typeof value !== 'object') return String(value);
   if (Array.isArray(value)) return `[${value.map(goPrint).join(' ')}]`;
   const object = value as Readonly<Record<string, unknown>>;
@@ -9,8 +13,6 @@ export function goPrint(value: unknown): string {
   return `map[${keys.map(key => `${key}:${goPrint(object[key])}`).join(' ')}]`;
 }
 
-/** A double as `%v` prints it: integers plain, exponents of two digits from 1e+21 on. */
-function goNumber(value: number): string {
-  const text = String(value);
-  return text.replace(/e([+-])([0-9])$/, 'e$10$2');
+function goNumberText(text: string): string {
+  return isFloatText(text) ? goGeneral(Number(text)) : String(BigInt(text));
 }

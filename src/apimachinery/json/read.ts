@@ -17,6 +17,7 @@ import type { AnyNode, FieldNode, ScalarType, StructNode, TypeNode } from '../sc
 import { canonicalMicroTime, canonicalTime } from '../time.ts';
 import { canonicalBase64 } from './bytes.ts';
 import { embeddedPath, goStructName, goTypeName } from './go-type.ts';
+import { exactNumber } from './number-text.ts';
 import { JsonScanner } from './scanner.ts';
 
 /** A plain object that is being built. */
@@ -53,6 +54,23 @@ export function readJson(text: string | Uint8Array, node: TypeNode): JsonReadRes
     strictErrors: reader.strictErrors,
   };
 }
+
+/** Any JSON, with every number whose text counts kept as its text (see number-text.ts). Throws as `readJson` does. */
+export function readExactJson(text: string): unknown {
+  const reader = new TypedReader(text);
+  reader.exact = true;
+  const value = reader.any(reader.peek(), false);
+  reader.end();
+  return value;
+}
+
+/** Any JSON, with integers beyond 2^53 exact. Throws as `readJson` does. */
+export function readAnyJson(text: string): unknown {
+  return wide.test(text) ? readJson(text, { kind: 'any' }).value : JSON.parse(text);
+}
+
+/** Digits that a double may not hold. */
+const wide = /[0-9]{16}/;
 
 /** UTF-8 bytes as a string; what is not UTF-8 becomes U+FFFD, a byte order mark stays. */
 export function decodeUtf8(bytes: Uint8Array): string {
@@ -151,6 +169,8 @@ type Union = NonNullable<AnyNode['union']>;
 
 class TypedReader extends JsonScanner {
   readonly strictErrors: string[] = [];
+  /** Numbers of any type are kept as they are written. */
+  exact = false;
   /** Where the reader is: fields of structs, keys of maps, indexes of lists. */
   readonly #frames: (FieldNode | string | number)[] = [];
   readonly #owners: (StructNode | undefined)[] = [];
@@ -334,7 +354,7 @@ class TypedReader extends JsonScanner {
         return null;
       default:
         if (!(code === 45 || (code >= 48 && code <= 57))) this.unexpected('looking for beginning of value');
-        return anyNumber(this.number());
+        return this.exact ? exactNumber(this.number()) : anyNumber(this.number());
     }
   }
 

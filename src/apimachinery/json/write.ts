@@ -5,6 +5,7 @@
  * caller's to add.
  */
 import type { StructNode, TypeNode } from '../schema/type-node.ts';
+import { numberText } from './number-text.ts';
 import { isOmitted, zeroValue } from './read.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -98,6 +99,7 @@ export function writeOrdered(value: unknown): string {
 function writeAny(value: unknown, sorted: boolean): string {
   if (typeof value === 'string') return writeJsonString(value);
   if (value === null || value === undefined) return 'null';
+  if (typeof value === 'symbol') return numberText(value);
   if (typeof value !== 'object') return typeof value === 'number' && !Number.isFinite(value) ? 'null' : String(value);
   if (Array.isArray(value)) return `[${value.map(item => writeAny(item, sorted)).join(',')}]`;
   const keys = Object.keys(value);

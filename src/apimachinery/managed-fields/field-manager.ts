@@ -12,6 +12,8 @@ import { InputError } from '../input-error.ts';
 import { readJson } from '../json/read.ts';
 import { writeOrdered, writeSorted } from '../json/write.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../meta.ts';
+import { checkUnstructured } from '../patch/from-unstructured.ts';
+import { cloneJson } from '../patch/json-patch.ts';
 import type { TypeNode } from '../schema/type-node.ts';
 import { badRequest, StatusError } from '../status.ts';
 import { formatTime } from '../time.ts';
@@ -145,11 +147,40 @@ export class FieldManager {
     let object = live;
     if (result !== undefined) {
       // What upstream converts back into Go's types is made canonical here the same way.
-      object = (builtin ? readJson(writeOrdered(result.value), node).value : result.value) as KubeObject;
+      object = (builtin ? this.#decoded(result.value, config) : result.value) as KubeObject;
       if (!isMap(object.metadata)) object = { ...object, metadata: {} };
     }
     if (options.manager === 'kubectl') object = withLastApplied(object, config);
     return withManagers(object, encodeManagers(managers));
+  }
+
+  /** A merged value as Go's type holds it. */
+  #decoded(value: unknown, config: JsonMap): unknown {
+    const { node } = this.#options;
+    try {
+      return readJson(writeOrdered(value), node).value;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+    }
+    const plain = cloneJson(value) as Record<string, unknown>;
+    try {
+      checkUnstructured(plain, node);
+      return readJson(writeOrdered(plain), node).value;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      const { name, kind } = this.#named(config);
+      const why = `unable to convert unstructured object to ${kind}: ${error.message}`;
+      throw failed(`failed to convert new object (${name}; ${kind}) to proper version: ${why}`);
+    }
+  }
+
+  /** How messages name an applied configuration and its kind. */
+  #named(config: JsonMap): { readonly name: string; readonly kind: string } {
+    const { apiVersion, kind } = this.#options;
+    const metadata = isMap(config['metadata']) ? config['metadata'] : {};
+    const told = (member: unknown): string => (typeof member === 'string' ? member : '');
+    const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
+    return { name: `${told(metadata['namespace'])}/${told(metadata['name'])}`, kind: `${version}, Kind=${kind}` };
   }
 
   /** Manager `kubectl` may take over what client-side apply left behind, as its annotation tells. */
@@ -195,17 +226,15 @@ export class FieldManager {
   }
 
   #checkConfig(config: JsonMap): void {
-    const { apiVersion, kind, node } = this.#options;
+    const { node } = this.#options;
     const metadata = isMap(config['metadata']) ? config['metadata'] : {};
     if (metadata['managedFields'] !== undefined && metadata['managedFields'] !== null) {
       throw badRequest('metadata.managedFields must be nil');
     }
     const errors = validateTyped(node, config);
     if (errors.length === 0) return;
-    const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
-    const told = (member: unknown): string => (typeof member === 'string' ? member : '');
-    const name = `${told(metadata['namespace'])}/${told(metadata['name'])}; ${version}, Kind=${kind}`;
-    throw failed(`failed to create typed patch object (${name}): ${validationText(errors)}`);
+    const { name, kind } = this.#named(config);
+    throw failed(`failed to create typed patch object (${name}; ${kind}): ${validationText(errors)}`);
   }
 
   /** Lets the writer own what it changed. */

@@ -25,7 +25,10 @@ export type Shape = 'leaf' | 'map' | 'list';
 export const isMap = (value: unknown): value is JsonMap =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
 
-/** The shape of a value of this type. What has no type goes by the value: maps are granular, lists atomic. */
+/**
+ * The shape of a value of this type. What has no type goes by the value: maps are granular, lists atomic; but what is
+ * raw is one.
+ */
 export function shapeOf(node: TypeNode, value: unknown): Shape {
   switch (node.kind) {
     case 'struct':
@@ -36,7 +39,7 @@ export function shapeOf(node: TypeNode, value: unknown): Shape {
     case 'any':
       return node.union === undefined && isMap(value) ? 'map' : 'leaf';
     default:
-      return (node.type === 'rawExtension' || node.type === 'fieldsV1') && isMap(value) ? 'map' : 'leaf';
+      return node.type === 'fieldsV1' && isMap(value) ? 'map' : 'leaf';
   }
 }
 

@@ -38,9 +38,9 @@ function validate(node: TypeNode, value: unknown, path: string, errors: string[]
 }
 
 function validateScalar(type: ScalarType, value: unknown, fail: (text: string) => unknown): void {
-  if (type === 'json') return;
+  if (type === 'json' || type === 'rawExtension') return;
   const kind = typeof value === 'bigint' ? 'number' : typeof value;
-  if (type === 'rawExtension' || type === 'fieldsV1') {
+  if (type === 'fieldsV1') {
     if (!isMap(value)) fail(`expected map, got ${goPointer(value)}`);
   } else if (untyped.has(type)) {
     if (kind === 'object') fail(`expected any scalar, got ${goPointer(value)}`);
@@ -99,7 +99,7 @@ function goSyntax(value: unknown): string {
   if (value === null) return 'interface {}(nil)';
   if (typeof value === 'string') return goQuote(value);
   if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
-  if (typeof value !== 'object') return String(value);
+  if (typeof value !== 'object') return goPrint(value);
   const parts = Object.keys(value as object)
     .sort()
     .map(name => `${goQuote(name)}:${goSyntax((value as JsonMap)[name])}`);

@@ -1,11 +1,12 @@
 /** The texts of upstream's converter, one a way in which a value does not fit. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readExactJson, writeOrdered } from '../json/index.ts';
 import { field, list, map, scalar, struct } from '../schema/build.ts';
 import { checkUnstructured } from './from-unstructured.ts';
-import { applyJsonPatch, applyMergePatch } from './index.ts';
+import { applyJsonPatch, applyMergePatch, parseJsonPatch } from './index.ts';
 
-const inner = struct('v1.Inner', [field('name', scalar('string'))]);
+const inner = struct('v1.Inner', [field('name', scalar('string')), field('wide', scalar('int64'))]);
 const type = struct('v1.Thing', [
   field('text', scalar('string')),
   field('yes', scalar('boolean')),
@@ -45,6 +46,39 @@ test('integers that are too wide wrap, as Go converts them', () => {
   const document = { count: 2 ** 32 + 5 };
   checkUnstructured(document, type);
   assert.equal(document.count, 5);
+});
+
+test('numbers are converted as Go converts those that its unstructured objects hold', () => {
+  const convert = (text: string): unknown => {
+    const document = readExactJson(text) as Record<string, unknown>;
+    checkUnstructured(document, type);
+    return Object.values(document)[0];
+  };
+  const rows: readonly (readonly [text: string, value: unknown])[] = [
+    ['{"count":1.0}', 1],
+    ['{"count":1e3}', 1000],
+    ['{"count":-0}', 0],
+    ['{"count":9223372036854775807}', -1],
+    ['{"count":9223372036854775808}', 0],
+    ['{"spec":{"wide":1e30}}', { wide: -(2n ** 63n) }],
+    ['{"size":1E0}', 1],
+  ];
+  for (const [text, value] of rows) assert.deepEqual(convert(text), value, text);
+  assert.throws(() => convert('{"text":1.0}'), { message: 'unrecognized type: string' });
+  assert.throws(() => convert('{"text":1}'), { message: 'cannot convert int64 to string' });
+});
+
+test('patches keep numbers as they were written, until their type reads them', () => {
+  const patch = readExactJson('{"a":1.0,"b":[1e3,-0],"c":9007199254740993,"d":12,"e":"1.0"}');
+  assert.equal(
+    writeOrdered(applyMergePatch({ z: 1 }, patch as Record<string, unknown>)),
+    '{"a":1.0,"b":[1e3,-0],"c":9007199254740993,"d":12,"e":"1.0","z":1}',
+  );
+  const { operations } = parseJsonPatch('[{"op":"test","path":"/n","value":1.0}]', true);
+  assert.throws(() => applyJsonPatch({ n: 1 }, operations), { message: /test failed/ });
+  assert.deepEqual(applyJsonPatch({ n: 1 }, parseJsonPatch('[{"op":"test","path":"/n","value":1}]', true).operations), {
+    n: 1,
+  });
 });
 
 test('what a patch touches has its members sorted, the rest keeps its order', () => {

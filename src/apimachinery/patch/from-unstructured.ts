@@ -1,10 +1,12 @@
 /**
  * What a strategically patched document has to say when it does not fit its type: the texts of upstream's converter,
- * which differ from those of its JSON decoder, and its silent conversion of integers that are too wide.
+ * which differ from those of its JSON decoder, and its silent conversion of numbers to integers.
  * Upstream: apimachinery pkg/runtime/converter.go fromUnstructured.
  */
 import { InputError } from '../input-error.ts';
+import { goNumberKind, isNumber, numberOfText, numberText } from '../json/number-text.ts';
 import { readJson, setOwn } from '../json/read.ts';
+import { writeOrdered } from '../json/write.ts';
 import type { ScalarType, TypeNode } from '../schema/type-node.ts';
 
 /** Types that read themselves; their own texts are told. */
@@ -32,8 +34,7 @@ type Holder = Record<string, unknown> | unknown[];
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'slice';
   if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'bigint') return 'int64';
-  if (typeof value === 'number') return Number.isInteger(value) && Math.abs(value) < 2 ** 63 ? 'int64' : 'float64';
+  if (isNumber(value)) return goNumberKind(value);
   return typeof value === 'object' ? 'map' : 'string';
 }
 
@@ -59,6 +60,7 @@ function walk(holder: Holder, key: string | number, node: TypeNode): void {
   const kind = kindOf(value);
   switch (node.kind) {
     case 'any':
+      put(holder, key, settled(value));
       return;
     case 'scalar':
       scalar(holder, key, node, kind);
@@ -84,7 +86,9 @@ function scalar(holder: Holder, key: string | number, node: TypeNode & { kind: '
   const { type } = node;
   const value = (holder as Record<string | number, unknown>)[key];
   if (selfReading.has(type)) {
-    readJson(JSON.stringify(value, wide), node);
+    const plain = settled(value);
+    readJson(writeOrdered(plain), node);
+    put(holder, key, plain);
     return;
   }
   if (type === 'bytes') {
@@ -102,11 +106,27 @@ function scalar(holder: Holder, key: string | number, node: TypeNode & { kind: '
     return;
   }
   if (kind !== 'int64' && kind !== 'float64') refuse(`unrecognized type: ${go}`);
-  if (type === 'double') return;
-  if (kind === 'float64') refuse(`cannot convert float64 to ${target}`);
-  if (type !== 'int32') return;
-  const narrow = Number(BigInt.asIntN(32, BigInt(value as number | bigint)));
-  if (narrow !== value) put(holder, key, narrow);
+  const number = settled(value) as number | bigint;
+  if (type === 'double') put(holder, key, number);
+  else if (kind === 'float64' && !Number.isInteger(number)) refuse(`cannot convert float64 to ${target}`);
+  else put(holder, key, converted(number, type));
+}
+
+/** Go's conversion to an integer: a float64 beyond an int64 is the least of them, what is too wide is cut off. */
+function converted(number: number | bigint, type: ScalarType): number | bigint {
+  const whole = goNumberKind(number) === 'int64' ? BigInt(number) : -(2n ** 63n);
+  const narrow = type === 'int32' ? BigInt.asIntN(32, whole) : whole;
+  return Number.isSafeInteger(Number(narrow)) ? Number(narrow) : narrow;
+}
+
+/** The value with the numbers that it keeps as texts made what Go holds. */
+function settled(value: unknown): unknown {
+  if (typeof value === 'symbol') return numberOfText(numberText(value));
+  if (Array.isArray(value)) return value.map(settled);
+  if (value === null || typeof value !== 'object') return value;
+  const out: Record<string, unknown> = {};
+  for (const [name, item] of Object.entries(value)) setOwn(out, name, settled(item));
+  return out;
 }
 
 function bytes(value: unknown, kind: string, node: TypeNode): void {
@@ -123,6 +143,3 @@ function put(holder: Holder, key: string | number, value: unknown): void {
   if (Array.isArray(holder)) holder[Number(key)] = value;
   else setOwn(holder, String(key), value);
 }
-
-/** Integers beyond 2^53 lose their exactness here, where only their kind counts. */
-const wide = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);

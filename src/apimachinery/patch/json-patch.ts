@@ -6,8 +6,10 @@
  */
 import { goQuote } from '../field.ts';
 import { InputError } from '../input-error.ts';
-import { readJson, setOwn } from '../json/read.ts';
+import { isNumber } from '../json/number-text.ts';
+import { readExactJson, readJson, setOwn } from '../json/read.ts';
 import { maxJsonDepth } from '../json/scanner.ts';
+import { writeOrdered } from '../json/write.ts';
 import { anyNode, field, list, scalar, struct } from '../schema/build.ts';
 
 /** More operations than this are refused with 413. */
@@ -45,7 +47,7 @@ export function parseJsonPatch(
   const strictErrors = readPatch(text, strict);
   let operations: unknown;
   try {
-    operations = readJson(text, anyNode).value;
+    operations = readExactJson(typeof text === 'string' ? text : Buffer.from(text).toString());
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError('patch', error.message);
@@ -305,9 +307,10 @@ export function cloneJson(value: unknown): unknown {
   return out;
 }
 
-/** Deep equality of JSON values. */
+/** Deep equality of JSON values; of numbers, of their texts. */
 function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true;
+  if (isNumber(a) && isNumber(b)) return writeOrdered(a) === writeOrdered(b);
   if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const keys = Object.keys(a);

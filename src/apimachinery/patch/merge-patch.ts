@@ -3,7 +3,7 @@
  * pkg/endpoints/handlers/patch.go.
  */
 import { InputError } from '../input-error.ts';
-import { readJson, setOwn } from '../json/read.ts';
+import { readExactJson, readJson, setOwn } from '../json/read.ts';
 import { anyNode } from '../schema/build.ts';
 import type { TypeNode } from '../schema/type-node.ts';
 
@@ -23,8 +23,9 @@ export function parseMapPatch(
   prefix = '',
 ): { readonly patch: JsonMap | null; readonly strictErrors: readonly string[] } {
   try {
-    const { value, strictErrors } = readJson(text, mapNode);
-    return { patch: value as JsonMap | null, strictErrors };
+    const { strictErrors } = readJson(text, mapNode);
+    const source = typeof text === 'string' ? text : Buffer.from(text).toString();
+    return { patch: readExactJson(source) as JsonMap | null, strictErrors };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError('patch', prefix + error.message);

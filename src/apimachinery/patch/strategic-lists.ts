@@ -5,6 +5,7 @@
 
 import { goPrint } from '../go-print.ts';
 import { InputError } from '../input-error.ts';
+import { goNumberKind, isNumber } from '../json/number-text.ts';
 
 export type JsonMap = Readonly<Record<string, unknown>>;
 /** Lists hold maps, or scalars of one type. */
@@ -18,8 +19,7 @@ function goType(value: unknown): string {
   if (value === null || value === undefined) return '%!s(<nil>)';
   if (Array.isArray(value)) return '[]interface {}';
   if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
-  if (typeof value === 'bigint') return 'int64';
+  if (isNumber(value)) return goNumberKind(value);
   return typeof value === 'string' ? 'string' : 'map[string]interface {}';
 }
 

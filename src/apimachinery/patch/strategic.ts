@@ -10,6 +10,7 @@
 import { goPrint } from '../go-print.ts';
 import { InputError } from '../input-error.ts';
 import { goStructName } from '../json/go-type.ts';
+import { goNumberKind, isNumber } from '../json/number-text.ts';
 import { setOwn } from '../json/read.ts';
 import { anyNode } from '../schema/build.ts';
 import type { TypeNode } from '../schema/type-node.ts';
@@ -74,9 +75,9 @@ function mergeMap(original: JsonMap, patch: JsonMap, node: TypeNode): JsonMap {
 /** Go's `%s` of a JSON value. */
 function asString(value: unknown): string {
   if (typeof value === 'string') return value;
-  const type = { boolean: 'bool', number: 'float64', bigint: 'int64' }[typeof value as string];
-  if (type === undefined) return value === null ? '%!s(<nil>)' : goPrint(value);
-  return `%!s(${Number.isInteger(value) ? 'int64' : type}=${goPrint(value)})`;
+  if (isNumber(value)) return `%!s(${goNumberKind(value)}=${goPrint(value)})`;
+  if (typeof value === 'boolean') return `%!s(bool=${value})`;
+  return value === null ? '%!s(<nil>)' : goPrint(value);
 }
 
 function applyDirective(patch: JsonMap): JsonMap {
@@ -164,8 +165,7 @@ function assign(out: Record<string, unknown>, name: string, value: unknown): voi
 function goKind(value: unknown): string {
   if (value === null) return 'nil';
   if (Array.isArray(value)) return 'list';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
-  return typeof value === 'bigint' ? 'int64' : typeof value;
+  return isNumber(value) ? goNumberKind(value) : typeof value;
 }
 
 /** Without members and elements that carry `$patch`; undefined when the value itself does. */

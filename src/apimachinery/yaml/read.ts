@@ -34,10 +34,15 @@ export function parseYaml(text: string): YamlReadResult {
   return new YamlReader(text).read();
 }
 
+/** What may be beyond an int64. */
+const wideNumber = /[0-9a-fA-F_]{16}/;
+/** Numbers that YAML reads otherwise than JSON. */
+const uncommonNumber = /[0-9]{19}|[eE][-+]?[0-9]{3}/;
+
 /** Reads the first document of a text that may be JSON, as bodies that are said to be YAML mostly are. */
 export function parseYamlOrJson(text: string): YamlReadResult {
   // Only when the JSON is not clean is the slower way taken: YAML tells of duplicates by line.
-  if (/^\s*\{/.test(text)) {
+  if (/^\s*\{/.test(text) && !uncommonNumber.test(text)) {
     try {
       const { value, strictErrors } = readJson(text, anyNode);
       if (strictErrors.length === 0) return { value, duplicates: [] };
@@ -73,7 +78,8 @@ export function readAppliedConfiguration(text: string): {
     const where = error.message.startsWith('error converting') ? '' : 'error converting YAML to JSON: ';
     throw new InputError('patch', `error decoding YAML: ${where}${error.message}`);
   }
-  const { value, duplicates } = read;
+  const { duplicates } = read;
+  const value = wideNumber.test(text) ? asUnstructured(read.value) : read.value;
   if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
     const kind = Array.isArray(value)
       ? 'array'
@@ -90,6 +96,16 @@ export function readAppliedConfiguration(text: string): {
     config: (value ?? {}) as Readonly<Record<string, unknown>>,
     strictError: strict === undefined ? undefined : `error converting YAML to JSON: ${strict}`,
   };
+}
+
+/** With whole numbers beyond an int64 as the doubles that Go holds them as. */
+function asUnstructured(value: unknown): unknown {
+  if (typeof value === 'bigint') return BigInt.asIntN(64, value) === value ? value : Number(value);
+  if (Array.isArray(value)) return value.map(asUnstructured);
+  if (value === null || typeof value !== 'object') return value;
+  const out: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) setOwn(out, key, asUnstructured(item));
+  return out;
 }
 
 /** Reads YAML as a value of the type, as `readJson` reads JSON. Duplicates come first among the strict errors. */

@@ -35,12 +35,15 @@ export function resolvePlain(text: string): YamlScalar {
   const first = text.charCodeAt(0);
   const isDigit = first >= 48 && first <= 57;
   if (!isDigit && first !== 43 && first !== 45 && first !== 46) return text;
-  if (first === 46) return float.test(text) ? Number(text) : text;
+  if (first === 46) return float.test(text) ? finite(Number(text), text) : text;
   // Dates are left as text: they would not resolve to numbers anyway.
   const plain = text.replaceAll('_', '');
-  if (integer.test(plain)) return parseInteger(plain) ?? Number(plain);
-  return float.test(plain) ? Number(plain) : text;
+  if (integer.test(plain)) return parseInteger(plain) ?? finite(Number(plain), text);
+  return float.test(plain) ? finite(Number(plain), text) : text;
 }
+
+/** What is too large for a double stays text. */
+const finite = (value: number, text: string): YamlScalar => (Number.isFinite(value) ? value : text);
 
 function parseInteger(text: string): number | bigint | undefined {
   const negative = text.startsWith('-');

@@ -10,6 +10,7 @@ import {
   checkUnstructured,
   type Draft,
   FieldPath,
+  goPrint,
   InputError,
   invalid,
   invalidValue,
@@ -19,6 +20,7 @@ import {
   parseJsonPatch,
   parseMapPatch,
   parseMergePatch,
+  readAnyJson,
   readJson,
   requestEntityTooLarge,
   StatusError,
@@ -168,7 +170,7 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       const { patch, strictErrors } = translated(() => parseMapPatch(text, ''));
       return (current, target) => {
         const document = applyStrategicPatch(plain(current, target), patch, target.struct);
-        const shown = goMap(withoutReplace(patch));
+        const shown = goPrint(withoutReplace(patch));
         return (
           converted(document, target, shown) ??
           typed(written(document, target), target, strict ? strictErrors : [], shown)
@@ -181,7 +183,7 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
 /** As Go would show the object to the patch: with the fields that it always writes. */
 function plain(current: KubeObject, { struct, codec }: PatchTarget): JsonObject {
   if (codec) return structuredClone(current) as unknown as JsonObject;
-  return JSON.parse(writeJson(current, struct)) as JsonObject;
+  return readAnyJson(writeJson(current, struct)) as JsonObject;
 }
 
 /** A patched document as text, which errors show: of custom kinds it is a map's, whose keys are sorted. */
@@ -239,16 +241,6 @@ function withoutReplace(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   const entries = Object.entries(value).filter(([key, item]) => !(key === '$patch' && item === 'replace'));
   return Object.fromEntries(entries.map(([key, item]) => [key, withoutReplace(item)]));
-}
-
-/** Go's `%+v` of a map. */
-function goMap(value: unknown): string {
-  if (value === null || value === undefined) return '<nil>';
-  if (Array.isArray(value)) return `[${value.map(goMap).join(' ')}]`;
-  if (typeof value !== 'object') return String(value);
-  const source = value as Record<string, unknown>;
-  const members = Object.keys(source).sort();
-  return `map[${members.map(key => `${key}:${goMap(source[key])}`).join(' ')}]`;
 }
 
 /** Errors of patches as the answers that upstream gives for them. */

@@ -4,7 +4,7 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { type Json, type Status, StatusError } from '#apimachinery';
+import { escapeHtml, type Json, type Status, StatusError } from '#apimachinery';
 import type { RequestAudit } from '../audit/request-audit.ts';
 import type { UserInfo } from '../authentication/user.ts';
 
@@ -173,7 +173,7 @@ export function jsonResponse(status: number, value: unknown, headers: Record<str
   return {
     status,
     headers: { 'content-type': 'application/json', ...headers },
-    body: { kind: 'bytes', bytes: encoder.encode(`${JSON.stringify(value)}\n`) },
+    body: { kind: 'bytes', bytes: encoder.encode(`${escapeHtml(JSON.stringify(value))}\n`) },
   };
 }
 
