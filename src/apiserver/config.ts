@@ -5,6 +5,7 @@ import { type AggregationConfig, defaultAggregation } from './aggregation/config
 import type { AuditOptions } from './audit/options.ts';
 import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
+import type { EndpointReconcilerType } from './bootstrap/endpoint-members.ts';
 import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 import type { StorageMediaType } from './serialization/stored-values.ts';
 import { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';
@@ -67,6 +68,12 @@ export interface ApiServerConfig {
    * in a cluster they are its own. Without, as upstream, only `--client-ca-file` and `--requestheader-*` are told.
    */
   readonly publishListenerAuthorities: boolean;
+  /** `--endpoint-reconciler-type`: how servers of one store agree on where the `kubernetes` Service leads. */
+  readonly endpointReconcilerType: EndpointReconcilerType;
+  /** `--apiserver-count`: how many there are, for `master-count`. */
+  readonly apiServerCount: number;
+  /** `--kubernetes-service-node-port`: of the `kubernetes` Service; 0: it has none. */
+  readonly kubernetesServiceNodePort: number;
   /** Host and port that clients reach this server by: discovery and the kubernetes Service. */
   readonly externalAddress: { readonly host: string; readonly port: number } | undefined;
 }
@@ -99,5 +106,8 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   encryptionProviderConfig: undefined,
   encryptionProviderConfigAutomaticReload: false,
   publishListenerAuthorities: true,
+  endpointReconcilerType: 'lease',
+  apiServerCount: 1,
+  kubernetesServiceNodePort: 0,
   externalAddress: undefined,
 } satisfies ApiServerConfig);

@@ -21,6 +21,7 @@ export {
   authorizationModes,
   modesAsConfiguration,
 } from './authorization/config/configuration.ts';
+export { type EndpointReconcilerType, endpointReconcilerTypes } from './bootstrap/endpoint-members.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export { readEncryptionConfig } from './encryption/config.ts';
 export { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';

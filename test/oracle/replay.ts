@@ -1,13 +1,13 @@
 /**
  * `npm run oracle -- [options of the tool] [areas …]`: replays the recorded answers of a real v1.36 API server against
- * one of ours, started in this process with a memory store and the controllers that the recording had. Without areas:
- * all that need no node and no scheduler.
+ * `kobune server --api-only`, started with the flags that the recording had. Without areas: all that need no node and no
+ * scheduler.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { referenceFolder } from '../reference.ts';
-import { startTestApiServer } from '../support/api-server.ts';
+import { startOracleServer } from '../support/oracle-server.ts';
 
 const apiAreas = [
   'defaults',
@@ -41,13 +41,8 @@ async function main(): Promise<number> {
   const areas = args.filter((arg, at) => !arg.startsWith('--') && !takesValue(args[at - 1]));
   const options = args.filter(arg => !areas.includes(arg));
   const files = (areas.length > 0 ? areas : apiAreas).map(area => join(folder, 'oracle', `${area}.jsonl.gz`));
-  await using server = await startTestApiServer({
-    controllers: true,
-    verbose: true,
-    config: { publishListenerAuthorities: false },
-  });
-  // A bearer token, as the recording had: rows that send a token of their own then replace it.
-  const connection = ['--server', server.url, '--ca', server.pemFiles().ca, '--token', server.adminToken];
+  await using server = await startOracleServer();
+  const connection = ['--server', server.url, '--ca', server.caFile, '--token', server.token];
   const child = spawn(process.execPath, [tool, 'replay', ...connection, ...options, ...files.filter(existsSync)], {
     stdio: 'inherit',
   });

@@ -120,6 +120,8 @@ function apiServices(scheme: Scheme): Draft<KubeObject>[] {
 }
 
 function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {
+  const { kubernetesServiceNodePort: nodePort, externalAddress } = config;
+  const port = { name: 'https', protocol: 'TCP', port: 443, targetPort: externalAddress?.port ?? 6443 };
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -129,9 +131,9 @@ function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {
       labels: { component: 'apiserver', provider: 'kubernetes' },
     },
     spec: {
-      ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: config.externalAddress?.port ?? 6443 }],
+      ports: [nodePort > 0 ? { ...port, nodePort } : port],
       clusterIP: firstServiceAddress(config.serviceCidrs[0]!),
-      type: 'ClusterIP',
+      type: nodePort > 0 ? 'NodePort' : 'ClusterIP',
       sessionAffinity: 'None',
       ipFamilyPolicy: 'SingleStack',
     },

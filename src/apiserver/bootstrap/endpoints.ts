@@ -1,19 +1,21 @@
 /**
  * Where the `kubernetes` Service leads: the addresses of all servers of this store that live, as Endpoints and as an
- * EndpointSlice. Each server has a key that it renews and that expires without it; each writes the addresses of all.
- * Upstream: pkg/controlplane/reconcilers/lease.go, pkg/controlplane/controller/kubernetesservice/controller.go.
+ * EndpointSlice. How they know of each other is for `--endpoint-reconciler-type`; each writes the addresses of all.
+ * Upstream: pkg/controlplane/reconcilers, pkg/controlplane/controller/kubernetesservice/controller.go.
  */
+import type { Endpoints } from '#api/types';
 import { type Draft, type KubeObject, semanticEqual } from '#apimachinery';
 import type { Logger } from '#base';
-import { prefixEnd, type Store } from '#storage';
+import type { Store } from '#storage';
 import { user } from '../authentication/user.ts';
 import type { WriteContext } from '../registry/context.ts';
+import { storageKey } from '../scheme/resource.ts';
 import { type BootstrapDeps, ensureObject } from './bootstrap.ts';
+import { type EndpointMembers, leaseMembers, masterCountMembers } from './endpoint-members.ts';
 
 const name = 'kubernetes';
 const namespace = 'default';
 const periodMs = 10_000;
-const ttlSeconds = 15;
 /** Upstream's mirroring controller leaves these alone. */
 const labels = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
 
@@ -60,21 +62,23 @@ function places(hosts: readonly string[], family: string, port: number): Place[]
   ];
 }
 
-/** See the file header. Does nothing where no address is known by which others reach this server. */
+/** See the file header. Does nothing where no address is known by which others reach this server, or none is wanted. */
 export class EndpointReconciler {
   readonly #deps: EndpointDeps;
+  readonly #members: EndpointMembers | undefined;
   /** One run after another: the last one's end. */
   #last: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(deps: EndpointDeps) {
     this.#deps = deps;
+    this.#members = this.#membersOf(deps);
   }
 
   /** Announces this server, and does so again every ten seconds until {@link stop} or `signal`. */
   async start(signal: AbortSignal): Promise<void> {
-    const { clock, logger, config } = this.#deps;
-    if (!config.externalAddress) return;
+    const { clock, logger } = this.#deps;
+    if (!this.#members) return;
     const renew = (): Promise<void> =>
       this.#run(() => this.#renew()).catch(error => {
         if (!signal.aborted)
@@ -88,12 +92,10 @@ export class EndpointReconciler {
 
   /** Takes this server out. */
   async stop(): Promise<void> {
-    if (this.#stopped || !this.#deps.config.externalAddress) return;
+    const members = this.#members;
+    if (this.#stopped || !members) return;
     this.#stopped = true;
-    await this.#run(async () => {
-      await this.#deps.store.txn([], [{ type: 'delete', key: this.#ownKey() }]);
-      await this.#reconcile();
-    });
+    await this.#run(async () => this.#reconcile(await members.leave()));
   }
 
   #run(work: () => Promise<void>): Promise<void> {
@@ -102,31 +104,32 @@ export class EndpointReconciler {
     return run;
   }
 
-  #prefix(): string {
-    return `${this.#deps.config.keyPrefix}/masterleases/`;
-  }
-
-  #ownKey(): string {
-    return this.#prefix() + this.#deps.config.externalAddress!.host;
+  #membersOf({ store, config }: EndpointDeps): EndpointMembers | undefined {
+    const { externalAddress, endpointReconcilerType, apiServerCount, keyPrefix } = config;
+    if (!externalAddress || endpointReconcilerType === 'none') return undefined;
+    const { host } = externalAddress;
+    if (endpointReconcilerType === 'lease') return leaseMembers(store, `${keyPrefix}/masterleases/`, host);
+    return masterCountMembers(() => this.#written(), host, apiServerCount);
   }
 
   async #renew(): Promise<void> {
-    if (this.#stopped) return;
-    const { host } = this.#deps.config.externalAddress!;
-    const lease = { kind: 'Endpoints', apiVersion: 'v1', metadata: {}, subsets: [{ addresses: [{ ip: host }] }] };
-    const value = Buffer.from(JSON.stringify(lease));
-    await this.#deps.store.txn([], [{ type: 'put', key: this.#ownKey(), value, ttlSeconds }]);
-    await this.#reconcile();
+    if (this.#stopped || !this.#members) return;
+    await this.#reconcile(await this.#members.join());
   }
 
-  async #reconcile(): Promise<void> {
-    const { store, config } = this.#deps;
-    const { host: own, port } = config.externalAddress!;
-    const prefix = this.#prefix();
-    const { kvs } = await store.range({ start: prefix, end: prefixEnd(prefix), keysOnly: true });
-    const hosts = kvs.map(({ key }) => key.slice(prefix.length));
+  async #reconcile(hosts: readonly string[]): Promise<void> {
+    const { host: own, port } = this.#deps.config.externalAddress!;
     const family = own.includes(':') ? 'IPv6' : 'IPv4';
     for (const place of places(hosts, family, port)) await this.#write(place);
+  }
+
+  /** The addresses that stand in the Endpoints. */
+  async #written(): Promise<string[]> {
+    const { scheme, registry } = this.#deps;
+    const { storage } = scheme.find('', 'v1', 'endpoints')!;
+    const stored = await registry.deps.objects.get(storageKey(storage, namespace, name));
+    const { subsets = [] } = (stored?.decoded() ?? {}) as Partial<Endpoints>;
+    return subsets.length === 1 ? (subsets[0]!.addresses ?? []).map(({ ip }) => ip) : [];
   }
 
   /** Makes the object, or corrects it. */

@@ -96,7 +96,7 @@ test('what is wrong is refused in the words of upstream', () => {
     ],
     [
       { 'log-maxage': 'x' },
-      'invalid argument "x" for "--audit-log-maxage" flag: strconv.ParseInt: parsing "x": invalid syntax.',
+      'invalid argument "x" for "--audit-log-maxage" flag: strconv.ParseInt: parsing "x": invalid syntax',
     ],
     [
       { 'policy-file': '/nowhere' },

@@ -21,7 +21,7 @@ describe('flags of kube-apiserver', () => {
 
   it('refuses values in the words of pflag', () => {
     const given = new GivenFlags([['x', ['maybe']]]);
-    const refusal = (why: string) => ({ message: `invalid argument "maybe" for "--x" flag: ${why}.` });
+    const refusal = (why: string) => ({ message: `invalid argument "maybe" for "--x" flag: ${why}` });
     assert.throws(() => given.boolean('x'), refusal('strconv.ParseBool: parsing "maybe": invalid syntax'));
     assert.throws(() => given.integer('x'), refusal('strconv.ParseInt: parsing "maybe": invalid syntax'));
     assert.throws(() => given.durationMs('x'), refusal('time: invalid duration "maybe"'));

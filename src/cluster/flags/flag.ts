@@ -106,6 +106,7 @@ export class GivenFlags {
   }
 }
 
-function refused(name: string, text: string, why: string): UserError {
-  return new UserError(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: ${why}.`);
+/** What is said about a value that cannot be read. */
+export function refused(name: string, text: string, why: string): UserError {
+  return new UserError(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: ${why}`);
 }

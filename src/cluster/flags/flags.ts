@@ -12,6 +12,7 @@ import { encryptionFlags } from './encryption.ts';
 import { etcdFlags } from './etcd.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
+import { servicesFlags } from './services.ts';
 import { servingFlags } from './serving.ts';
 import type { ServerSettings } from './settings.ts';
 import { shutdownFlags } from './shutdown.ts';
@@ -28,6 +29,7 @@ export const flagGroups: readonly FlagGroup[] = [
   encryptionFlags,
   etcdFlags,
   servingFlags,
+  servicesFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */
