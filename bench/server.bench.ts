@@ -15,7 +15,8 @@ import { clientOf, median } from './kubeconfig.ts';
 
 const rounds = 20;
 const starts = 7;
-const settleMs = 5000;
+/** The memory of the start and of the pods has gone back to the system by then. */
+const settleMs = 25_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -17,5 +17,6 @@ export {
   type Sample,
 } from './metrics.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
+export { type HeapControl, processHeap, returnSpareMemory } from './spare-memory.ts';
 export { SteppedClock } from './stepped-clock.ts';
 export { type WatchedFileOptions, watchFile } from './watched-file.ts';

@@ -3,7 +3,16 @@
  */
 import { rmSync } from 'node:fs';
 import { type ApiServer, type KubeletClient, type Listener, user } from '#apiserver';
-import { createActivity, keepProcessAlive, type Logger, noFaults, systemClock, systemRandom, UserError } from '#base';
+import {
+  createActivity,
+  keepProcessAlive,
+  type Logger,
+  noFaults,
+  returnSpareMemory,
+  systemClock,
+  systemRandom,
+  UserError,
+} from '#base';
 import { StorageError } from '#storage';
 import { adminAccess } from './admin-access.ts';
 import { startAdminSocket } from './admin-socket.ts';
@@ -54,6 +63,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   }
   const stack = new AsyncDisposableStack();
   const alive = keepProcessAlive();
+  stack.use(returnSpareMemory(systemClock));
   let isStarted = false;
   try {
     const started = start(options, stack, abort.signal, error => stop.reject(error));
