@@ -84,7 +84,10 @@ export async function createApiServer(
   const contents = await startContents(start, storage, access, handling.registry);
   const { authentication, authorizer } = access;
   const { aggregator, definitions, endpoints } = contents;
-  const limits = concurrency({ ...deps, ...storage, requestTimeoutMs: config.requestTimeoutMs }, config.flowControl);
+  const limits = concurrency(
+    { ...deps, ...storage, turns: handling.dispatch.turns, requestTimeoutMs: config.requestTimeoutMs },
+    config.flowControl,
+  );
   const entry = createEntry({
     ...deps,
     concurrency: limits,

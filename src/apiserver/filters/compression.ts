@@ -32,12 +32,12 @@ export async function compressed(request: ServerRequest, response: ServerRespons
   for (let size = 0; size <= thresholdBytes; ) {
     const step = await iterator.next();
     // All of it is here.
-    if (step.done) return { ...response, body: { kind: 'chunks', chunks: prepended(first, []) } };
+    if (step.done) return { ...response, body: { ...body, chunks: prepended(first, []) } };
     first.push(step.value);
     size += step.value.length;
   }
   const all = prepended(first, { [Symbol.asyncIterator]: () => iterator });
-  return { ...response, headers: marked(response), body: { kind: 'chunks', chunks: gzipped(all) } };
+  return { ...response, headers: marked(response), body: { kind: 'chunks', chunks: gzipped(all, body.sent) } };
 }
 
 function marked({ headers }: ServerResponse): ServerResponse['headers'] {
@@ -54,13 +54,19 @@ async function* prepended(
 }
 
 /** Compressed on the thread pool piece by piece; ends its source when its reader goes away. */
-async function* gzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* gzipped(
+  chunks: AsyncIterable<Uint8Array>,
+  read: ((chunk: Uint8Array) => void) | undefined,
+): AsyncGenerator<Uint8Array> {
   const stream = createGzip(options);
   const feed = (async () => {
     try {
       for await (const chunk of chunks) {
         if (stream.destroyed) return;
-        if (!stream.write(chunk)) await new Promise<void>(resolve => onceEither(stream, resolve));
+        const room = stream.write(chunk, error => {
+          if (!error) read?.(chunk);
+        });
+        if (!room) await new Promise<void>(resolve => onceEither(stream, resolve));
       }
       stream.end();
     } catch (error) {

@@ -149,7 +149,7 @@ export class RequestMetrics {
       if (!over) ended();
       over = true;
     };
-    if (body.kind === 'chunks') return { kind: 'chunks', chunks: ending(body.chunks, end) };
+    if (body.kind === 'chunks') return { ...body, chunks: ending(body.chunks, end) };
     if (body.kind !== 'watch') {
       end();
       return body;

@@ -3,6 +3,9 @@
  * events) are made bit by bit, one bit of one of them a turn of the event loop, in turn; and while any short request is
  * being answered they rest, but for a fifth of the time, so that they come to an end whatever else there is. No
  * counterpart upstream, where threads do this.
+ *
+ * What a bit took is looked at when the loop comes round: by then it is not only made, but also framed, encrypted and
+ * handed to the kernel, which takes longer than making it.
  */
 import type { Clock, Timer } from '#base';
 
@@ -10,8 +13,8 @@ import type { Clock, Timer } from '#base';
 const restFactor = 4;
 /** and at least so long. */
 const minRestMs = 1;
-/** A bit that takes longer waits for something else than this thread: others need not wait for it. */
-const longBitMs = 10;
+/** More than a bit takes: what took longer was other work of the same turn, or none. */
+const maxBitMs = 10;
 /** Bits that may be done without letting the event loop turn. */
 const maxInARow = 3;
 
@@ -21,14 +24,10 @@ export class BulkTurns {
   #shortRequests = 0;
   #scheduled = false;
   #rest: Timer | undefined;
-  #watchdog: Timer | undefined;
-  /** Counts the bits; a late end of one that was overtaken is known by it. */
-  #bit = 0;
-  #busy = false;
+  /** When the bit of this turn of the loop began. */
+  #beganMs: number | undefined;
   #inARow = 0;
-  #beganMs = 0;
-  #endedMs = 0;
-  #tookMs = 0;
+  #restUntilMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -40,87 +39,66 @@ export class BulkTurns {
   }
 
   shortEnded(): void {
-    if (--this.#shortRequests === 0) this.#schedule();
+    if (--this.#shortRequests > 0) return;
+    this.#rest?.cancel();
+    this.#rest = undefined;
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
-  /** Does a bit of long work when it is its turn. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#mayGoOn()) {
-      await new Promise<void>(resolve => {
-        this.#waiting.push(resolve);
-        this.#schedule();
-      });
-    }
-    const bit = this.#bit;
-    try {
-      return await work();
-    } finally {
-      if (this.#busy && bit === this.#bit) this.#ended();
-    }
+  /** Resolves when the caller may do a bit of long work: some milliseconds, or as much as a connection takes at once. */
+  async next(): Promise<void> {
+    if (this.#mayGoOn()) return;
+    await new Promise<void>(resolve => {
+      this.#waiting.push(resolve);
+      if (!this.#rest) this.#schedule();
+    });
   }
 
   /** Where nobody else wants the thread, some bits may follow one another. */
   #mayGoOn(): boolean {
-    const alone = !this.#busy && this.#waiting.length === 0 && this.#shortRequests === 0;
-    if (!alone || this.#inARow >= maxInARow) return false;
+    if (this.#waiting.length > 0 || this.#shortRequests > 0 || this.#inARow >= maxInARow) return false;
     this.#inARow++;
-    this.#begin(this.#clock.monotonicMs());
+    this.#began(this.#clock.monotonicMs());
     return true;
   }
 
-  #begin(nowMs: number): void {
-    this.#busy = true;
-    this.#bit++;
-    this.#beganMs = nowMs;
-  }
-
-  #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return;
-    if (this.#busy) {
-      this.#watchdog ??= this.#clock.setTimer(() => this.#overtake(), longBitMs);
-      return;
-    }
-    this.#scheduled = true;
-    setImmediate(() => this.#grant());
-  }
-
-  #grant(): void {
-    this.#scheduled = false;
-    if (this.#busy || this.#waiting.length === 0) return;
-    const nowMs = this.#clock.monotonicMs();
-    if (this.#shortRequests > 0) {
-      const leftMs = this.#endedMs + Math.max(minRestMs, this.#tookMs * restFactor) - nowMs;
-      if (leftMs > 0) {
-        this.#rest ??= this.#clock.setTimer(() => {
-          this.#rest = undefined;
-          this.#schedule();
-        }, leftMs);
-        return;
-      }
-    }
-    this.#inARow = 0;
-    this.#begin(nowMs);
-    this.#waiting.shift()!();
-  }
-
-  #ended(): void {
-    this.#watchdog?.cancel();
-    this.#watchdog = undefined;
-    this.#busy = false;
-    this.#endedMs = this.#clock.monotonicMs();
-    this.#tookMs = Math.min(this.#endedMs - this.#beganMs, longBitMs);
+  #began(nowMs: number): void {
+    this.#beganMs ??= nowMs;
     this.#schedule();
   }
 
-  #overtake(): void {
-    this.#watchdog = undefined;
-    if (this.#busy && this.#clock.monotonicMs() - this.#beganMs >= longBitMs) this.#ended();
-    else this.#schedule();
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turned());
+  }
+
+  /** The loop has come round. */
+  #turned(): void {
+    this.#scheduled = false;
+    this.#inARow = 0;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#beganMs !== undefined) {
+      const tookMs = Math.min(nowMs - this.#beganMs, maxBitMs);
+      this.#restUntilMs = nowMs + Math.max(minRestMs, tookMs * restFactor);
+      this.#beganMs = undefined;
+    }
+    if (this.#waiting.length === 0) return;
+    const leftMs = this.#restUntilMs - nowMs;
+    if (this.#shortRequests > 0 && leftMs > 0) {
+      this.#rest = this.#clock.setTimer(() => {
+        this.#rest = undefined;
+        this.#schedule();
+      }, leftMs);
+      return;
+    }
+    this.#began(nowMs);
+    this.#waiting.shift()!();
   }
 }
 
-/** What is written in one turn. */
-const sliceBytes = 64 * 1024;
+/** What is sent in one turn: pieces of lists as they are, larger ones cut. */
+const sliceBytes = 96 * 1024;
 
 /** The same bytes, a slice a turn. `ended` is told once: when all is sent, failed, or nobody reads on. */
 export function inTurns(
@@ -144,7 +122,8 @@ export function inTurns(
   const own: AsyncIterableIterator<Uint8Array> = {
     async next() {
       try {
-        const step = await turns.run(slice);
+        await turns.next();
+        const step = await slice();
         if (step.done) ended();
         return step;
       } catch (error) {

@@ -134,7 +134,7 @@ function held(response: ServerResponse, request: ServerRequest, holder: Holder):
   }
   // Whoever passes the pieces on may forget to tell that nobody takes them.
   request.signal.addEventListener('abort', finished, { once: true });
-  return { ...response, body: { kind: 'chunks', chunks: inTurns(body.chunks, turns, finished) } };
+  return { ...response, body: { ...body, chunks: inTurns(body.chunks, turns, finished) } };
 }
 
 function watched(
@@ -162,10 +162,8 @@ function watched(
   const events = {
     async next() {
       if (!initial) return iterator.next();
-      let step: ReturnType<typeof iterator.next> | undefined;
-      // What comes after the initial events may be long in coming.
-      await turns.run(() => Promise.race([(step = iterator.next()), initialized]));
-      return step!;
+      await turns.next();
+      return iterator.next();
     },
     // Of a watch that nobody began to read nothing else tells the end.
     return: async () => {

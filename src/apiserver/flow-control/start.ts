@@ -9,7 +9,7 @@ import type { RequestInfo } from '../filters/request-info.ts';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import type { Caches } from '../registry/caches.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { BulkTurns } from './bulk-turns.ts';
+import type { BulkTurns } from './bulk-turns.ts';
 import { ConfigConsumer } from './config-consumer.ts';
 import { keepDefaults } from './config-producer.ts';
 import { Configuration } from './configuration.ts';
@@ -33,6 +33,8 @@ export interface ConcurrencyDeps {
   readonly scheme: Scheme;
   readonly caches: Caches;
   readonly requestTimeoutMs: number;
+  /** Shared with who makes lists. */
+  readonly turns: BulkTurns;
 }
 
 export interface Concurrency {
@@ -89,8 +91,7 @@ export function concurrency(deps: ConcurrencyDeps, settings: FlowControlSettings
     reap: () => consumer?.changed(),
   });
   const dropped = new DroppedRequests(clock);
-  const turns = new BulkTurns(clock);
-  const { requestTimeoutMs } = deps;
+  const { requestTimeoutMs, turns } = deps;
   return {
     filter: priorityAndFairness({ clock, flowControl, watches, dropped, executing, waiting, turns, requestTimeoutMs }),
     dump: request => dump(request, configuration.levels, clock),

@@ -58,10 +58,10 @@ export function logRequestObject(
 export async function shownItems(
   { storedForm }: ServedResource,
   items: readonly ObjectItem[],
+  turns: Turns = new Turns(),
 ): Promise<readonly ObjectItem[]> {
   if (!storedForm) return items;
   await storedForm.prepare(items);
-  const turns = new Turns();
   const shown: ObjectItem[] = [];
   for (const item of items) {
     shown.push(storedForm.show(item));

@@ -11,6 +11,7 @@ import { listForm } from '../serialization/list-form.ts';
 import { emptyList, formedPieces, storedPieces } from '../serialization/list-pieces.ts';
 import type { OutputType } from '../serialization/negotiation.ts';
 import { plainJson } from '../serialization/respond.ts';
+import { Turns } from '../serialization/turns.ts';
 import { outputOf, shownFilter, shownItems } from './common.ts';
 import {
   decodeContinue,
@@ -41,7 +42,7 @@ export async function listObjects(scope: Scope): Promise<ServerResponse> {
 /** What the options select, for this handler and for deletecollection. */
 export async function readPage(scope: Scope, options: ListOptions): Promise<Page> {
   const page = await storedPage(scope, options);
-  return { ...page, items: await shownItems(scope.resource, page.items) };
+  return { ...page, items: await shownItems(scope.resource, page.items, turnsOf(scope)) };
 }
 
 async function storedPage(scope: Scope, options: ListOptions): Promise<Page> {
@@ -182,15 +183,21 @@ export function nodeIndex(
   return value === undefined ? undefined : { name: 'spec.nodeName', value };
 }
 
+/** Nothing of lists within the process waits for a wire, and who asks there may be a short request's own helper. */
+function turnsOf({ request, deps }: Scope): Turns {
+  return request.user ? new Turns() : new Turns(() => deps.turns.next());
+}
+
 export async function respondList(scope: Scope, { items, meta }: Page, output: OutputType): Promise<ServerResponse> {
   const { resource, request, deps } = scope;
   const includeObject = request.query.get('includeObject');
   const form = await listForm({ resource, output, meta, nowMs: deps.clock.now(), includeObject });
+  const making = { buffers: deps.pieces, turns: turnsOf(scope) };
   const headers: Record<string, string> = { 'content-type': output.mediaType };
   const json = async (): Promise<Uint8Array> => {
     const plain = { ...output, ...plainJson };
     if (items.length === 0) return emptyList(form, plain);
-    return Buffer.concat(await Array.fromAsync(formedPieces(form, plain, items)));
+    return Buffer.concat(await Array.fromAsync(formedPieces(form, plain, items, making)));
   };
   const logged = request.audit && { logged: { json } };
   if (items.length === 0) {
@@ -199,6 +206,7 @@ export async function respondList(scope: Scope, { items, meta }: Page, output: O
   const { compare } = form;
   const shown = compare ? items.toSorted((a, b) => compare(a.passing, b.passing)) : items;
   const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
-  const chunks = raw ? storedPieces(resource, form, shown) : formedPieces(form, output, shown);
-  return { status: 200, headers, body: { kind: 'chunks', chunks }, ...logged };
+  const chunks = raw ? storedPieces(resource, form, shown, making.buffers) : formedPieces(form, output, shown, making);
+  const body = { kind: 'chunks', chunks, sent: (chunk: Uint8Array) => making.buffers.giveBack(chunk) } as const;
+  return { status: 200, headers, body, ...logged };
 }

@@ -4,12 +4,14 @@ import type { AdmissionAttributes, AdmissionChain } from '../admission/chain.ts'
 import type { UserInfo } from '../authentication/user.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { RequestInfo } from '../filters/request-info.ts';
+import type { BulkTurns } from '../flow-control/bulk-turns.ts';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import type { Caches } from '../registry/caches.ts';
 import type { FieldManagers } from '../registry/field-managers.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
+import type { PieceBuffers } from '../serialization/piece-buffers.ts';
 import type { Subject } from './subject.ts';
 
 /** The largest body of a write. */
@@ -24,6 +26,10 @@ export interface HandlerDeps {
   readonly caches: Caches;
   readonly admission: AdmissionChain;
   readonly fieldManagers: FieldManagers;
+  /** What lists are put together in. */
+  readonly pieces: PieceBuffers;
+  /** When their making goes on. */
+  readonly turns: BulkTurns;
   /** Asked once more for what turns out to be a creation. */
   readonly authorizer: Authorizer;
 }

@@ -396,7 +396,7 @@ function writeRaw(response: ServerResponse, socket: Duplex): void | Promise<void
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 interface Sink {
-  write(chunk: Uint8Array): boolean;
+  write(chunk: Uint8Array, written?: (error: Error | null | undefined) => void): boolean;
   end(): void;
   destroy(): unknown;
   once(event: 'drain' | 'close', fn: () => void): unknown;
@@ -421,7 +421,7 @@ async function pump(
   try {
     if (body.kind === 'chunks') {
       try {
-        for await (const chunk of body.chunks) if (!(await send(sink, chunk))) return;
+        for await (const chunk of body.chunks) if (!(await send(sink, chunk, body.sent))) return;
       } catch (error) {
         if (!isBrokenConnection(error)) throw error;
         sink.destroy();
@@ -439,9 +439,12 @@ async function pump(
   }
 }
 
-async function send(sink: Sink, chunk: Uint8Array): Promise<boolean> {
+/** `sent` is told of the chunk when all of it is with the kernel. */
+async function send(sink: Sink, chunk: Uint8Array, sent?: (chunk: Uint8Array) => void): Promise<boolean> {
   if (sink.destroyed) return false;
-  if (sink.write(chunk)) return true;
+  // Of what fails, parts may still be on their way.
+  const written = sent && ((error: Error | null | undefined) => error || sent(chunk));
+  if (sink.write(chunk, written)) return true;
   await new Promise<void>(resolve => onceDrained(sink, resolve));
   return !sink.destroyed;
 }

@@ -97,7 +97,12 @@ export type ResponseBody =
       readonly bytes: Uint8Array /** The decoded form, when at hand, frozen. */;
       readonly object?: Json;
     }
-  | { readonly kind: 'chunks'; readonly chunks: AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: 'chunks';
+      readonly chunks: AsyncIterable<Uint8Array>;
+      /** Told of chunks of which nobody reads the bytes any more: their memory may be used again. May be left out. */
+      sent?(chunk: Uint8Array): void;
+    }
   | {
       readonly kind: 'watch';
       readonly events: AsyncIterable<readonly EncodedWatchEvent[]>;

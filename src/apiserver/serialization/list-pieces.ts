@@ -9,16 +9,20 @@ import { type ObjectItem, storedParts } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import { headLength, type ListForm } from './list-form.ts';
 import type { OutputType } from './negotiation.ts';
+import { type PieceBuffers, pieceBytes } from './piece-buffers.ts';
 import { encodeAs, textOf } from './respond.ts';
-import { Turns } from './turns.ts';
-
-/** What a piece is at least, and with its last element at most a little more. */
-const pieceBytes = 256 * 1024;
+import type { Turns } from './turns.ts';
 
 /** Bytes put one after another until they make a piece. */
 class Piece {
-  #buffer = Buffer.allocUnsafeSlow(pieceBytes + 16 * 1024);
+  readonly #buffers: PieceBuffers;
+  #buffer: Buffer;
   #size = 0;
+
+  constructor(buffers: PieceBuffers) {
+    this.#buffers = buffers;
+    this.#buffer = buffers.take();
+  }
 
   get full(): boolean {
     return this.#size >= pieceBytes;
@@ -39,7 +43,7 @@ class Piece {
   /** What there is; the piece begins anew. */
   take(): Uint8Array {
     const taken = this.#buffer.subarray(0, this.#size);
-    this.#buffer = Buffer.allocUnsafeSlow(pieceBytes + 16 * 1024);
+    this.#buffer = this.#buffers.take();
     this.#size = 0;
     return taken;
   }
@@ -53,6 +57,7 @@ class Piece {
     if (this.#size + sizeBytes <= this.#buffer.length) return;
     const larger = Buffer.allocUnsafeSlow(this.#size + sizeBytes);
     this.#buffer.copy(larger, 0, 0, this.#size);
+    this.#buffers.giveBack(this.#buffer);
     this.#buffer = larger;
   }
 }
@@ -62,10 +67,11 @@ export async function* storedPieces(
   resource: ServedResource,
   form: ListForm,
   items: readonly ObjectItem[],
+  buffers: PieceBuffers,
 ): AsyncGenerator<Uint8Array> {
   const { head, tail } = jsonFrame(form, false);
   const skip = headLength(resource);
-  const piece = new Piece();
+  const piece = new Piece(buffers);
   piece.text(head);
   for (const [at, item] of items.entries()) {
     piece.text(at > 0 ? ',{' : '{');
@@ -79,14 +85,22 @@ export async function* storedPieces(
   yield piece.rest();
 }
 
+/** What pieces are made with. */
+export interface Making {
+  readonly buffers: PieceBuffers;
+  /** When to go on with the next elements. */
+  readonly turns: Turns;
+}
+
 /** Elements made from the decoded objects. */
 export function formedPieces(
   form: ListForm,
   output: OutputType,
   items: readonly ObjectItem[],
+  making: Making,
 ): AsyncGenerator<Uint8Array> {
-  if (output.mediaType === 'application/vnd.kubernetes.protobuf') return protobufPieces(form, items);
-  return textPieces(form, output, items);
+  if (output.mediaType === 'application/vnd.kubernetes.protobuf') return protobufPieces(form, items, making);
+  return textPieces(form, output, items, making);
 }
 
 interface TextFrame {
@@ -113,6 +127,7 @@ async function* textPieces(
   form: ListForm,
   { mediaType, pretty }: OutputType,
   items: readonly ObjectItem[],
+  { buffers, turns }: Making,
 ): AsyncGenerator<Uint8Array> {
   const yaml = mediaType === 'application/yaml';
   const { head, between, tail } = yaml ? yamlFrame(form) : jsonFrame(form, pretty);
@@ -121,8 +136,7 @@ async function* textPieces(
     if (yaml) return writeYaml([JSON.parse(text)]);
     return pretty ? JSON.stringify(JSON.parse(text), null, 2).replaceAll('\n', '\n    ') : text;
   };
-  const piece = new Piece();
-  const turns = new Turns();
+  const piece = new Piece(buffers);
   piece.text(head);
   for (const [at, item] of items.entries()) {
     if (at > 0) piece.text(between);
@@ -138,7 +152,11 @@ async function* textPieces(
 const keptBytes = 40 << 20;
 
 /** The whole list's length stands before it, so all elements are encoded before the first piece. */
-async function* protobufPieces(form: ListForm, items: readonly ObjectItem[]): AsyncGenerator<Uint8Array> {
+async function* protobufPieces(
+  form: ListForm,
+  items: readonly ObjectItem[],
+  { buffers, turns }: Making,
+): AsyncGenerator<Uint8Array> {
   const { frame, elementStruct: struct, name } = form;
   if (!struct || name === undefined) throw badRequest('this object has no protobuf form');
   let storedBytes = 0;
@@ -149,10 +167,10 @@ async function* protobufPieces(form: ListForm, items: readonly ObjectItem[]): As
       struct,
       Math.ceil(sizeBytes * 0.7),
     );
-  const encoded = await (storedBytes <= keptBytes ? kept(items, name, encode) : together(items, encode));
+  const encoded = await (storedBytes <= keptBytes ? kept(items, name, turns, encode) : together(items, turns, encode));
   const listMeta = builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta');
   const typeMeta = { apiVersion: String(frame['apiVersion']), kind: String(frame['kind']) };
-  const piece = new Piece();
+  const piece = new Piece(buffers);
   for (const bytes of protobufListPieces(typeMeta, writeProtobuf(frame['metadata'] as object, listMeta), encoded)) {
     piece.bytes(bytes);
     if (piece.full) yield piece.take();
@@ -163,8 +181,12 @@ async function* protobufPieces(form: ListForm, items: readonly ObjectItem[]): As
 type EncodeItems = (items: readonly ObjectItem[], sizeBytes: number) => Uint8Array;
 
 /** Each in bytes of its own, which stay with the item of the cache for the next list. */
-async function kept(items: readonly ObjectItem[], name: string, encode: EncodeItems): Promise<Uint8Array[]> {
-  const turns = new Turns();
+async function kept(
+  items: readonly ObjectItem[],
+  name: string,
+  turns: Turns,
+  encode: EncodeItems,
+): Promise<Uint8Array[]> {
   const encoded: Uint8Array[] = [];
   for (const item of items) {
     let work = 64; // bytes, of what is found encoded
@@ -176,8 +198,7 @@ async function kept(items: readonly ObjectItem[], name: string, encode: EncodeIt
 }
 
 /** Those of a turn in the same bytes: a buffer an object costs as much as a third of the encoding. */
-async function together(items: readonly ObjectItem[], encode: EncodeItems): Promise<Uint8Array[]> {
-  const turns = new Turns();
+async function together(items: readonly ObjectItem[], turns: Turns, encode: EncodeItems): Promise<Uint8Array[]> {
   const encoded: Uint8Array[] = [];
   let from = 0;
   let sizeBytes = 0;

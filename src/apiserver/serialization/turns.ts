@@ -6,8 +6,17 @@
 /** Some 1 to 3 ms of encoding or filtering decoded objects. */
 const turnBytes = 48 * 1024;
 
+/** Resolves when whatever else is ready has run. */
+const loopTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+
 export class Turns {
+  readonly #wait: () => Promise<void>;
   #left = turnBytes;
+
+  /** `wait` resolves when the work may go on; left out: in the next turn of the event loop. */
+  constructor(wait: () => Promise<void> = loopTurn) {
+    this.#wait = wait;
+  }
 
   /** Call after work on an object of so many stored bytes; true: await {@link next}. */
   over(sizeBytes: number): boolean {
@@ -15,9 +24,8 @@ export class Turns {
     return this.#left <= 0;
   }
 
-  /** Resolves when whatever else is ready has run. */
   next(): Promise<void> {
     this.#left = turnBytes;
-    return new Promise(resolve => setImmediate(resolve));
+    return this.#wait();
   }
 }

@@ -220,5 +220,5 @@ function untilSent(response: ServerResponse, sent: () => void): ServerResponse {
     },
     [Symbol.asyncIterator]: () => chunks,
   };
-  return { ...response, body: { kind: 'chunks', chunks } };
+  return { ...response, body: { ...body, chunks } };
 }

@@ -4,10 +4,12 @@ import { WebhookClient } from '../admission/dynamic/webhooks/client.ts';
 import { AdmissionMetrics } from '../admission/metrics.ts';
 import { admissionPlugins } from '../admission/plugins.ts';
 import { ensureObject } from '../bootstrap/bootstrap.ts';
+import { BulkTurns } from '../flow-control/bulk-turns.ts';
 import { type ComponentProbes, localComponent, storeComponent } from '../handlers/component-statuses.ts';
 import { FieldManagers } from '../registry/field-managers.ts';
 import { registryHooks } from '../registry/hooks/hooks.ts';
 import { Registry } from '../registry/registry.ts';
+import { PieceBuffers } from '../serialization/piece-buffers.ts';
 import type { DispatchDeps } from '../server/dispatch.ts';
 import { serviceResolver } from '../server/service-resolver.ts';
 import { storeCheck } from '../server/store-check.ts';
@@ -52,6 +54,8 @@ export async function startHandling(start: Start, storage: Storage, access: Acce
       caches,
       admission,
       fieldManagers,
+      pieces: new PieceBuffers(),
+      turns: new BulkTurns(clock),
       authorizer,
       subresources: subresourceHandlers(subresourceDeps),
       virtual: virtualHandlers(subresourceDeps),
