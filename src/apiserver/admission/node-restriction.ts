@@ -254,7 +254,8 @@ async function tokenRule(request: Request, lookup: Lookup, authorizer: Authorize
   }
   if (!ref.uid) refuse('node requested token with a pod binding without a uid');
   const pod = (await lookup.get('', 'pods', attributes.namespace, ref.name)) as unknown as Pod | undefined;
-  if (!pod) throw notFound({ group: '', resource: 'pods' }, ref.name);
+  // As upstream's lister names it.
+  if (!pod) throw notFound({ group: '', resource: 'pod' }, ref.name);
   if (pod.metadata.uid !== ref.uid) {
     refuse(
       `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
@@ -271,7 +272,13 @@ async function audienceRule(
 ): Promise<void> {
   if (audiences.length > 1) refuse('node may only request 0 or 1 audiences');
   const audience = audiences[0] ?? '';
-  if (await podNeedsAudience(pod, audience, lookup)) return;
+  const needed = await podNeedsAudience(pod, audience, lookup);
+  if (needed.isNeeded) return;
+  const [problem = '', ...further] = needed.problems;
+  if (problem !== '') {
+    const text = further.length > 0 ? `[${needed.problems.join(', ')}]` : problem;
+    refuse(`error validating audience ${quote(audience)}: ${text}`);
+  }
   const { user, namespace, name } = attributes;
   const { decision } = await authorizer.authorize({
     user,
@@ -293,30 +300,47 @@ async function audienceRule(
   );
 }
 
+interface Needed {
+  readonly isNeeded: boolean;
+  /** What could not be found on the way to a driver, once each. */
+  readonly problems: readonly string[];
+}
+
 /** By a projected token, or by the CSI driver of one of its volumes. */
-async function podNeedsAudience(pod: Pod, audience: string, lookup: Lookup): Promise<boolean> {
+async function podNeedsAudience(pod: Pod, audience: string, lookup: Lookup): Promise<Needed> {
+  const problems = new Set<string>();
   for (const volume of pod.spec.volumes ?? []) {
     const sources = volume.projected?.sources ?? [];
     if (sources.some(each => each.serviceAccountToken && (each.serviceAccountToken.audience ?? '') === audience)) {
-      return true;
+      return { isNeeded: true, problems: [] };
     }
-    const driver = volume.csi?.driver ?? (await driverOfClaim(pod, volume, lookup));
+    const { driver, problem } = await driverOf(pod, volume, lookup);
+    if (problem !== undefined) problems.add(problem);
     if (!driver) continue;
     const found = await lookup.get('storage.k8s.io', 'csidrivers', '', driver);
+    if (!found) problems.add(`csidriver.storage.k8s.io ${quote(driver)} not found`);
     const requests = (found?.['spec'] as { tokenRequests?: Array<{ audience: string }> } | undefined)?.tokenRequests;
-    if (requests?.some(each => each.audience === audience)) return true;
+    if (requests?.some(each => each.audience === audience)) return { isNeeded: true, problems: [] };
   }
-  return false;
+  return { isNeeded: false, problems: [...problems] };
 }
 
-async function driverOfClaim(pod: Pod, volume: Volume, lookup: Lookup): Promise<string | undefined> {
-  const claimName = volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : volume.persistentVolumeClaim?.claimName;
-  if (!claimName) return undefined;
+/** By the volume itself, or its claim and what that is bound to. */
+async function driverOf(
+  pod: Pod,
+  volume: Volume,
+  lookup: Lookup,
+): Promise<{ readonly driver?: string | undefined; readonly problem?: string }> {
+  const claimName = volume.ephemeral?.volumeClaimTemplate
+    ? `${pod.metadata.name}-${volume.name}`
+    : volume.persistentVolumeClaim?.claimName;
+  if (claimName === undefined) return { driver: volume.csi?.driver };
   const claim = await lookup.get('', 'persistentvolumeclaims', pod.metadata.namespace!, claimName);
-  const volumeName = (claim as unknown as PersistentVolumeClaim | undefined)?.spec?.volumeName;
-  if (!volumeName) return undefined;
-  const bound = await lookup.get('', 'persistentvolumes', '', volumeName);
-  return (bound?.['spec'] as { csi?: { driver?: string } } | undefined)?.csi?.driver;
+  if (!claim) return { problem: `persistentvolumeclaim ${quote(claimName)} not found` };
+  const volumeName = (claim as unknown as PersistentVolumeClaim).spec?.volumeName ?? '';
+  const bound = volumeName === '' ? undefined : await lookup.get('', 'persistentvolumes', '', volumeName);
+  if (!bound) return { problem: `persistentvolume ${quote(volumeName)} not found` };
+  return { driver: (bound['spec'] as { csi?: { driver?: string } }).csi?.driver };
 }
 
 function leaseRule({ node, attributes, object, refuse }: Request): void {

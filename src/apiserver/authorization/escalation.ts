@@ -2,7 +2,7 @@
  * Nobody grants more than they hold: roles and bindings are refused when their rules go beyond those of whoever writes
  * them. Upstream: pkg/registry/rbac/{escalation_check.go,role,rolebinding}/policybased, validation/rule.go.
  */
-import { forbidden, type KubeObject, notFound, semanticEqual } from '#apimachinery';
+import { badRequest, forbidden, type KubeObject, notFound, semanticEqual } from '#apimachinery';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/chain.ts';
 import type { UserInfo } from '../authentication/user.ts';
 import { type Authorizer, aggregated } from './authorizer.ts';
@@ -98,14 +98,14 @@ export function missingRights(owned: readonly PolicyRule[], wanted: readonly Pol
   return wanted.flatMap(rule => [...breakdown(rule)]).filter(right => !owned.some(rule => covers(rule, right)));
 }
 
-/** Why `user` may not grant `rules` in `namespace`; undefined when they may. */
+/** Why `user` may not grant `rules` in a namespace by an object of a resource; undefined when they may. */
 export function escalation(
   rbac: Rbac,
   user: UserInfo,
-  namespace: string,
+  { namespace, resource }: { readonly namespace: string; readonly resource: string },
   rules: readonly PolicyRule[],
 ): string | undefined {
-  const { rules: owned, errors } = rbac.rulesFor(user, namespace, 'resources');
+  const { rules: owned, errors } = rbac.rulesFor(user, namespace, resource);
   const unresolved = aggregated(errors);
   const missing = missingRights(owned, rules);
   if (missing.length === 0) return undefined;
@@ -155,15 +155,16 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
       if (old && onlyCollectorFields(object, old)) return;
       const name = object.metadata.name ?? '';
       const about = { group, resource: resource.resource };
+      const where = { namespace, resource: resource.resource };
       const refuse = (why: string): never => {
         throw forbidden(about, name, why);
       };
       if (!resource.resource.endsWith('bindings')) {
         if (await authorized(attributes, 'escalate', resource.resource, name)) return;
-        const problem = escalation(rbac, user, namespace, (object['rules'] ?? []) as PolicyRule[]);
+        const problem = escalation(rbac, user, where, (object['rules'] ?? []) as PolicyRule[]);
         if (problem) refuse(problem);
         if (!object['aggregationRule'] && !old?.['aggregationRule']) return;
-        if (escalation(rbac, user, '', everything)) {
+        if (escalation(rbac, user, { ...where, namespace: '' }, everything)) {
           refuse('must have cluster-admin privileges to use the aggregationRule');
         }
         return;
@@ -171,9 +172,11 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
       const roleRef = (object['roleRef'] ?? { apiGroup: '', kind: '', name: '' }) as RoleRef;
       const roles = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
       if (await authorized(attributes, 'bind', roles, roleRef.name)) return;
+      // Upstream's store of roles refuses to look where there is no namespace.
+      if (roles === 'roles' && namespace === '') throw badRequest('Namespace parameter required.');
       const rules = rbac.rulesOf(roleRef, namespace);
       if (!rules) throw notFound(about, roleRef.name);
-      const problem = escalation(rbac, user, namespace, rules);
+      const problem = escalation(rbac, user, where, rules);
       if (problem) refuse(problem);
     },
   };

@@ -82,12 +82,12 @@ export class Rbac implements Authorizer, RuleResolver {
    * All rules that `user` has in `namespace` (empty: at the cluster scope), and what was wrong with some. `resources`:
    * roles that are not there are told of by their resources rather than their kinds.
    */
-  rulesFor(user: UserInfo, namespace: string, by: 'kinds' | 'resources' = 'kinds'): UserRules {
+  rulesFor(user: UserInfo, namespace: string, askedFor?: string): UserRules {
     const rules: PolicyRule[] = [];
     const errors: string[] = [];
     for (const binding of this.#bindings(user, namespace)) {
       if (binding.rules) rules.push(...binding.rules);
-      else errors.push(missingRole(binding, by));
+      else errors.push(missingRole(binding, askedFor));
     }
     return { rules, incomplete: false, errors };
   }
@@ -159,9 +159,10 @@ function push(map: Map<string, Binding[]>, key: string, binding: Binding): void 
   else map.set(key, [binding]);
 }
 
-function missingRole({ roleRef }: Binding, by: 'kinds' | 'resources' = 'kinds'): string {
-  const kind = roleRef.kind === 'ClusterRole' ? 'clusterrole' : 'role';
-  return `${kind}${by === 'resources' ? 's' : ''}.rbac.authorization.k8s.io ${JSON.stringify(roleRef.name)} not found`;
+/** Upstream's stores call what is not there after the resource of the request in which they looked for it. */
+function missingRole({ roleRef }: Binding, askedFor?: string): string {
+  const resource = askedFor ?? (roleRef.kind === 'ClusterRole' ? 'clusterrole' : 'role');
+  return `${resource}.rbac.authorization.k8s.io ${JSON.stringify(roleRef.name)} not found`;
 }
 
 function subjectText({ kind, name, namespace }: Subject, inNamespace: string): string {

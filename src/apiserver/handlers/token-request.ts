@@ -45,23 +45,23 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     const request = await read(scope);
     const { metadata, spec } = request;
     settleNamespace(request as unknown as Draft<KubeObject>, scope.resource, namespace);
-    if (metadata.name && metadata.name !== name) {
-      const text = 'must match the service account name if specified';
-      throw invalid(kind, name, [invalidValue(FieldPath.of('metadata', 'name'), metadata.name, text)]);
-    }
     const manager = managerOf(scope.request, writeOptions(scope.request.query).fieldManager);
     const nowMs = scope.deps.clock.now();
     const managed = tokenRequestFields().update(null, request as unknown as KubeObject, { manager, nowMs });
     if (managed.metadata.managedFields) metadata.managedFields = managed.metadata.managedFields as never;
+    const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
+    const attributes = admissionAttributes(scope, more);
+    await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
+    if (metadata.name && metadata.name !== name) {
+      const text = 'must match the service account name if specified';
+      throw invalid(kind, name, [invalidValue(FieldPath.of('metadata', 'name'), metadata.name, text)]);
+    }
     const account = (await lookup.get('', 'serviceaccounts', namespace, name)) as ServiceAccount | undefined;
     if (!account) throw notFound(scope.about, name);
     if (metadata.uid && metadata.uid !== account.metadata.uid) {
       const text = `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${account.metadata.uid})`;
       throw conflict({ group: kind.group, resource: kind.kind }, name, text);
     }
-    const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
-    const attributes = admissionAttributes(scope, more);
-    await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
     if (!spec.audiences?.length) spec.audiences = [...tokens.audiences];
     metadata.name = name;
     metadata.namespace = namespace;

@@ -76,6 +76,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   let accepting = true;
   h1.on('request', (request, response) => serveHttp1(request, response, entry, () => accepting));
   h1.on('upgrade', (request, socket, head) => serveUpgrade(request, socket, head, entry));
+  h1.on('connect', (request, socket) => serveConnect(request, socket, entry));
   h1.on('clientError', (error, socket) => {
     const { code, rawPacket } = error as Error & { code?: string; rawPacket?: Buffer };
     if (code === 'HPE_INVALID_METHOD' && rawPacket && socket.writable) return serveStrange(rawPacket, socket, entry);
@@ -353,6 +354,16 @@ async function serveWatch(response: ServerResponse, upgrade: Upgrade): Promise<v
     if (socket.writableNeedDrain) await new Promise<void>(resolve => onceDrained(socket, resolve));
   }
   client.close();
+}
+
+/** A method like any other here: there is no tunnel, whatever the client asks to be led to. */
+function serveConnect({ url = '', headers, socket: tls }: IncomingMessage, socket: Duplex, entry: Entry): void {
+  const gone = new AbortController();
+  socket.on('close', () => gone.abort(clientGone));
+  socket.on('error', () => {});
+  const common = { method: 'CONNECT', headers, host: headers.host, signal: gone.signal, source: nothing() };
+  const path = url.startsWith('/') ? url : '/';
+  void entry(neutral({ ...common, url: path, socket: tls as TLSSocket })).then(response => writeRaw(response, socket));
 }
 
 /** A request whose method Node's parser does not know: answered, most likely refused, as any other, without its body. */

@@ -32,7 +32,7 @@ export async function startAccess(start: Start, { scheme, caches }: Storage): Pr
   const node = nodeAuthorizer(lookup, podsOnNode(scheme, caches));
   const serverId = leaseName(config.keyPrefix);
   const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, signal);
-  const tokenKeys = tokenKeysOf(deps.tokenKeys, config.authentication);
+  const tokenKeys = tokenKeysOf(deps.tokenKeys, config.authentication, { ...deps, signal });
   const authentication = createAuthentication(
     {
       ...deps,

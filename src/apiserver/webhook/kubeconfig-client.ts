@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { formatGoDuration, InputError, readTypeMeta } from '#apimachinery';
 import type { Clock, Random } from '#base';
 import { type HttpsTransportConfig, loadKubeconfig } from '#client';
@@ -62,7 +63,7 @@ export function kubeconfigWebhook({ path, clock, timeoutMs }: KubeconfigWebhookO
   const base = new URL(transport.server.includes('://') ? transport.server : `http://${transport.server}`);
   const timeout = formatGoDuration(BigInt(timeoutMs) * 1_000_000n);
   const target = new URL(`${base.pathname.replace(/\/+$/, '') || '/'}?timeout=${encodeURIComponent(timeout)}`, base);
-  const agent = agentOf(base, transport);
+  const connection = new Connection(path, base, transport, clock);
   const call = async <T>(body: string, signal: AbortSignal | undefined, read: (answer: Answer) => T): Promise<T> => {
     const stop = new AbortController();
     const deadline = clock.setTimer(() => stop.abort('deadline'), timeoutMs);
@@ -70,7 +71,7 @@ export function kubeconfigWebhook({ path, clock, timeoutMs }: KubeconfigWebhookO
     signal?.addEventListener('abort', gone, { once: true });
     if (signal?.aborted) gone();
     try {
-      return read(await follow(target, { transport, agent, body, signal: stop.signal }));
+      return read(await follow(target, { ...connection.current(), body, signal: stop.signal }));
     } catch (error) {
       throw asCallError(error, target, stop.signal, clock);
     } finally {
@@ -81,8 +82,57 @@ export function kubeconfigWebhook({ path, clock, timeoutMs }: KubeconfigWebhookO
   return {
     post: (body, signal) => call(JSON.stringify(body), signal, parsed),
     deliver: (json, signal) => call(json, signal, refuseFailure),
-    [Symbol.dispose]: () => agent.destroy(),
+    [Symbol.dispose]: () => connection[Symbol.dispose](),
   };
+}
+
+/** Upstream's client looks every five minutes. */
+const lookMs = 60_000;
+
+/** The credentials of the kubeconfig as they are now: the files that it names are replaced while the server runs. */
+class Connection implements Disposable {
+  readonly #path: string;
+  readonly #base: URL;
+  readonly #clock: Clock;
+  #transport: HttpsTransportConfig;
+  #agent: HttpAgent | HttpsAgent;
+  #lookedMs: number;
+
+  constructor(path: string, base: URL, transport: HttpsTransportConfig, clock: Clock) {
+    this.#path = path;
+    this.#base = base;
+    this.#clock = clock;
+    this.#transport = transport;
+    this.#agent = agentOf(base, transport);
+    this.#lookedMs = clock.monotonicMs();
+  }
+
+  current(): { readonly transport: HttpsTransportConfig; readonly agent: HttpAgent | HttpsAgent } {
+    if (this.#clock.monotonicMs() - this.#lookedMs >= lookMs) this.#look();
+    return { transport: this.#transport, agent: this.#agent };
+  }
+
+  #look(): void {
+    this.#lookedMs = this.#clock.monotonicMs();
+    const before = this.#transport;
+    try {
+      const { caPem, certPem, keyPem } = loadKubeconfig(this.#path).transport;
+      if (caPem === before.caPem && certPem === before.certPem && keyPem === before.keyPem) return;
+      const { caPem: _ca, certPem: _cert, keyPem: _key, ...rest } = before;
+      const transport = { ...rest, ...(caPem && { caPem }), ...(certPem && { certPem }), ...(keyPem && { keyPem }) };
+      if (certPem && keyPem) createSecureContext({ cert: certPem, key: keyPem });
+      const agent = this.#agent;
+      this.#agent = agentOf(this.#base, transport);
+      this.#transport = transport;
+      agent.destroy();
+    } catch {
+      // Half-written: those before stay until the next look.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
 }
 
 function agentOf(base: URL, transport: HttpsTransportConfig): HttpAgent | HttpsAgent {
