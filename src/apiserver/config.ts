@@ -68,6 +68,22 @@ export interface ApiServerConfig {
    * in a cluster they are its own. Without, as upstream, only `--client-ca-file` and `--requestheader-*` are told.
    */
   readonly publishListenerAuthorities: boolean;
+  /** `--external-hostname`: in documents that lead back to this server; absent: the host that was asked for. */
+  readonly externalHostname: string | undefined;
+  /** `--cors-allowed-origins`: expressions. */
+  readonly corsAllowedOrigins: readonly string[];
+  /** `--strict-transport-security-directives`. */
+  readonly hstsDirectives: readonly string[];
+  /** `--profiling`. */
+  readonly profiling: boolean;
+  /** `--event-ttl`. */
+  readonly eventTtlSeconds: number;
+  /** `--default-not-ready-toleration-seconds`, `--default-unreachable-toleration-seconds`. */
+  readonly tolerationSeconds: { readonly notReady: number; readonly unreachable: number };
+  /** `--kubelet-preferred-address-types`, the address before names that only some resolvers know. */
+  readonly kubeletPreferredAddressTypes: readonly string[];
+  /** `--kubelet-port`: where a Node does not say. */
+  readonly kubeletPort: number;
   /** `--endpoint-reconciler-type`: how servers of one store agree on where the `kubernetes` Service leads. */
   readonly endpointReconcilerType: EndpointReconcilerType;
   /** `--apiserver-count`: how many there are, for `master-count`. */
@@ -106,6 +122,14 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   encryptionProviderConfig: undefined,
   encryptionProviderConfigAutomaticReload: false,
   publishListenerAuthorities: true,
+  externalHostname: undefined,
+  corsAllowedOrigins: [],
+  hstsDirectives: [],
+  profiling: true,
+  eventTtlSeconds: 3600,
+  tolerationSeconds: { notReady: 300, unreachable: 300 },
+  kubeletPreferredAddressTypes: ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'],
+  kubeletPort: 10250,
   endpointReconcilerType: 'lease',
   apiServerCount: 1,
   kubernetesServiceNodePort: 0,

@@ -9,6 +9,7 @@ import { createAuditor } from './audit/auditor.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { withBrowserHeaders } from './filters/browser-headers.ts';
 import { Impersonation } from './filters/impersonation/impersonation.ts';
 import { StepMetrics } from './filters/step-metrics.ts';
 import { concurrency } from './flow-control/start.ts';
@@ -98,7 +99,7 @@ export async function createApiServer(
     discovery: new Discovery({
       legacyGroups: () => aggregator.legacyGroups,
       aggregatedGroups: () => aggregator.aggregatedGroups,
-      serverAddress: request => request.host ?? '',
+      serverAddress: request => config.externalHostname ?? request.host ?? '',
     }),
     aggregator,
     openapi: deps.openapi ?? new OpenapiDocuments(),
@@ -109,6 +110,8 @@ export async function createApiServer(
     steps: new StepMetrics(metrics, clock),
     requestTimeoutMs: config.requestTimeoutMs,
     auditor,
+    profiling: config.profiling,
+    externalHostname: config.externalHostname,
   });
   const transports = new Set<Transport>();
   const transportOf = (who: UserInfo, userAgent = 'kobune'): Transport => {
@@ -120,7 +123,11 @@ export async function createApiServer(
   await hooks.run(limitHooks, () => limits.start(loopback, stopping.signal));
   // It has no peers to tell its address to.
   await hooks.run('peer-endpoint-reconciler-controller', () => {});
-  const ports = new Ports(entry, authentication, metrics);
+  const ports = new Ports(
+    withBrowserHeaders(entry, config, () => deps.random.uuid()),
+    authentication,
+    metrics,
+  );
   let stopped: Promise<void> | undefined;
   const beginShutdown = (): Promise<void> => lifecycle.begin(() => endpoints.stop());
   const stop = async (): Promise<void> => {

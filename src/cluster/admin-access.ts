@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '#base';
 import { bundleFile } from './authority-files.ts';
 import type { ClusterConfig } from './config.ts';
+import { localHost } from './host-address.ts';
 import type { Access } from './kubeconfig.ts';
 import type { StateDir } from './state-dir.ts';
 
@@ -22,7 +23,7 @@ export function adminAccess(dir: StateDir, config: ClusterConfig): Access {
     return readFileSync(path, 'utf8');
   };
   return {
-    url: `https://${config.apiAddress}:${config.apiPort}`,
+    url: `https://${localHost(config.apiAddress)}:${config.apiPort}`,
     caPem: file(existsSync(join(dir.pki, bundle)) ? bundle : 'ca.crt'),
     certPem: file('admin.crt'),
     keyPem: file('admin.key'),

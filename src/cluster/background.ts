@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { keepProcessAlive, systemClock, UserError } from '#base';
 import { type ClusterConfig, defaultConfig, freeIndex, readConfig, writeConfig } from './config.ts';
 import type { GivenFlags } from './flags/flag.ts';
-import { serverArguments } from './flags/flags.ts';
+import { serverArguments, serverSettings } from './flags/flags.ts';
+import type { ServerSettings } from './flags/settings.ts';
 import { checkMachine, thisMachine } from './requirements.ts';
 import {
   createStateDir,
@@ -22,6 +23,8 @@ import {
 /** Settings that a command line may give; those given are kept in config.yaml. */
 export interface GivenSettings {
   readonly port?: number;
+  /** Where the API listens. */
+  readonly apiAddress?: string;
   readonly store?: 'sqlite' | 'memory';
   readonly serviceClusterIpRange?: string;
   readonly nodeName?: string;
@@ -39,6 +42,7 @@ export function ensureConfig(dir: StateDir, given: GivenSettings): ClusterConfig
   const config: ClusterConfig = {
     ...base,
     ...(given.port !== undefined && { apiPort: given.port }),
+    ...(given.apiAddress !== undefined && { apiAddress: given.apiAddress }),
     ...(given.store !== undefined && { store: given.store }),
     ...(given.serviceClusterIpRange !== undefined && { serviceCidr: given.serviceClusterIpRange }),
     ...(given.nodeName !== undefined && { nodeName: given.nodeName }),
@@ -47,6 +51,12 @@ export function ensureConfig(dir: StateDir, given: GivenSettings): ClusterConfig
   if (JSON.stringify(config) !== JSON.stringify(existing)) writeConfig(dir, config);
   const isDefault = config.serviceCidr === defaultConfig(config.index, '').serviceCidr;
   return given.apiOnly && isDefault ? { ...config, serviceCidr: defaultConfig(0, '').serviceCidr } : config;
+}
+
+/** What flags say of where the API listens, under the names of {@link GivenSettings}. */
+export function listeningSettings({ listening }: ServerSettings): Pick<GivenSettings, 'port' | 'apiAddress'> {
+  const { port, address } = listening ?? {};
+  return { ...(port !== undefined && { port }), ...(address !== undefined && { apiAddress: address }) };
 }
 
 /** The host's name as a node may be called. */
@@ -71,7 +81,7 @@ export async function startInBackground(
 ): Promise<{ config: ClusterConfig; alreadyRunning: boolean }> {
   const running = runningServer(dir) !== undefined;
   if (!running && flags.node && !flags.apiOnly) checkMachine(thisMachine());
-  const config = ensureConfig(dir, flags);
+  const config = ensureConfig(dir, { ...flags, ...listeningSettings(serverSettings(given)) });
   if (running) return { config, alreadyRunning: true };
   const logPath = join(dir.logs, 'server.log');
   const log = openSync(logPath, 'a', 0o600);

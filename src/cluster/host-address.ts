@@ -17,6 +17,18 @@ function isUp(flags: string | undefined): boolean {
   return (Number.parseInt(flags ?? '0', 16) & 3) === 3;
 }
 
+/** Every address of the machine, as one may listen on. */
+export function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** Where a client on this machine finds what listens on `address`, as it stands in a URL. */
+export function localHost(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
+}
+
 /** The first IPv4 address of `interfaces` that others can reach, those of `preferred` first. */
 export function hostAddress(
   interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),

@@ -6,6 +6,7 @@ export {
   clusterStatus,
   ensureConfig,
   type GivenSettings,
+  listeningSettings,
   startInBackground,
   stopServer,
 } from './background.ts';

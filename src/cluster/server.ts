@@ -1,7 +1,7 @@
 /**
  * A cluster's server process: keys, store, control plane, and on Linux the node; in the foreground until a signal.
  */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { type ApiServer, type KubeletClient, type Listener, user } from '#apiserver';
 import {
   createActivity,
@@ -18,13 +18,14 @@ import { adminAccess } from './admin-access.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
-import type { ServerSettings } from './flags/settings.ts';
+import type { KubeletSettings, ServerSettings } from './flags/settings.ts';
 import { withFrontProxy } from './front-proxy.ts';
-import { hostAddress } from './host-address.ts';
+import { hostAddress, isUnspecified, localHost } from './host-address.ts';
 import { renewInKubeconfig, userKubeconfigPath } from './kubeconfig.ts';
 import type { ClusterPki } from './pki-files.ts';
 import { keepPki, type PkiKeeper } from './pki-keeper.ts';
 import { checkPortFree, explainPortInUse } from './ports.ts';
+import { withCertDir } from './serving/cert-dir.ts';
 import { Serving } from './serving/serving.ts';
 import {
   createStateDir,
@@ -114,10 +115,20 @@ async function start(
   const apiServiceAddress = config.serviceCidr.replace(/\.\d+\/\d+$/, '.1');
   const nodeModule = apiOnly || !options.node ? undefined : await import('./node.ts');
   const nodeAddress = nodeModule?.nodeAddress(config);
-  const externalHost = nodeAddress ?? hostAddress();
+  const { listening } = options.settings;
+  const externalHost = listening?.advertiseAddress ?? nodeAddress ?? hostAddress();
+  const isEverywhere = isUnspecified(config.apiAddress);
+  const { externalHostname } = options.settings.apiServer;
+  const furtherName = externalHostname?.replace(/:\d+$/, '');
+  const apiServerSettings = {
+    ...options.settings.apiServer,
+    ...(furtherName && furtherName === externalHostname && { externalHostname: `${furtherName}:${config.apiPort}` }),
+  };
   const apiNames = [
     ...loopbackNames,
-    config.apiAddress,
+    ...(isEverywhere ? [] : [config.apiAddress]),
+    ...(isEverywhere || listening?.advertiseAddress ? (externalHost ? [externalHost] : []) : []),
+    ...(furtherName ? [furtherName] : []),
     apiServiceAddress,
     ...(nodeAddress ? [nodeAddress] : []),
     'kubernetes',
@@ -131,7 +142,9 @@ async function start(
     nodeName: config.nodeName,
   };
   const keeper = stack.use(await keepPki({ clock: systemClock, logger }, dir.pki, names));
-  const serving = new Serving({ clock: systemClock, logger, pki: keeper, signal }, options.settings.serving);
+  const shown = options.settings.serving;
+  const servingSettings = listening?.certDir ? withCertDir(listening.certDir, shown, keeper) : shown;
+  const serving = new Serving({ clock: systemClock, logger, pki: keeper, signal }, servingSettings);
   keeper.onChange((now, before) => renewUserKubeconfig(options, now, before));
   const store = await opening;
   // The network and the engine wait for other programs; the control plane computes meanwhile.
@@ -146,7 +159,7 @@ async function start(
       faults: noFaults,
       activity: createActivity(),
       tokenKeys: keeper.tokenKeys,
-      kubeletClient: kubeletClient(keeper),
+      kubeletClient: kubeletClient(keeper, options.settings.kubelet),
       rootCa: keeper.rootCa,
       signer: { sign: (request, how) => keeper.current.authority.sign(request, how) },
       ...(options.settings.signingDurationMs !== undefined && {
@@ -158,8 +171,8 @@ async function start(
       apiOnly,
       // The API alone has a front proxy, and tells of authorities, when flags say so, as upstream's.
       apiServer: apiOnly
-        ? { ...options.settings.apiServer, publishListenerAuthorities: false }
-        : withFrontProxy(options.settings.apiServer, dir.pki),
+        ? { ...apiServerSettings, publishListenerAuthorities: false }
+        : withFrontProxy(apiServerSettings, dir.pki),
       ...(externalHost && { externalAddress: { host: externalHost, port: config.apiPort } }),
     },
     signal,
@@ -170,18 +183,18 @@ async function start(
   const node = await preparing;
   const { apiServer } = controlPlane;
   const open = async (host: string): Promise<Listener> => {
-    const listener = await apiServer.listen({ host, port: config.apiPort, tls: serving.tls });
+    const listener = await apiServer.listen({ host, port: config.apiPort, tls: serving.tls, ...listening?.listener });
     serving.add(listener);
     return listener;
   };
   const listener = await open(config.apiAddress);
-  if (nodeAddress) await open(nodeAddress);
+  if (nodeAddress && !isEverywhere) await open(nodeAddress);
   if (node) {
     const nodeUser = user(`system:node:${config.nodeName}`, ['system:nodes']);
     await node.start({ controlPlane, pki: keeper, nodeUser }, stack, signal);
     stack.use(await startAdminSocket(dir, node.images, logger));
   }
-  return { url: listener.url, nodeAddress, apiServer };
+  return { url: `https://${localHost(config.apiAddress)}:${listener.port}`, nodeAddress, apiServer };
 }
 
 /** A server that cannot read what it needs to start: a key is missing, or its KMS. */
@@ -193,9 +206,9 @@ function explainUnreadable(cause: unknown): never {
   });
 }
 
-/** How the API server shows itself to kubelets: by what is good at the time. */
-function kubeletClient(keeper: PkiKeeper): KubeletClient {
-  return {
+/** How the API server shows itself to kubelets: by what is good at the time, or by what flags name. */
+function kubeletClient(keeper: PkiKeeper, { pair, caFile }: KubeletSettings = {}): KubeletClient {
+  const own = {
     get certPem() {
       return keeper.current.apiServerKubeletClient.certPem;
     },
@@ -204,6 +217,19 @@ function kubeletClient(keeper: PkiKeeper): KubeletClient {
     },
     get caPem() {
       return keeper.current.trustedPem;
+    },
+  };
+  if (!pair && !caFile) return own;
+  const read = (path: string): string => readFileSync(path, 'utf8');
+  return {
+    get certPem() {
+      return pair ? read(pair.cert) : own.certPem;
+    },
+    get keyPem() {
+      return pair ? read(pair.key) : own.keyPem;
+    },
+    get caPem() {
+      return caFile ? read(caFile) : own.caPem;
     },
   };
 }

@@ -36,7 +36,7 @@ import {
 } from './optional.ts';
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts';
 import { podNodeSelector, podTolerationRestriction } from './placement.ts';
-import { defaultTolerationSeconds, priority, taintNodesByCondition } from './pod-defaults.ts';
+import { defaultTolerationSeconds, priority, type TolerationSeconds, taintNodesByCondition } from './pod-defaults.ts';
 import { podResizeValidator } from './pod-resize.ts';
 import { podSecurity } from './pod-security/pod-security.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
@@ -55,6 +55,7 @@ export interface AdmissionDeps extends WebhookDeps {
   readonly fieldManagers: FieldManagers;
   readonly rbac: Rbac;
   readonly metrics: MetricsRegistry;
+  readonly tolerationSeconds: TolerationSeconds;
   /** Makes a namespace as the server itself. */
   readonly makeNamespace: (name: string) => Promise<void>;
 }
@@ -84,7 +85,7 @@ const entries: readonly Entry[] = [
   ),
   off('PodNodeSelector', ({ lookup }, { nodeSelectors }) => podNodeSelector(lookup, nodeSelectors)),
   on('Priority', ({ lookup }) => priority(lookup)),
-  on('DefaultTolerationSeconds', () => defaultTolerationSeconds),
+  on('DefaultTolerationSeconds', ({ tolerationSeconds }) => defaultTolerationSeconds(tolerationSeconds)),
   off('PodTolerationRestriction', ({ lookup }, { tolerations }) => podTolerationRestriction(lookup, tolerations)),
   off('ExtendedResourceToleration', () => extendedResourceToleration),
   on('DefaultStorageClass', ({ lookup }) => defaultStorageClass(lookup)),

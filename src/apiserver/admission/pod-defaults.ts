@@ -8,7 +8,11 @@ import type { AdmissionPlugin } from './chain.ts';
 import { admissionForbidden, isFor } from './errors.ts';
 import type { Lookup } from './lookup.ts';
 
-const tolerationSeconds = 300;
+/** For how long pods stay on a node in trouble. */
+export interface TolerationSeconds {
+  readonly notReady: number;
+  readonly unreachable: number;
+}
 
 function tolerates(tolerations: readonly Toleration[], key: string): boolean {
   return tolerations.some(each => (each.key === key || !each.key) && (each.effect === 'NoExecute' || !each.effect));
@@ -21,19 +25,23 @@ function specOf(draft: Draft<KubeObject> | null): Draft<Pod>['spec'] {
   return pod.spec;
 }
 
-/** Pods stay five minutes on a node that is not ready or cannot be reached. */
-export const defaultTolerationSeconds: AdmissionPlugin = {
+/** Pods stay for a while (five minutes unless told) on a node that is not ready or cannot be reached. */
+export const defaultTolerationSeconds = (seconds: TolerationSeconds): AdmissionPlugin => ({
   name: 'DefaultTolerationSeconds',
   handles: attributes =>
     isFor(attributes, '', 'pods') && (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
   admit(_attributes, draft) {
     const spec = specOf(draft);
-    for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
+    const taints: ReadonlyArray<readonly [key: string, seconds: number]> = [
+      ['node.kubernetes.io/not-ready', seconds.notReady],
+      ['node.kubernetes.io/unreachable', seconds.unreachable],
+    ];
+    for (const [key, tolerationSeconds] of taints) {
       if (tolerates((spec.tolerations ?? []) as Toleration[], key)) continue;
       (spec.tolerations ??= []).push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds });
     }
   },
-};
+});
 
 /** A node is not to be used before it says that it is ready. */
 export const taintNodesByCondition: AdmissionPlugin = {

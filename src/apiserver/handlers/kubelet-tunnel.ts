@@ -20,17 +20,17 @@ export interface KubeletClient {
 export interface ConnectDeps {
   readonly lookup: Lookup;
   readonly kubeletClient: KubeletClient | undefined;
+  /** Types of addresses, in order. */
+  readonly preferredAddresses: readonly string[];
+  /** Where the Node does not say. */
+  readonly kubeletPort: number;
 }
-
-/** Upstream's --kubelet-preferred-address-types, with the address before names that only some resolvers know. */
-const preferredAddresses = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
-const defaultKubeletPort = 10250;
 
 /** Throws 404 for a node that is not there, named as what the request is for; 500 for one without an address. */
 export async function kubeletOf(
   nodeName: string,
   { about }: Pick<Scope, 'about'>,
-  { lookup, kubeletClient }: ConnectDeps,
+  { lookup, kubeletClient, preferredAddresses, kubeletPort }: ConnectDeps,
 ): Promise<Backend> {
   const node = (await lookup.get('', 'nodes', '', nodeName)) as unknown as Node | undefined;
   if (!node) throw notFound(about, nodeName);
@@ -40,7 +40,7 @@ export async function kubeletOf(
     const known = addresses.map(each => `{${each.type} ${each.address}}`).join(' ');
     throw failed(`no preferred addresses found; known addresses: [${known}]`);
   }
-  const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port || defaultKubeletPort;
+  const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port || kubeletPort;
   const { certPem, keyPem, caPem } = kubeletClient ?? {};
   const tls = { certPem, keyPem, caPem, verified: caPem !== undefined };
   return { protocol: 'https', host: found.address, port, tls };

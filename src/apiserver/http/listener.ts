@@ -31,6 +31,12 @@ export interface ListenOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly tls: TlsConfig;
+  /** Requests at once on one connection of HTTP/2; default 1000. */
+  readonly maxConcurrentStreams?: number;
+  /** Offers no HTTP/2. */
+  readonly http1Only?: boolean;
+  /** Others may listen on the same address and port (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
   /** Told of every connection that did not get beyond its handshake. */
   readonly onHandshakeError?: () => void;
 }
@@ -60,7 +66,11 @@ const maxSessionMemoryMb = 64;
 export async function listen(options: ListenOptions, entry: Entry): Promise<Listener> {
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const h2 = createHttp2({ settings: http2Settings, maxSessionMemory: maxSessionMemoryMb });
+  const { maxConcurrentStreams = http2Settings.maxConcurrentStreams, http1Only = false, reusePort = false } = options;
+  const h2 = createHttp2({
+    settings: { ...http2Settings, maxConcurrentStreams },
+    maxSessionMemory: maxSessionMemoryMb,
+  });
   h2.on('stream', (stream, headers, _flags, raw) => serveHttp2(stream as ServerHttp2Stream, headers, raw, entry));
   h2.on('session', session => {
     sessions.add(session);
@@ -84,7 +94,8 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   });
   const certificates = new PortCertificates(options.tls);
   // Whom a certificate makes of its holder, and whether it is good, is for authentication to say.
-  const handshake = { requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] };
+  const ALPNProtocols = http1Only ? ['http/1.1'] : ['h2', 'http/1.1'];
+  const handshake = { requestCert: true, rejectUnauthorized: false, ALPNProtocols };
   const tls = createTls({ ...certificates.options, ...handshake });
   tls.on('connection', socket => {
     sockets.add(socket);
@@ -94,7 +105,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   tls.on('secureConnection', socket => dispatch(socket, h1, h2));
   await new Promise<void>((resolve, reject) => {
     tls.once('error', reject);
-    tls.listen(options.port, options.host, () => {
+    tls.listen({ port: options.port, host: options.host, reusePort }, () => {
       tls.off('error', reject);
       resolve();
     });

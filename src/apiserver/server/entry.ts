@@ -66,6 +66,10 @@ export interface EntryDeps {
   readonly requestTimeoutMs: number;
   /** Undefined: nothing is recorded. */
   readonly auditor: Auditor | undefined;
+  /** Whether /debug is served. */
+  readonly profiling: boolean;
+  /** The server's host in documents; absent: the one that was asked for. */
+  readonly externalHostname: string | undefined;
 }
 
 /** The answer of what may last, or of what has to come in time. */
@@ -279,11 +283,16 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   if (path === '/metrics')
     return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
   const debugged =
-    path.startsWith('/debug/') && (deps.concurrency.dump(request) ?? (await debug(request, deps.dispatch.clock)));
+    path.startsWith('/debug/') &&
+    (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, deps.dispatch.clock) : undefined));
   if (debugged) return debugged;
   const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock, deps.aggregator.documents);
   if (described) return described;
-  const openid = openidMetadata(request, deps.serviceAccountTokens);
+  const openid = openidMetadata(
+    deps.externalHostname ?? request.host ?? 'localhost',
+    request.path,
+    deps.serviceAccountTokens,
+  );
   if (openid) return openid;
   const discovered = deps.discovery.respond(request);
   if (discovered) {

@@ -3,24 +3,25 @@
  * pkg/server/routes/openidmetadata.go.
  */
 import type { ServiceAccountTokens } from '../authentication/service-accounts/tokens.ts';
-import type { ServerRequest, ServerResponse } from '../http/message.ts';
+import type { ServerResponse } from '../http/message.ts';
 
-/** The answer, or undefined when the path is neither of the two. */
+/** The answer, or undefined when the path is neither of the two. `host`, with its port, is where this server is. */
 export function openidMetadata(
-  request: ServerRequest,
+  host: string,
+  path: string,
   tokens: ServiceAccountTokens | undefined,
 ): ServerResponse | undefined {
   if (!tokens) return undefined;
-  if (request.path === '/.well-known/openid-configuration') {
+  if (path === '/.well-known/openid-configuration') {
     return document('application/json', {
       issuer: tokens.issuer,
-      jwks_uri: tokens.jwksUri ?? `https://${request.host ?? 'localhost'}/openid/v1/jwks`,
+      jwks_uri: tokens.jwksUri ?? `https://${host}/openid/v1/jwks`,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: [...new Set(tokens.keys.jwks.map(({ alg }) => alg))].sort(),
     });
   }
-  if (request.path === '/openid/v1/jwks') return document('application/jwk-set+json', { keys: tokens.keys.jwks });
+  if (path === '/openid/v1/jwks') return document('application/jwk-set+json', { keys: tokens.keys.jwks });
   return undefined;
 }
 

@@ -32,6 +32,8 @@ export interface SubresourceDeps {
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
   readonly apiAudiences: readonly string[];
   readonly kubeletClient: KubeletClient | undefined;
+  readonly preferredAddresses: readonly string[];
+  readonly kubeletPort: number;
   readonly components: ComponentProbes;
 }
 

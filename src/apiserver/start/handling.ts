@@ -42,6 +42,8 @@ export async function startHandling(start: Start, storage: Storage, access: Acce
     serviceAccountTokens: authentication.serviceAccountTokens,
     apiAudiences: config.apiAudiences,
     kubeletClient: deps.kubeletClient,
+    preferredAddresses: config.kubeletPreferredAddressTypes,
+    kubeletPort: config.kubeletPort,
     components: componentProbes(start),
   };
   return {
@@ -82,7 +84,20 @@ async function admissionOf(
     await ensureObject({ clock, scheme, registry, config }, namespace);
   };
   const { enableAdmissionPlugins: enable, disableAdmissionPlugins: disable, admissionControl } = config;
-  const parts = { ...deps, scheme, caches, fieldManagers, lookup, authorizer, rbac, makeNamespace, client, signal };
+  const { tolerationSeconds } = config;
+  const parts = {
+    ...deps,
+    scheme,
+    caches,
+    fieldManagers,
+    lookup,
+    authorizer,
+    rbac,
+    makeNamespace,
+    client,
+    signal,
+    tolerationSeconds,
+  };
   return hooks.run('start-apiserver-admission-initializer', () => {
     const plugins = admissionPlugins(parts, { enable, disable }, admissionControl);
     return new AdmissionChain(plugins, new AdmissionMetrics(metrics, clock));

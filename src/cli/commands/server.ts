@@ -1,7 +1,15 @@
 /** `kobune server`: the server in the foreground; `up` runs this in the background. */
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger, type LogLevel, systemClock } from '#base';
-import { checkMachine, ensureConfig, runServer, serverSettings, stateDir, thisMachine } from '#cluster';
+import {
+  checkMachine,
+  ensureConfig,
+  listeningSettings,
+  runServer,
+  serverSettings,
+  stateDir,
+  thisMachine,
+} from '#cluster';
 import { addFlags, givenFlags } from '../flags.ts';
 import { type ClusterOptions, nameOption, rootOption } from '../options.ts';
 
@@ -40,7 +48,7 @@ export function serverCommand(): Command {
       const dir = stateDir(flags.root, flags.name);
       if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
       const settings = serverSettings(givenFlags(command));
-      const config = ensureConfig(dir, flags);
+      const config = ensureConfig(dir, { ...flags, ...listeningSettings(settings) });
       const logger = createLogger({
         clock: systemClock,
         level: flags.logLevel,

@@ -53,12 +53,15 @@ export class GivenFlags {
     return this.all(name).at(-1);
   }
 
-  /** The elements of all occurrences, each of which may have several with commas between; undefined: not given. */
-  list(name: string): readonly string[] | undefined {
+  /**
+   * The elements of all occurrences, each of which may have several with commas between; undefined: not given. Empty ones
+   * are left out, unless they are to be found fault with.
+   */
+  list(name: string, { keepEmpty = false }: { keepEmpty?: boolean } = {}): readonly string[] | undefined {
     if (!this.#values.has(name)) return undefined;
     return this.all(name)
-      .flatMap(each => each.split(','))
-      .filter(each => each !== '');
+      .flatMap(each => (each === '' ? [] : each.split(',')))
+      .filter(each => keepEmpty || each !== '');
   }
 
   /** An absolute path, or `-`. */

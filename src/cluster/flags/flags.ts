@@ -8,10 +8,13 @@ import { aggregationFlags } from './aggregation.ts';
 import { auditFlags } from './audit.ts';
 import { authenticationFlags } from './authentication.ts';
 import { authorizationFlags } from './authorization.ts';
+import { behaviourFlags } from './behaviour.ts';
 import { encryptionFlags } from './encryption.ts';
 import { etcdFlags } from './etcd.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
+import { kubeletFlags } from './kubelets.ts';
+import { listeningFlags } from './listening.ts';
 import { servicesFlags } from './services.ts';
 import { servingFlags } from './serving.ts';
 import type { ServerSettings } from './settings.ts';
@@ -28,8 +31,11 @@ export const flagGroups: readonly FlagGroup[] = [
   aggregationFlags,
   encryptionFlags,
   etcdFlags,
+  listeningFlags,
   servingFlags,
   servicesFlags,
+  kubeletFlags,
+  behaviourFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */

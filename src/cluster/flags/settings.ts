@@ -1,6 +1,6 @@
 /** What the flags of kube-apiserver stand for, by the part of the server that it is for. */
-import type { ApiServerConfig, TlsConfig } from '#apiserver';
-import type { ServingFiles } from '../serving/serving-files.ts';
+import type { ApiServerConfig, ListenOptions, TlsConfig } from '#apiserver';
+import type { PairFiles, ServingFiles } from '../serving/serving-files.ts';
 
 /** An etcd cluster that is the store. */
 export interface EtcdSettings {
@@ -18,9 +18,31 @@ export interface ServingSettings {
   readonly ciphers?: string;
 }
 
+/** Where the API listens. */
+export interface ListeningSettings {
+  /** `--bind-address`. */
+  readonly address?: string;
+  /** `--secure-port`. */
+  readonly port?: number;
+  /** `--advertise-address`, unless it is every address. */
+  readonly advertiseAddress?: string;
+  /** `--cert-dir`. */
+  readonly certDir?: string;
+  readonly listener: Pick<ListenOptions, 'maxConcurrentStreams' | 'http1Only' | 'reusePort'>;
+}
+
+/** How kubelets are reached. Paths of PEM files. */
+export interface KubeletSettings {
+  readonly caFile?: string;
+  readonly pair?: PairFiles;
+}
+
 export interface ServerSettings {
   readonly apiServer: Partial<ApiServerConfig>;
   readonly serving?: ServingSettings;
+  readonly listening?: ListeningSettings;
+  /** In place of the cluster's own. */
+  readonly kubelet?: KubeletSettings;
   /** `--cluster-signing-duration`. */
   readonly signingDurationMs?: number;
   /** In place of an engine of the cluster's own. */

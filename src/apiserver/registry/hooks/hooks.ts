@@ -7,9 +7,6 @@ import { namespaceHook } from './namespace.ts';
 import { type ClaimHookDeps, claimHook } from './resource-claim.ts';
 import { type ServiceHookDeps, serviceHook } from './service.ts';
 
-/** Events live an hour, as upstream's --event-ttl. */
-const eventTtlSeconds = 3600;
-
 /** By `group/resource` of the stored kind. */
 export function registryHooks(
   deps: Pick<ServiceHookDeps, 'store' | 'clock' | 'random'> & ClaimHookDeps,
@@ -17,7 +14,7 @@ export function registryHooks(
   scheme: Scheme,
 ): ReadonlyMap<string, RegistryHook> {
   const ipAddresses = scheme.find('networking.k8s.io', 'v1', 'ipaddresses')!;
-  const { serviceCidrs, nodePortRange, keyPrefix } = config;
+  const { serviceCidrs, nodePortRange, keyPrefix, eventTtlSeconds } = config;
   const service = serviceHook({ ...deps, serviceCidrs, nodePortRange, keyPrefix, ipAddresses });
   const claim = claimHook(deps);
   return new Map<string, RegistryHook>([
