@@ -252,6 +252,8 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
   const headers = incoming as Http2Headers;
   const gone = new AbortController();
   stream.on('close', () => gone.abort(clientGone));
+  // A reset without an error closes a stream only when its body is read, which of a GET nobody does.
+  stream.on('aborted', () => stream.destroy());
   stream.on('error', () => {});
   const request = neutral({
     method: String(headers[':method']),
