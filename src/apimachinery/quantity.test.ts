@@ -115,3 +115,18 @@ test('whether a quantity is whole is asked in 64 bits, as upstream asks', () => 
   ];
   for (const [text, want] of rows) assert.equal(parseQuantity(text).isWhole, want, text);
 });
+
+test('an integer is what upstream keeps as one', () => {
+  const rows: readonly [string, bigint | undefined][] = [
+    ['20', 20n],
+    ['2k', 2000n],
+    ['20000m', undefined],
+    ['9223372036854775807', undefined],
+    ['922337203685477580', 922337203685477580n],
+    ['1Gi', 1073741824n],
+    ['10E', undefined],
+  ];
+  for (const [text, want] of rows) assert.equal(parseQuantity(text).asInt64(), want, text);
+  assert.equal(parseQuantity('100m').add(Quantity.of(5)).toApproximateNumber(), 5.1000000000000005);
+  assert.equal(parseQuantity('100m').add(parseQuantity('900m')).asInt64(), undefined);
+});

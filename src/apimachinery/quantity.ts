@@ -51,19 +51,34 @@ function divideUp(value: bigint, divisor: bigint): bigint {
   return value < 0n ? quotient - 1n : quotient + 1n;
 }
 
-/** An exact quantity. Immutable: arithmetic answers new ones. */
+const fitsInt64 = (value: bigint): boolean => BigInt.asIntN(64, value) === value;
+
+/**
+ * An exact quantity. Immutable: arithmetic answers new ones.
+ *
+ * Upstream keeps a short one as an int64 with a scale and any other as a big decimal, and some questions are answered
+ * by what it is kept as: a big decimal is never an integer, and neither is `20000m`.
+ */
 export class Quantity {
-  static readonly zero: Quantity = new Quantity(0n, 0, 'DecimalSI', '0');
+  static readonly zero: Quantity = new Quantity(0n, 0, 'DecimalSI', { text: '0' });
 
   readonly format: QuantityFormat;
   readonly #unscaled: bigint;
   readonly #scale: number;
+  /** Upstream keeps it as a big decimal. */
+  readonly #isWide: boolean;
   #text: string | undefined;
 
-  constructor(unscaled: bigint, scale: number, format: QuantityFormat, text?: string) {
+  constructor(
+    unscaled: bigint,
+    scale: number,
+    format: QuantityFormat,
+    { text, isWide = false }: { readonly text?: string | undefined; readonly isWide?: boolean } = {},
+  ) {
     this.#unscaled = unscaled;
     this.#scale = scale;
     this.format = format;
+    this.#isWide = isWide || !fitsInt64(unscaled);
     this.#text = text;
   }
 
@@ -111,26 +126,30 @@ export class Quantity {
   /** The sum, in this format, or in the other's when this is zero. */
   add(other: Quantity): Quantity {
     const format = this.isZero ? other.format : this.format;
-    if (other.isZero) return new Quantity(this.#unscaled, this.#scale, format);
-    if (this.isZero) return new Quantity(other.#unscaled, other.#scale, format);
+    const isWide = this.#isWide || other.#isWide;
+    if (other.isZero) return new Quantity(this.#unscaled, this.#scale, format, { isWide });
+    if (this.isZero) return new Quantity(other.#unscaled, other.#scale, format, { isWide });
     const scale = Math.min(this.#scale, other.#scale);
     if (Math.max(this.#scale, other.#scale) - scale > farDigits) return this.compare(other) > 0 ? this : other;
     const a = this.#unscaled * pow10(this.#scale - scale);
-    return new Quantity(a + other.#unscaled * pow10(other.#scale - scale), scale, format);
+    const b = other.#unscaled * pow10(other.#scale - scale);
+    const overflows = !fitsInt64(a) || !fitsInt64(b);
+    return new Quantity(a + b, scale, format, { isWide: isWide || overflows });
   }
 
   sub(other: Quantity): Quantity {
     const result = this.add(other.neg());
-    return this.isZero ? new Quantity(result.#unscaled, result.#scale, other.format) : result;
+    if (!this.isZero) return result;
+    return new Quantity(result.#unscaled, result.#scale, other.format, { isWide: result.#isWide });
   }
 
   neg(): Quantity {
-    return new Quantity(-this.#unscaled, this.#scale, this.format);
+    return new Quantity(-this.#unscaled, this.#scale, this.format, { isWide: this.#isWide });
   }
 
   /** Times an integer. */
   mul(factor: number | bigint): Quantity {
-    return new Quantity(this.#unscaled * BigInt(factor), this.#scale, this.format);
+    return new Quantity(this.#unscaled * BigInt(factor), this.#scale, this.format, { isWide: this.#isWide });
   }
 
   /** `ceil(q / 10^scale)`, away from zero, capped to 64 bits. */
@@ -145,7 +164,18 @@ export class Quantity {
   /** This, or if it is finer than `10^scale`, what it is rounded to, away from zero. Upstream: RoundUp. */
   roundUp(scale: number): Quantity {
     if (this.#scale >= scale) return this;
-    return new Quantity(divideUp(this.#unscaled, pow10(scale - this.#scale)), scale, this.format);
+    const rounded = divideUp(this.#unscaled, pow10(scale - this.#scale));
+    return new Quantity(rounded, scale, this.format, { isWide: this.#isWide });
+  }
+
+  /**
+   * The value where upstream has it as an integer at once: undefined for fractions, for what it keeps as a big decimal
+   * and for what is written in smaller units, be it whole. Upstream: AsInt64.
+   */
+  asInt64(): bigint | undefined {
+    if (this.#isWide || this.#scale < 0 || this.#scale > farDigits) return undefined;
+    const value = this.#unscaled * pow10(this.#scale);
+    return fitsInt64(value) ? value : undefined;
   }
 
   /** The integer value, rounded away from zero; exact to 2^53. */
@@ -160,16 +190,21 @@ export class Quantity {
 
   /**
    * Whether it has no thousandths, as upstream asks it (`MilliValue() % 1000 == 0`): in 64 bits, where what does not fit
-   * is 0 when it came from a short number and wraps when it came from a long one.
+   * is 0, or wraps when it is kept as a big decimal.
    */
   get isWhole(): boolean {
-    const milli = this.scaledValue(-3);
-    if (magnitude(milli) < maxInt64) return milli % 1000n === 0n;
     const span = this.#scale + 3;
-    if (this.#digits() <= 18 || span > 18) return true;
-    const factor = span >= 0 ? pow10(span) : 1n;
-    const unscaled = span >= 0 ? this.#unscaled : divideUp(this.#unscaled, pow10(-span));
-    return BigInt.asIntN(64, BigInt.asIntN(64, unscaled) * factor) % 1000n === 0n;
+    if (span < 0) return this.scaledValue(-3) % 1000n === 0n;
+    if (span > 18) return true;
+    if (this.#isWide) return BigInt.asIntN(64, BigInt.asIntN(64, this.#unscaled) * pow10(span)) % 1000n === 0n;
+    const milli = this.#unscaled * pow10(span);
+    return !fitsInt64(milli) || milli % 1000n === 0n;
+  }
+
+  /** A double near to it: digits and power of ten by themselves, as upstream multiplies them. Upstream: AsApproximateFloat64. */
+  toApproximateNumber(): number {
+    const digits = Number(this.#unscaled);
+    return this.#scale === 0 ? digits : digits * Number(`1e${this.#scale}`);
   }
 
   /** The nearest double. */
@@ -278,7 +313,7 @@ function finish(
   if (fast) {
     const keep =
       base === 2 ? (value & 7n) !== 0n : (exponent - places) % 3 === 0 && !shown.endsWith('000') && shown[0] !== '0';
-    return new Quantity(negative ? -unscaled : unscaled, finalScale, format, keep ? text : undefined);
+    return new Quantity(negative ? -unscaled : unscaled, finalScale, format, { text: keep ? text : undefined });
   }
   if (finalScale < nano) {
     const cut = nano - finalScale;
@@ -292,7 +327,7 @@ function finish(
     }
     if (unscaled !== 0n && finalScale < 0 && unscaled < pow10(-finalScale)) format = 'DecimalSI';
   }
-  return new Quantity(negative ? -unscaled : unscaled, finalScale, format);
+  return new Quantity(negative ? -unscaled : unscaled, finalScale, format, { isWide: true });
 }
 
 const simple = /^[1-9][0-9]{0,2}(?:m|k|M|G|T|P|E)?$/;

@@ -100,7 +100,13 @@ export interface AdmissionVariables {
 /** A program, or why there is none, in upstream's words. */
 export type CompiledExpression =
   | { readonly program: Program; readonly resultType: Type; readonly error?: undefined }
-  | { readonly program?: undefined; readonly resultType?: undefined; readonly error: string };
+  | {
+      readonly program?: undefined;
+      readonly resultType?: undefined;
+      readonly error: string;
+      /** Upstream takes it for a fault of the server: constants that the checker let pass. */
+      readonly isInternal?: boolean;
+    };
 
 /** What expressions of each sort must evaluate to, by the names of types. */
 export const resultTypes = {
@@ -125,12 +131,14 @@ export class AdmissionCompiler {
 
   /** `wanted`: names of types; none for any. */
   compile(text: string, variables: AdmissionVariables, wanted: readonly string[]): CompiledExpression {
-    const { program, resultType, issues } = this.#environment(variables).compile(text);
-    if (program === undefined) return { error: `compilation failed: ${issues}` };
-    const got = typeText(resultType);
-    if (wanted.length === 0 || wanted.includes(got)) return { program, resultType };
-    const list = wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`;
-    return { error: `must evaluate to ${list} but got ${got}` };
+    const compiled = this.#environment(variables).compile(text);
+    if (compiled.failed === 'compilation') return { error: compiled.fault };
+    const got = typeText(compiled.resultType);
+    if (wanted.length > 0 && !wanted.includes(got)) {
+      const list = wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`;
+      return { error: `must evaluate to ${list} but got ${got}` };
+    }
+    return compiled.failed ? { error: compiled.fault, isInternal: true } : compiled;
   }
 
   /** Compiles a variable; later expressions see it even if that fails. */

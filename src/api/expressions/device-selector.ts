@@ -30,14 +30,21 @@ const environment: () => Environment = once(() =>
 /** A program with the most that it can cost, or why there is none. */
 export type CompiledSelector =
   | { readonly program: Program; readonly maxCost: number; readonly error?: undefined }
-  | { readonly program?: undefined; readonly maxCost?: undefined; readonly error: string };
+  | {
+      readonly program?: undefined;
+      readonly maxCost?: undefined;
+      readonly error: string;
+      readonly isInternal?: boolean;
+    };
 
 export function compileDeviceSelector(text: string): CompiledSelector {
-  const { program, resultType, issues } = environment().compile(text);
-  if (program === undefined) return { error: `compilation failed: ${issues}` };
-  const got = typeText(resultType);
+  const compiled = environment().compile(text);
+  if (compiled.failed === 'compilation') return { error: compiled.fault };
+  const got = typeText(compiled.resultType);
   if (got !== 'bool' && got !== 'google.protobuf.Any') {
     return { error: `must evaluate to bool or the unknown type, not ${got}` };
   }
+  if (compiled.failed) return { error: compiled.fault, isInternal: true };
+  const { program } = compiled;
   return { program, maxCost: program.staticCost(sizesOf(deviceDecl)).max };
 }

@@ -7,6 +7,7 @@ import {
   duplicate,
   FieldPath,
   forbiddenField,
+  internalFieldError,
   invalidValue,
   isDNS1035Label,
   isDNS1123Subdomain,
@@ -103,8 +104,10 @@ function checkNamedRule(errors: Errors, path: FieldPath, rule: NamedRuleWithOper
 }
 
 /** Refuses an expression that could not be compiled. */
-export function checkCompiled(errors: Errors, path: FieldPath, text: string, { error }: CompiledExpression): void {
-  if (error !== undefined) errors.push(invalidValue(path, text, error));
+export function checkCompiled(errors: Errors, path: FieldPath, text: string, compiled: CompiledExpression): void {
+  if (compiled.error === undefined) return;
+  const { error, isInternal } = compiled;
+  errors.push(isInternal ? internalFieldError(path, error) : invalidValue(path, text, error));
 }
 
 /** `params`: the conditions are those of a policy that has parameters. */

@@ -7,6 +7,7 @@ import {
   duplicate,
   type FieldPath,
   forbiddenField,
+  internalFieldError,
   invalidValue,
   isCIdentifier,
   isLabelValue,
@@ -112,8 +113,10 @@ function checkExpression(errors: Errors, path: FieldPath, expression: string): v
     return;
   }
   const compiled = compileDeviceSelector(expression);
-  if (compiled.error !== undefined) errors.push(invalidValue(path, expression, compiled.error));
-  else if (compiled.maxCost > maxSelectorCost) {
+  if (compiled.error !== undefined) {
+    const { error, isInternal } = compiled;
+    errors.push(isInternal ? internalFieldError(path, error) : invalidValue(path, expression, error));
+  } else if (compiled.maxCost > maxSelectorCost) {
     errors.push(forbiddenField(path, 'too complex, exceeds cost limit'));
   }
 }

@@ -143,3 +143,35 @@ test('an authorizer may take its time', async () => {
     ],
   );
 });
+
+test('values and errors are as the original has them where types are left open', () => {
+  const unknown = 'no such overload';
+  const values: readonly (readonly [text: string, value: unknown])[] = [
+    ['"%.0f|%.0f|%.2f".format([2.5, 3.5, 0.125])', '2|4|0.12'],
+    ['dyn([1, 2]).flatten()', [1n, 2n]],
+    ['url("//host/x").getHost()', 'host'],
+    ['url("///x").getEscapedPath()', '///x'],
+    ['quantity("20000m").isInteger()', false],
+  ];
+  for (const [text, value] of values) assert.deepEqual(plain(evaluate(text).value), value, text);
+  const errors: readonly (readonly [text: string, error: string])[] = [
+    ['!dyn(1)', unknown],
+    ['dyn(1).contains("a")', unknown],
+    ['dyn([1]) < dyn([2])', `${unknown}: _<_`],
+    ['dyn(1).sort()', `${unknown}: sort`],
+    ['[dyn([1])].sort()', 'list elements must be comparable'],
+    ['dyn("x").flatten(1)', `${unknown}: string.flatten(int)`],
+    ['"%s".format([{1.5: 1}])', 'error during formatting: no formatting function for map key of type double'],
+  ];
+  for (const [text, error] of errors) assert.equal(evaluate(text).error, error, text);
+});
+
+test('constants that are wrong are told apart from expressions that are', () => {
+  const { failed, fault, resultType } = environment.compile('int("x")');
+  assert.equal(failed, 'program');
+  assert.equal(fault, "program instantiation failed: type conversion error from 'string' to 'int'");
+  assert.equal(String(resultType), 'int');
+  assert.match(String(environment.compile('timestamp(null)').fault), /^compilation failed: .*invalid timestamp/);
+  assert.match(String(environment.compile('[1].existsOne(x, x == 1)').fault), /undeclared reference to 'existsOne'/);
+  assert.equal(evaluate('[1].existsOne(i, x, x == 1)').value, true);
+});

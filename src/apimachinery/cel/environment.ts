@@ -49,13 +49,28 @@ export interface EnvironmentOptions {
 
 /** What came of compiling: a program, or faults as cel-go prints them. */
 export type Compilation =
-  | { readonly program: Program; readonly resultType: Type; readonly issues?: undefined }
+  | {
+      readonly program: Program;
+      readonly resultType: Type;
+      readonly issues?: undefined;
+      readonly failed?: undefined;
+      readonly fault?: undefined;
+    }
   | {
       readonly program?: undefined;
       readonly resultType?: undefined;
       readonly issues: string;
-      /** `program`: the expression is right, but constants in it are not; the issues tell so. */
-      readonly failed: 'compilation' | 'program';
+      readonly failed: 'compilation';
+      /** What failed and the issues, as upstream tells them together. */
+      readonly fault: string;
+    }
+  /** The expression is right, but constants in it are not. */
+  | {
+      readonly program?: undefined;
+      readonly resultType: Type;
+      readonly issues: string;
+      readonly failed: 'program';
+      readonly fault: string;
     };
 
 export interface EvaluateOptions {
@@ -105,26 +120,32 @@ export class Environment {
   compile(text: string): Compilation {
     const { escapedIdentifiers = false, bindings = false, mixedLiterals = false } = this.#options;
     const { parsed, issues } = parse(text, { escapedIdentifiers, bindings });
-    if (issues.count > 0) return { issues: issues.toString(), failed: 'compilation' };
+    if (issues.count > 0) return uncompiled(issues.toString());
     const checked = check(parsed, this.#scope, issues);
     if (issues.count === 0 && this.#options.validateLiterals !== false) {
       validateLiterals(checked, issues, mixedLiterals);
     }
-    if (issues.count > 0) return { issues: issues.toString(), failed: 'compilation' };
+    if (issues.count > 0) return uncompiled(issues.toString());
+    const resultType = checked.types.get(checked.expr.id) ?? types.dyn;
     try {
       const { structs } = this.#options;
       const construct = (name: string, fields: ReadonlyMap<string, Value>): Value =>
         structs?.has(name) ? structs.construct(name, fields) : new CelError('unknown type');
       const evaluate = plan(checked, { functions: this.#functions, construct });
-      const resultType = checked.types.get(checked.expr.id) ?? types.dyn;
       return { program: new Program(checked, evaluate), resultType };
     } catch (error) {
-      if (error instanceof PlanError)
-        return { issues: `program instantiation failed: ${error.message}`, failed: 'program' };
-      throw error;
+      if (!(error instanceof PlanError)) throw error;
+      const { message } = error;
+      return { resultType, issues: message, failed: 'program', fault: `program instantiation failed: ${message}` };
     }
   }
 }
+
+const uncompiled = (issues: string): Compilation => ({
+  issues,
+  failed: 'compilation',
+  fault: `compilation failed: ${issues}`,
+});
 
 function scopeOf(options: EnvironmentOptions, functions: ReadonlyMap<string, FunctionDeclaration>): Scope {
   const variables = options.variables ?? {};

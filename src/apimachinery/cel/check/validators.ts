@@ -18,6 +18,7 @@ const literalChecks: readonly (readonly [name: string, isValid: (literal: unknow
 ];
 
 function isTimestamp(literal: unknown): boolean {
+  if (literal === null) return false;
   if (typeof literal !== 'string' && typeof literal !== 'bigint') return true;
   const time = typeof literal === 'string' ? parseTimestamp(literal) : timestampOfSeconds(literal);
   return time !== undefined && !(time instanceof CelError);

@@ -20,8 +20,8 @@ export function uintOf(value: bigint): Uint | CelError {
   return BigInt.asUintN(64, value) === value ? new Uint(value) : uintOverflow;
 }
 
-/** The error of an operator whose first operand cannot do it at all. */
-function unsupported(operator: string, value: Value): CelError {
+/** The error of a function whose first operand cannot do it at all. */
+export function unsupported(operator: string, value: Value): CelError {
   const receives = typeof value === 'string' || value instanceof Timestamp || value instanceof Duration;
   if (value instanceof CelError) return value;
   return receives ? noSuchOverload : new CelError(`no such overload: ${operator}`);

@@ -5,7 +5,7 @@
 import { goQuote } from '../../field.ts';
 import type { Type } from '../check/types.ts';
 import { formatDouble } from '../values/describe.ts';
-import { Duration, plainDecimal, Timestamp } from '../values/time.ts';
+import { Duration, Timestamp } from '../values/time.ts';
 import { Uint } from '../values/uint.ts';
 import { CelError, ListValue, MapValue, typeOfValue, type Value } from '../values/value.ts';
 
@@ -169,13 +169,15 @@ function decimal(verb: 'f' | 'e', precision: number, value: Value): string | und
   if (precision > maxPrecision) return '%!(NOVERB)';
   if (verb === 'e') return scientific(number).padStart(precision, ' ');
   if (!Number.isFinite(number)) return notFinite(number);
-  const digits = Math.min(precision, 100);
-  const [integer, fraction] = plainFixed(number, digits).split('.') as [string, string?];
+  const digits = Math.min(precision, allDigits);
+  const [integer, fraction] = exactFixed(number, digits).split('.') as [string, string?];
   const grouped = integer.replace(/\B(?=(\d{3})+$)/g, ',');
   return fraction === undefined ? grouped : `${grouped}.${fraction}${'0'.repeat(precision - digits)}`;
 }
 
 const maxPrecision = 1_000_000;
+/** No double has more behind its point. */
+const allDigits = 1074;
 
 const notFinite = (number: number): string => (Number.isNaN(number) ? 'NaN' : number > 0 ? '∞' : '-∞');
 
@@ -189,11 +191,26 @@ function scientific(number: number): string {
 
 const superscript = (digits: string): string => digits.replace(/\d/g, digit => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)] as string);
 
-const plainFixed = (value: number, digits: number): string => {
-  const text = value.toFixed(digits);
-  if (!text.includes('e')) return text;
-  return digits === 0 ? plainDecimal(value) : `${plainDecimal(value)}.${'0'.repeat(digits)}`;
-};
+/** A finite number with so many digits after its point, rounded from all that it has: halves to the even digit. */
+function exactFixed(value: number, digits: number): string {
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, Math.abs(value));
+  const raw = bits.getBigUint64(0);
+  const biased = Number(raw >> 52n);
+  const mantissa = (raw & ((1n << 52n) - 1n)) | (biased === 0 ? 0n : 1n << 52n);
+  const exponent = Math.max(biased, 1) - 1075;
+  const scaled = mantissa * 10n ** BigInt(digits);
+  const shown = exponent >= 0 ? scaled << BigInt(exponent) : halfEven(scaled, 1n << BigInt(-exponent));
+  const text = String(shown).padStart(digits + 1, '0');
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  return digits === 0 ? sign + text : `${sign}${text.slice(0, -digits)}.${text.slice(-digits)}`;
+}
+
+function halfEven(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  const twice = (value % divisor) * 2n;
+  return twice > divisor || (twice === divisor && quotient % 2n === 1n) ? quotient + 1n : quotient;
+}
 
 /** %s; undefined for what has no text. */
 function asText(value: Value): string | undefined {
@@ -210,16 +227,23 @@ function asText(value: Value): string | undefined {
 }
 
 function mapText(map: MapValue): string {
-  const entries = [...map.keys()].map(key => [nested(key), nested(map.find(key) as Value)] as const);
+  const entries = [...map.keys()].map(key => [keyText(key), nested(map.find(key) as Value)] as const);
   entries.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
   return `{${entries.map(([key, value]) => `${key}:${value}`).join(', ')}}`;
+}
+
+function keyText(key: Value): string {
+  const isKey = typeof key === 'string' || typeof key === 'boolean' || typeof key === 'bigint' || key instanceof Uint;
+  if (isKey) return nested(key);
+  const { name } = typeOfValue(key);
+  throw new FormatError(`error during formatting: no formatting function for map key of type ${name}`);
 }
 
 /** A value inside of a list or map, as an expression would write it. */
 function nested(value: Value): string {
   if (typeof value === 'string') return goQuote(value);
   if (typeof value === 'number')
-    return Number.isFinite(value) ? value.toFixed(defaultPrecision) : goQuote(formatDouble(value));
+    return Number.isFinite(value) ? exactFixed(value, defaultPrecision) : goQuote(formatDouble(value));
   if (value instanceof Uint8Array) return `b${goQuote(Buffer.from(value).toString('utf8'))}`;
   if (value instanceof Timestamp) return `timestamp(${goQuote(value.toString())})`;
   if (value instanceof Duration) return `duration(${goQuote(value.toString())})`;

@@ -22,18 +22,19 @@ export interface GoUrl {
 /** Parses an absolute URI or path, as ParseRequestURI and then Parse do. Throws a UrlError with Go's text. */
 export function parseUrl(text: string): GoUrl {
   try {
-    read(text);
+    read(text, true);
     const hash = text.indexOf('#');
-    if (hash < 0) return { ...read(text), fragment: '', text };
+    if (hash < 0) return { ...read(text, false), fragment: '', text };
     const fragment = decode(text.slice(hash + 1), 'fragment');
-    return { ...read(text.slice(0, hash)), fragment, text };
+    return { ...read(text.slice(0, hash), false), fragment, text };
   } catch (error) {
     if (error instanceof UrlError) throw new UrlError(`parse ${goQuote(text)}: ${error.message}`);
     throw error;
   }
 }
 
-function read(text: string): Omit<GoUrl, 'fragment' | 'text'> {
+/** `ofRequest`: as in a request, where two slashes at the start begin a path, not a host. */
+function read(text: string, ofRequest: boolean): Omit<GoUrl, 'fragment' | 'text'> {
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new UrlError('net/url: invalid control character in URL');
   if (text === '') throw new UrlError('empty url');
   if (text === '*') return { scheme: '', host: '', escapedPath: '*', rawQuery: '' };
@@ -48,7 +49,8 @@ function read(text: string): Omit<GoUrl, 'fragment' | 'text'> {
     return { scheme: scheme.toLowerCase(), host: '', escapedPath: '', rawQuery };
   }
   let host = '';
-  if (scheme !== '' && rest.startsWith('//')) {
+  const mayHaveHost = scheme !== '' || (!ofRequest && !rest.startsWith('///'));
+  if (mayHaveHost && rest.startsWith('//')) {
     const slash = rest.indexOf('/', 2);
     const authority = slash < 0 ? rest.slice(2) : rest.slice(2, slash);
     rest = slash < 0 ? '' : rest.slice(slash);

@@ -2,13 +2,22 @@
  * Functions of lists: those of Kubernetes, and cel-go's extension. Upstream: k8s.io/apiserver pkg/cel/library/lists.go,
  * cel-go ext/lists.go, version 3, and ext/sets.go.
  */
-import { fn, type Library, method, type Overload, overload } from '../check/declarations.ts';
+import { fn, type Library, method, type Overload, overload, singleton } from '../check/declarations.ts';
 import { listOf, param, type Type, types } from '../check/types.ts';
-import { compare, equal } from '../values/equality.ts';
+import { compare, equal, isOrdered } from '../values/equality.ts';
 import { Duration } from '../values/time.ts';
 import { Uint } from '../values/uint.ts';
-import { ArrayList, CelError, checkSize, ListValue, typeOfValue, type Value } from '../values/value.ts';
-import { add } from './arithmetic.ts';
+import {
+  ArrayList,
+  CelError,
+  checkSize,
+  ListValue,
+  MapValue,
+  noSuchOverload,
+  typeOfValue,
+  type Value,
+} from '../values/value.ts';
+import { add, unsupported } from './arithmetic.ts';
 
 const { bool, bytes, double, duration, int, string, timestamp, uint } = types;
 const comparable: readonly (readonly [name: string, type: Type])[] = [
@@ -118,7 +127,16 @@ function slice(list: ListValue, start: bigint, end: bigint): Value {
   return new ArrayList(items);
 }
 
-function flatten(list: ListValue, depth = 1n): Value {
+/** Upstream takes lists whose elements are none, too, and has words of its own for what is no list. */
+function flatten(list: Value, depth?: Value): Value {
+  if (!(list instanceof ListValue) || (depth !== undefined && typeof depth !== 'bigint')) {
+    const named = (value: Value): string => (value instanceof MapValue ? 'map(dyn, dyn)' : typeOfValue(value).name);
+    return new CelError(`no such overload: ${named(list)}.flatten(${depth === undefined ? '' : named(depth)})`);
+  }
+  return flattened(list, depth ?? 1n);
+}
+
+function flattened(list: ListValue, depth: bigint): Value {
   if (depth < 0n) return new CelError('level must be non-negative');
   const items: Value[] = [];
   collectFlat(list, depth, items);
@@ -133,6 +151,15 @@ function collectFlat(list: ListValue, depth: bigint, items: Value[]): void {
   }
 }
 
+function sort(list: Value): Value {
+  return list instanceof ListValue ? sortBy(list, list) : unsupported('sort', list);
+}
+
+function sortByKeys(list: Value, keys: Value): Value {
+  if (!(list instanceof ListValue)) return unsupported('@sortByAssociatedKeys', list);
+  return keys instanceof ListValue ? sortBy(list, keys) : noSuchOverload;
+}
+
 function sortBy(list: ListValue, keys: ListValue): Value {
   if (list.size !== keys.size) {
     const sizes = `${list.size} and ${keys.size}`;
@@ -144,6 +171,7 @@ function sortBy(list: ListValue, keys: ListValue): Value {
   const pairs = [...list].map((item, index) => [keys.at(index), item] as const);
   const [first] = pairs;
   if (first === undefined) return list;
+  if (!isOrdered(first[0])) return new CelError('list elements must be comparable');
   const { name } = typeOfValue(first[0]);
   if (pairs.some(([key]) => typeOfValue(key).name !== name)) {
     return new CelError('list elements must have the same type');
@@ -170,22 +198,21 @@ function distinct(list: ListValue): Value {
 /** cel-go's lists extension; its sortBy is a macro. */
 export const listsExtension: Library = [
   fn('slice', method('list_slice', [listOfT, int, int], listOfT, slice)),
-  fn(
+  singleton(
     'flatten',
-    method('list_flatten', [listOf(listOfT)], listOfT, flatten),
-    method('list_flatten_int', [listOf(types.dyn), int], listOf(types.dyn), flatten),
+    flatten,
+    method('list_flatten', [listOf(listOfT)], listOfT),
+    method('list_flatten_int', [listOf(types.dyn), int], listOf(types.dyn)),
   ),
-  fn(
+  singleton(
     'sort',
-    ...comparable.map(([, type]) =>
-      method(`list_${type.name}_sort`, [listOf(type)], listOf(type), (list: ListValue) => sortBy(list, list)),
-    ),
+    sort,
+    ...comparable.map(([, type]) => method(`list_${type.name}_sort`, [listOf(type)], listOf(type))),
   ),
-  fn(
+  singleton(
     '@sortByAssociatedKeys',
-    ...comparable.map(([, type]) =>
-      method(`list_${type.name}_sortByAssociatedKeys`, [listOfT, listOf(type)], listOfT, sortBy),
-    ),
+    sortByKeys,
+    ...comparable.map(([, type]) => method(`list_${type.name}_sortByAssociatedKeys`, [listOfT, listOf(type)], listOfT)),
   ),
   fn('lists.range', overload('lists_range', [int], listOf(int), range)),
   fn(

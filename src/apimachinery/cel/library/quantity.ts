@@ -34,12 +34,6 @@ function parse(text: string): QuantityValue | CelError {
   }
 }
 
-/** The value as an int; undefined if it is none. */
-function asInt({ quantity }: QuantityValue): bigint | undefined {
-  const value = quantity.scaledValue(0);
-  return Quantity.of(value).equals(quantity) && BigInt.asIntN(64, value) === value ? value : undefined;
-}
-
 const order = (one: QuantityValue, other: QuantityValue): number => one.quantity.compare(other.quantity);
 const pair = [quantityType, quantityType];
 
@@ -67,7 +61,9 @@ export const quantityLibrary: Library = [
   ),
   fn(
     'asApproximateFloat',
-    method('quantity_get_float', [quantityType], double, ({ quantity }: QuantityValue) => quantity.toNumber()),
+    method('quantity_get_float', [quantityType], double, ({ quantity }: QuantityValue) =>
+      quantity.toApproximateNumber(),
+    ),
   ),
   fn(
     'asInteger',
@@ -75,12 +71,17 @@ export const quantityLibrary: Library = [
       'quantity_get_int',
       [quantityType],
       int,
-      (one: QuantityValue): Value => asInt(one) ?? new CelError('cannot convert value to integer'),
+      ({ quantity }: QuantityValue): Value => quantity.asInt64() ?? new CelError('cannot convert value to integer'),
     ),
   ),
   fn(
     'isInteger',
-    method('quantity_is_integer', [quantityType], bool, (one: QuantityValue) => asInt(one) !== undefined),
+    method(
+      'quantity_is_integer',
+      [quantityType],
+      bool,
+      ({ quantity }: QuantityValue) => quantity.asInt64() !== undefined,
+    ),
   ),
   fn(
     'add',

@@ -7,10 +7,10 @@ import { listOf, mapOf, param, type Type, typeOf, types } from '../check/types.t
 import { operators } from '../syntax/ast.ts';
 import { codePoints } from '../syntax/source.ts';
 import { describeValue } from '../values/describe.ts';
-import { compare, equal } from '../values/equality.ts';
+import { compare, equal, isOrdered } from '../values/equality.ts';
 import { type Duration, type TimePart, type Timestamp, timePart, zoneOffset } from '../values/time.ts';
 import { CelError, GrowingMap, ListValue, MapValue, noSuchOverload, typeOfValue, type Value } from '../values/value.ts';
-import { add, divide, modulo, multiply, negate, subtract } from './arithmetic.ts';
+import { add, divide, modulo, multiply, negate, subtract, unsupported } from './arithmetic.ts';
 import { conversions } from './conversions.ts';
 import { matchesLibrary } from './regex.ts';
 
@@ -23,6 +23,7 @@ const binary = (id: string, left: Type, right: Type, result: Type): Overload => 
 /** Orderings: of the same type, and of numbers of different ones. */
 function relation(name: string, id: string, holds: (order: number) => boolean) {
   const run = (left: Value, right: Value): Value => {
+    if (!isOrdered(left)) return unsupported(name, left);
     const order = compare(left, right);
     return order instanceof CelError ? order : holds(order);
   };
@@ -66,11 +67,14 @@ function size(value: Value): Value {
   if (typeof value === 'string') return BigInt(codePoints(value));
   if (value instanceof Uint8Array) return BigInt(value.length);
   if (value instanceof ListValue || value instanceof MapValue) return BigInt(value.size);
-  return new CelError('no such overload: size');
+  return unsupported('size', value);
 }
 
-const text = (name: string, id: string, run: (text: string, part: string) => boolean) =>
-  fn(name, method(id, [string, string], bool, run));
+const text = (name: string, id: string, run: (text: string, part: string) => boolean) => {
+  const checked = (whole: Value, piece: Value): Value =>
+    typeof whole === 'string' && typeof piece === 'string' ? run(whole, piece) : noSuchOverload;
+  return singleton(name, checked, method(id, [string, string], bool));
+};
 
 /** A part of a timestamp, in UTC or a zone. */
 function part(name: TimePart, id: string, withZone = `${id}_with_tz`): Overload[] {
@@ -92,7 +96,7 @@ const operatorFunctions: Library = [
   fn(operators.or, overload('logical_or', [bool, bool], bool)),
   singleton(
     operators.not,
-    (value: Value): Value => (typeof value === 'boolean' ? !value : new CelError('no such overload: !_')),
+    (value: Value): Value => (typeof value === 'boolean' ? !value : noSuchOverload),
     overload('logical_not', [bool], bool),
   ),
   fn(operators.notStrictlyFalse, overload('not_strictly_false', [bool], bool)),

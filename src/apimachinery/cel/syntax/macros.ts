@@ -324,7 +324,8 @@ const all: readonly Macro[] = [
   ...quantifier('all', 'all'),
   ...quantifier('exists', 'exists'),
   ...quantifier('exists_one', 'exists_one'),
-  ...quantifier('existsOne', 'exists_one'),
+  // With one variable the environments of Kubernetes know it by the older name alone.
+  ...quantifier('existsOne', 'exists_one').filter(({ arity }) => arity === 3),
   map(2),
   map(3),
   filter,

@@ -108,6 +108,14 @@ export function compare(left: Value, right: Value): number | CelError {
 
 const isNumeric = (value: unknown): value is bigint | number => typeof value === 'bigint' || typeof value === 'number';
 
+/** Whether values of this sort have an order at all. Upstream: traits.Comparer. */
+export function isOrdered(value: Value): boolean {
+  if (value instanceof Uint || value instanceof Uint8Array) return true;
+  return isNumeric(value) || typeof value === 'string' || typeof value === 'boolean' || isTime(value);
+}
+
+const isTime = (value: Value): boolean => value instanceof Timestamp || value instanceof Duration;
+
 /** Strings by code points, which differs from the order of UTF-16 units beyond U+FFFF. */
 export function compareStrings(left: string, right: string): number {
   const length = Math.min(left.length, right.length);

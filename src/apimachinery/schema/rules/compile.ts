@@ -50,9 +50,11 @@ type Made = Partial<Omit<CompiledRule, 'rule' | 'fieldPath' | 'maxCardinality'>>
 
 function compileRule(rule: ValidationRule, environment: Environment, sizes: ReturnType<typeof sizesOf>): Made {
   if ((rule.rule ?? '').trim() === '') return {};
-  const { program, resultType, issues } = environment.compile(rule.rule);
-  if (issues !== undefined) return { fault: `compilation failed: ${issues}` };
-  if (resultType.kind !== 'bool') return { fault: 'cel expression must evaluate to a bool' };
+  const compiled = environment.compile(rule.rule);
+  if (compiled.failed === 'compilation') return { fault: compiled.fault };
+  if (compiled.resultType.kind !== 'bool') return { fault: 'cel expression must evaluate to a bool' };
+  if (compiled.failed) return { fault: compiled.fault };
+  const { program } = compiled;
   const made: Made = {
     program,
     usesOldSelf: program.variables.has('oldSelf'),
@@ -60,12 +62,10 @@ function compileRule(rule: ValidationRule, environment: Environment, sizes: Retu
   };
   if (!rule.messageExpression) return made;
   const message = environment.compile(rule.messageExpression);
-  if (message.issues !== undefined) {
-    return { ...made, messageFault: `messageExpression compilation failed: ${message.issues}` };
-  }
-  if (message.resultType.kind !== 'string') {
-    return { ...made, messageFault: 'messageExpression must evaluate to a string' };
-  }
+  const unusable = (why: string): Made => ({ ...made, messageFault: `messageExpression ${why}` });
+  if (message.failed === 'compilation') return unusable(`compilation failed: ${message.issues}`);
+  if (message.resultType.kind !== 'string') return unusable('must evaluate to a string');
+  if (message.failed) return unusable(`instantiation failed: ${message.issues}`);
   return { ...made, message: message.program, messageMaxCost: message.program.staticCost(sizes).max };
 }
 

@@ -52,11 +52,9 @@ export class ClaimsCompiler {
       this.#environments.set(variable, environment);
     }
     const compiled = environment.compile(text);
-    if (compiled.program === undefined) {
-      const { failed, issues } = compiled;
-      return { error: failed === 'program' ? issues : `compilation failed: ${issues}` };
-    }
+    if (compiled.failed === 'compilation') return { error: compiled.fault };
     if (result === 'bool' && compiled.resultType !== types.bool) return { error: 'must evaluate to bool' };
+    if (compiled.failed) return { error: compiled.fault };
     return { expression: { text, program: compiled.program } };
   }
 }

@@ -44,11 +44,12 @@ export class MatchConditionCompiler {
 
   compile(text: string): { readonly condition: MatchCondition } | { readonly error: string } {
     this.#environment ??= baseEnvironment().extend({ request: requestDecl });
-    const { program, resultType, issues } = this.#environment.compile(text);
-    if (program === undefined) return { error: `compilation failed: ${issues}` };
-    const got = typeText(resultType);
+    const compiled = this.#environment.compile(text);
+    if (compiled.failed === 'compilation') return { error: compiled.fault };
+    const got = typeText(compiled.resultType);
     if (got !== 'bool') return { error: `must evaluate to bool but got ${got}` };
-    return { condition: { text, program } };
+    if (compiled.failed) return { error: compiled.fault };
+    return { condition: { text, program: compiled.program } };
   }
 }
 
