@@ -23,8 +23,17 @@ export interface EtcdCluster extends AsyncDisposable {
   kill(member: number): Promise<void>;
   /** Starts it again on its data. */
   start(member: number): Promise<void>;
-  /** Index of the present leader; waits until there is one. */
+  /** A member hangs: it keeps its connections and answers nobody, until it is resumed. */
+  pause(member: number): void;
+  resume(member: number): void;
+  /** A member that is not running comes back with an empty disk, as a new member in the place of the old one. */
+  replace(member: number): Promise<void>;
+  /** Index of the present leader, as members that answer see it; waits until there is one. */
   leader(): Promise<number>;
+}
+
+interface Member {
+  readonly members?: ReadonlyArray<{ readonly ID: string; readonly name: string }>;
 }
 
 /**
@@ -42,7 +51,7 @@ export async function startEtcd(
   const clientUrl = (at: number): string => `${tls ? 'https' : 'http'}://127.0.0.1:${ports[2 * at]}`;
   const peerUrl = (at: number): string => `http://127.0.0.1:${ports[2 * at + 1]}`;
   const running = new Map<number, ChildProcess>();
-  const start = async (at: number): Promise<void> => {
+  const start = async (at: number, state: 'new' | 'existing' = 'new'): Promise<void> => {
     const flags = {
       name: `m${at}`,
       'data-dir': join(folder, `m${at}`),
@@ -51,7 +60,7 @@ export async function startEtcd(
       'listen-peer-urls': peerUrl(at),
       'initial-advertise-peer-urls': peerUrl(at),
       'initial-cluster': all.map(each => `m${each}=${peerUrl(each)}`).join(','),
-      'initial-cluster-state': 'new',
+      'initial-cluster-state': state,
       'max-request-bytes': String(16 << 20),
       'log-level': 'error',
       ...(tls && {
@@ -64,6 +73,27 @@ export async function startEtcd(
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     running.set(at, spawn('etcd', args, { stdio: 'ignore', env: { ...process.env, ETCD_UNSUPPORTED_ARCH: '' } }));
     await listening(ports[2 * at]!);
+  };
+  const signal = (at: number, name: NodeJS.Signals): void => void running.get(at)?.kill(name);
+  const ask = async (at: number, path: string, body: object): Promise<Member> => {
+    const options = { method: 'POST', body: JSON.stringify(body), signal: AbortSignal.timeout(5000) };
+    const response = await fetch(`${clientUrl(at)}/v3/cluster/${path}`, options);
+    if (!response.ok) throw new Error(`etcd refuses ${path}: ${await response.text()}`);
+    return (await response.json()) as Member;
+  };
+  const replace = async (at: number): Promise<void> => {
+    const other = all.find(each => each !== at && running.has(each))!;
+    const { members = [] } = await ask(other, 'member/list', {});
+    await ask(other, 'member/remove', { ID: members.find(({ name }) => name === `m${at}`)!.ID });
+    await rm(join(folder, `m${at}`), { recursive: true });
+    // It is refused until the leader has heard from the others for a while.
+    for (let turn = 0; ; turn++) {
+      const refused = await ask(other, 'member/add', { peerURLs: [peerUrl(at)] }).catch(error => error);
+      if (!(refused instanceof Error)) break;
+      if (turn > 100) throw refused;
+      await sleep(200);
+    }
+    await start(at, 'existing');
   };
   const kill = async (at: number): Promise<void> => {
     const child = running.get(at);
@@ -85,12 +115,21 @@ export async function startEtcd(
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await Promise.all(all.map(start));
+    await Promise.all(all.map(at => start(at)));
   } catch (error) {
     await dispose();
     throw error;
   }
-  return { endpoints: all.map(clientUrl), kill, start, leader, [Symbol.asyncDispose]: dispose };
+  return {
+    endpoints: all.map(clientUrl),
+    kill,
+    start,
+    pause: at => signal(at, 'SIGSTOP'),
+    resume: at => signal(at, 'SIGCONT'),
+    replace,
+    leader,
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 async function listening(port: number): Promise<void> {
@@ -109,7 +148,8 @@ async function listening(port: number): Promise<void> {
 /** Asks the member's JSON gateway. */
 async function isLeader(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/v3/maintenance/status`, { method: 'POST', body: '{}' });
+    const options = { method: 'POST', body: '{}', signal: AbortSignal.timeout(1000) };
+    const response = await fetch(`${url}/v3/maintenance/status`, options);
     const status = (await response.json()) as { header?: { member_id?: string }; leader?: string };
     return status.leader !== undefined && status.leader === status.header?.member_id;
   } catch {

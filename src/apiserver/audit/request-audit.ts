@@ -28,6 +28,7 @@ import type { AuditMetrics } from './metrics.ts';
 import type { AuditDecision, EvaluatePolicy } from './policy.ts';
 import { headerText, requestUri, sourceIPs, userAgent } from './request-facts.ts';
 import { codeOfError, isPanic, responseObject, statusJson, statusOfError } from './response-object.ts';
+import { withoutObjects } from './withheld.ts';
 
 export interface RequestAuditDeps {
   readonly clock: Clock;
@@ -273,7 +274,7 @@ export class RequestAudit {
       impersonatedUser: this.#impersonated,
       impersonationConstraint: this.#constraint,
       objectRef: this.#reference,
-      responseStatus: this.#status,
+      responseStatus: this.#status && (isAtLeast(level, 'Request') ? this.#status : withoutObjects(this.#status)),
       requestObject: this.#requestObject,
       responseObject: this.#responseObject,
       stageMs: this.#receivedMs + spentMs,
