@@ -5,7 +5,7 @@
 
 import { type Row, type RowOf, row } from './columns/cells.ts';
 import { customColumns, customRow } from './columns/custom.ts';
-import { columnTuples } from './columns/definitions.gen.ts';
+import { type ColumnTuple, columnTuples } from './columns/definitions.gen.ts';
 import { describe } from './openapi/descriptions.ts';
 import type { CustomResourceColumnDefinition } from './types.ts';
 
@@ -67,8 +67,21 @@ function resolve(description: string): string {
   );
 }
 
+/** Of kinds that are not served by default. */
+const optionalTuples: Readonly<Record<string, readonly ColumnTuple[]>> = {
+  ClusterTrustBundle: [
+    ['Name', 'string', 'name', 0, `@${objectMeta}.name`],
+    ['SignerName', 'string', '', 0, '@io.k8s.api.certificates.v1beta1.ClusterTrustBundleSpec.signerName'],
+  ],
+};
+
+function tuplesOf(kind: string): readonly ColumnTuple[] | undefined {
+  if (Object.hasOwn(columnTuples, kind)) return columnTuples[kind];
+  return Object.hasOwn(optionalTuples, kind) ? optionalTuples[kind] : undefined;
+}
+
 function columnsOf(kind: string): ColumnDefinition[] {
-  return columnTuples[kind]!.map(([name, type, format, priority, description]) => ({
+  return tuplesOf(kind)!.map(([name, type, format, priority, description]) => ({
     name,
     type,
     format,
@@ -101,7 +114,7 @@ export function genericTable(): KindTable {
 /** The table of a kind, by the group that stores it (see ResourceFacts.storageGroup); the generic one where it has none. */
 export async function kindTable(storageGroup: string, kind: string): Promise<KindTable> {
   const load = loaders[storageGroup];
-  const make = load && Object.hasOwn(columnTuples, kind) ? (await load()).rows[kind] : undefined;
+  const make = load && tuplesOf(kind) ? (await load()).rows[kind] : undefined;
   if (!make) return genericTable();
   return {
     columns: columnsOf(kind),

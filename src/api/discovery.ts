@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import type { GroupVersionKind } from '#apimachinery';
 import type { GroupFacts, ResourceFacts } from './kind.ts';
-import { groups, resources } from './resources.gen.ts';
+import { type ServedFacts, servedByDefault } from './served.ts';
 import type {
   APIGroup,
   APIGroupDiscoveryList,
@@ -60,8 +60,8 @@ export interface DiscoveryGroup {
   readonly custom?: boolean;
 }
 
-/** The groups that are served by default, the core group first, in upstream's order. */
-export function builtinGroups(): DiscoveryGroup[] {
+/** The built-in groups, the core group first, in upstream's order. */
+export function builtinGroups({ groups, resources }: ServedFacts = servedByDefault): DiscoveryGroup[] {
   return groups.map((group: GroupFacts) => ({
     name: group.name,
     versions: group.versions.map(version => ({

@@ -26,6 +26,7 @@ import { horizontalPodAutoscalerRules } from './autoscaling/v2/horizontal-pod-au
 import { cronJobRules } from './batch/v1/cron-job/rules.ts';
 import { jobRules } from './batch/v1/job/rules.ts';
 import { certificateSigningRequestRules } from './certificates/v1/certificate-signing-request/rules.ts';
+import { clusterTrustBundleRules } from './certificates/v1beta1/cluster-trust-bundle/rules.ts';
 import { leaseRules } from './coordination/v1/lease/rules.ts';
 import { configMapRules } from './core/v1/config-map/rules.ts';
 import { endpointsRules } from './core/v1/endpoints/rules.ts';
@@ -113,6 +114,7 @@ const rules: Readonly<Record<string, KindRules<any>>> = {
   'coordination.k8s.io/v1/Lease': leaseRules,
   'apiregistration.k8s.io/v1/APIService': apiServiceRules,
   'certificates.k8s.io/v1/CertificateSigningRequest': certificateSigningRequestRules,
+  'certificates.k8s.io/v1beta1/ClusterTrustBundle': clusterTrustBundleRules,
   'authorization.k8s.io/v1/SubjectAccessReview': subjectAccessReviewRules,
   'authorization.k8s.io/v1/SelfSubjectAccessReview': selfSubjectAccessReviewRules,
   'authorization.k8s.io/v1/LocalSubjectAccessReview': localSubjectAccessReviewRules,
@@ -159,9 +161,12 @@ function complete(facts: Pick<ResourceFacts, 'typeName'>, own: KindRules<any>, k
 }
 
 /** The rules of a served kind; those of every kind where it has none of its own. */
-export function rulesOf(facts: Pick<ResourceFacts, 'group' | 'version' | 'kind' | 'typeName'>): KindRules {
-  const key = `${facts.group}/${facts.version}/${facts.kind}`;
-  return complete(facts, rules[key] ?? {}, key);
+export function rulesOf(facts: ResourceFacts): KindRules {
+  const own = `${facts.group}/${facts.version}/${facts.kind}`;
+  if (Object.hasOwn(rules, own)) return complete(facts, rules[own]!, own);
+  // Another version in the same shape has the rules of the stored one.
+  const stored = `${facts.storageGroup}/${facts.storageVersion}/${facts.kind}`;
+  return complete(facts, rules[stored] ?? {}, stored);
 }
 
 /** Facts and rules of every served resource, in the order of discovery. */

@@ -10,6 +10,7 @@ import { type DefinitionText, parseDefinition, splitTable } from './tables/forma
 import { aliases, tables } from './tables/index.gen.ts';
 
 export type { GroupFacts, ResourceFacts, SubresourceFacts } from './kind.ts';
+export { type OptionalFacts, optionalResources, type ServedFacts, servedByDefault, servedFacts } from './served.ts';
 export { groups, resources };
 
 /** Short prefixes that do not simply continue with `io.k8s.api.`; the generator has the same list. */

@@ -6,6 +6,8 @@ import type { AuditOptions } from './audit/options.ts';
 import type { AuthenticationOptions } from './authentication/options.ts';
 import { type AuthorizationSettings, modesAsConfiguration } from './authorization/config/configuration.ts';
 import type { EndpointReconcilerType } from './bootstrap/endpoint-members.ts';
+import type { RuntimeConfig } from './features/api-enablement.ts';
+import type { FeatureSettings } from './features/feature-gates.ts';
 import { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 import type { StorageMediaType } from './serialization/stored-values.ts';
 import { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';
@@ -68,6 +70,10 @@ export interface ApiServerConfig {
    * in a cluster they are its own. Without, as upstream, only `--client-ca-file` and `--requestheader-*` are told.
    */
   readonly publishListenerAuthorities: boolean;
+  /** `--feature-gates`. */
+  readonly featureGates: FeatureSettings;
+  /** `--runtime-config`. */
+  readonly runtimeConfig: RuntimeConfig;
   /** `--external-hostname`: in documents that lead back to this server; absent: the host that was asked for. */
   readonly externalHostname: string | undefined;
   /** `--cors-allowed-origins`: expressions. */
@@ -122,6 +128,8 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   encryptionProviderConfig: undefined,
   encryptionProviderConfigAutomaticReload: false,
   publishListenerAuthorities: true,
+  featureGates: {},
+  runtimeConfig: {},
   externalHostname: undefined,
   corsAllowedOrigins: [],
   hstsDirectives: [],

@@ -24,6 +24,8 @@ export {
 export { type EndpointReconcilerType, endpointReconcilerTypes } from './bootstrap/endpoint-members.ts';
 export { type ApiServerConfig, defaultConfig } from './config.ts';
 export { readEncryptionConfig } from './encryption/config.ts';
+export { checkRuntimeConfig, leftOut, type RuntimeConfig, servedVersions } from './features/api-enablement.ts';
+export { checkFeatures, type FeatureSettings } from './features/feature-gates.ts';
 export { defaultFlowControl, type FlowControlSettings } from './flow-control/settings.ts';
 export type { ComponentProbe, ComponentProbes } from './handlers/component-statuses.ts';
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';

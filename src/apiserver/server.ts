@@ -3,12 +3,14 @@
  * transports share. It starts in four stages (`start/`); here they become something that answers and can be stopped.
  * Upstream: apiserver pkg/server/{config,genericapiserver}.go, pkg/controlplane.
  */
+import { type ServedFacts, servedByDefault } from '#api/tables';
 import type { Transport } from '#client';
 import type { TokenKeys } from '#pki';
 import { createAuditor } from './audit/auditor.ts';
 import { serviceAccountUser, type UserInfo, user, withAuthenticatedGroup } from './authentication/user.ts';
 import { type ApiServerConfig, defaultConfig } from './config.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { FeatureGates } from './features/feature-gates.ts';
 import { withBrowserHeaders } from './filters/browser-headers.ts';
 import { Impersonation } from './filters/impersonation/impersonation.ts';
 import { StepMetrics } from './filters/step-metrics.ts';
@@ -68,10 +70,13 @@ export async function createApiServer(
   const { clock, metrics } = deps;
   const stopping = new AbortController();
   const hooks = new StartHooks();
+  const features = new FeatureGates(config.featureGates);
+  features.register(metrics);
   const start: Start = {
     deps,
     config,
     hooks,
+    features,
     begunMs: clock.monotonicMs(),
     signal: stopping.signal,
     loopback: () => loopback,
@@ -97,13 +102,15 @@ export async function createApiServer(
     authorizer,
     dispatch: handling.dispatch,
     discovery: new Discovery({
+      builtin: aggregator.builtin,
       legacyGroups: () => aggregator.legacyGroups,
       aggregatedGroups: () => aggregator.aggregatedGroups,
       serverAddress: request => config.externalHostname ?? request.host ?? '',
     }),
     aggregator,
-    openapi: deps.openapi ?? new OpenapiDocuments(),
-    customOpenapi: new CustomDocuments(definitions),
+    openapi: openapiOf(deps, storage.scheme.served),
+    customOpenapi: new CustomDocuments(definitions, storage.scheme.served),
+    compresses: features.enabled('APIResponseCompression'),
     serviceAccountTokens: authentication.serviceAccountTokens,
     checks: checksOf(start, storage, lifecycle),
     lifecycle,
@@ -151,6 +158,11 @@ export async function createApiServer(
     beginShutdown,
     [Symbol.asyncDispose]: () => (stopped ??= stop()),
   };
+}
+
+/** Servers that serve the same may share the documents. */
+function openapiOf({ openapi }: ApiServerDeps, served: ServedFacts): OpenapiDocuments {
+  return served === servedByDefault && openapi ? openapi : new OpenapiDocuments(served);
 }
 
 function checksOf(

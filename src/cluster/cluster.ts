@@ -10,6 +10,7 @@ import {
   createApiServer,
   defaultShutdown,
   type KubeletClient,
+  servedVersions,
   serviceAccountUser,
   type UserInfo,
   user,
@@ -26,7 +27,13 @@ import {
   startAll,
 } from '#base';
 import { type Client, createClient, RestClientMetrics, WorkQueueMetrics } from '#client';
-import { apiControllers, controllers, startControllers } from '#controllers';
+import {
+  apiControllers,
+  type ControllerDefinition,
+  clusterTrustBundlePublisher,
+  controllers,
+  startControllers,
+} from '#controllers';
 import type { Authority, TokenClaims, TokenKeys, TrustBundle } from '#pki';
 import { startScheduler } from '#scheduler';
 import type { Store } from '#storage';
@@ -120,7 +127,7 @@ export async function startControlPlane(
             workQueues,
             signToken: claims => (apiServer!.tokenKeys ?? deps.tokenKeys).sign(claims as TokenClaims),
           },
-          options.apiOnly ? apiControllers : controllers,
+          options.apiOnly ? apiControllers : [...controllers, ...optionalControllers(options.apiServer)],
           stop,
         ),
     },
@@ -139,6 +146,12 @@ export async function startControlPlane(
     client: (who = user('kubernetes-admin', ['system:masters'])) => createClient(apiServer!.transport(who)),
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
+}
+
+/** Those whose kinds are not served unless asked for. */
+function optionalControllers(apiServer: Partial<ApiServerConfig> = {}): ControllerDefinition[] {
+  const [bundles] = servedVersions(apiServer, 'certificates.k8s.io', 'clustertrustbundles');
+  return bundles === undefined ? [] : [clusterTrustBundlePublisher(bundles)];
 }
 
 /** What was asked gets its answer, so a stop may take as long as an answer. */

@@ -103,6 +103,7 @@ async function start(
   onFatal: (error: Error) => void,
 ): Promise<{ url: string; nodeAddress: string | undefined; apiServer: ApiServer }> {
   const { dir, config, logger, apiOnly } = options;
+  for (const remark of options.settings.remarks ?? []) logger.warn(remark);
   createStateDir(dir);
   const opening = openStore({ dir, config, etcd: options.settings.etcd }, onFatal);
   stack.defer(() =>

@@ -11,6 +11,7 @@ import { certificateApprover } from './certificates/approver.ts';
 import { certificateCleaner } from './certificates/cleaner.ts';
 import { certificateSigner } from './certificates/signer.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation/cluster-role-aggregation.ts';
+import { clusterTrustBundlePublisher } from './cluster-trust-bundle-publisher/cluster-trust-bundle-publisher.ts';
 import type { ControllerDefinition } from './context.ts';
 import { cronJobController } from './cron-job/cron-job.ts';
 import { daemonSetController } from './daemon-set/daemon-set.ts';
@@ -37,6 +38,7 @@ export type { ControllerContext, ControllerDefinition, StartableController } fro
 
 export {
   bootstrapSigner,
+  clusterTrustBundlePublisher,
   legacyTokenCleaner,
   resourceQuotaController,
   serviceAccountTokenController,

@@ -1,5 +1,6 @@
 /** Rows of the kinds of small groups. Upstream: printers.go; kube-aggregator pkg/registry/apiservice/etcd/etcd.go. */
 import { humanDuration } from '#apimachinery';
+import type { ClusterTrustBundle } from '../certificates/v1beta1/cluster-trust-bundle/rules.ts';
 import type {
   APIService,
   CertificateSigningRequest,
@@ -47,6 +48,10 @@ function signingRequestRow(request: CertificateSigningRequest, nowMs: number): R
     seconds === undefined ? '<none>' : humanDuration(seconds * 1000),
     signingState(request),
   );
+}
+
+function trustBundleRow({ metadata, spec }: ClusterTrustBundle): Row {
+  return row(metadata.name ?? '', spec?.signerName || '<none>');
 }
 
 function leaseRow({ metadata, spec }: Lease, nowMs: number): Row {
@@ -144,6 +149,7 @@ function priorityClassRow(priority: PriorityClass, nowMs: number): Row {
 export const rows: Readonly<Record<string, RowOf>> = {
   APIService: apiServiceRow,
   CertificateSigningRequest: signingRequestRow,
+  ClusterTrustBundle: trustBundleRow,
   ClusterRoleBinding: roleBindingRow,
   DeviceClass: nameAndAge,
   FlowSchema: flowSchemaRow,

@@ -1,6 +1,6 @@
 /** The group version kinds that a definition stands for: `x-kubernetes-group-version-kind`. */
 import type { GroupVersion, GroupVersionKind } from '#apimachinery';
-import { builtinTypes, resources } from '../tables.ts';
+import { builtinTypes, optionalResources, resources } from '../tables.ts';
 import { registeredVersions } from './facts.gen.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
@@ -23,12 +23,12 @@ function listKind(facts: (typeof resources)[number]): [string, GroupVersionKind]
   return [[name, { group: facts.group, version: facts.version, kind: `${facts.kind}List` }]];
 }
 
+const all = [...resources, ...optionalResources];
+
 const own: ReadonlyMap<string, GroupVersionKind> = new Map([
-  ...resources.map(
-    facts => [facts.typeName, { group: facts.group, version: facts.version, kind: facts.kind }] as const,
-  ),
-  ...resources.flatMap(listKind),
-  ...resources.flatMap(facts => facts.subresources.map(each => [each.typeName, each.kind] as const)),
+  ...all.map(facts => [facts.typeName, { group: facts.group, version: facts.version, kind: facts.kind }] as const),
+  ...all.flatMap(listKind),
+  ...all.flatMap(facts => facts.subresources.map(each => [each.typeName, each.kind] as const)),
 ]);
 
 /** Groups whose options the documents of custom resources do not name: those that are not in client-go's scheme. */

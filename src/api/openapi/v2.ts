@@ -2,7 +2,7 @@
  * The OpenAPI v2 (Swagger 2.0) document of all that is served. Upstream: k8s.io/kube-openapi pkg/builder, pkg/handler.
  * Parameters that many operations take stand once under `parameters` (pkg/builder/parameters.go there).
  */
-import { groups, resources } from '../tables.ts';
+import { type ServedFacts, servedByDefault } from '../tables.ts';
 import type { CustomResourceDefinition } from '../types.ts';
 import { customPaths } from './custom-paths.ts';
 import { customSchemas } from './custom-schema.ts';
@@ -129,8 +129,11 @@ function sortedObject(map: ReadonlyMap<string, Schema>): Record<string, Schema> 
 }
 
 /** The document of the built-in resources, and of the custom ones that these definitions serve. */
-export function openapiV2(options: { readonly crds?: readonly CustomResourceDefinition[] } = {}): OpenapiV2Document {
-  const { crds = [] } = options;
+export function openapiV2(
+  options: { readonly crds?: readonly CustomResourceDefinition[]; readonly served?: ServedFacts } = {},
+): OpenapiV2Document {
+  const { crds = [], served = servedByDefault } = options;
+  const { groups, resources } = served;
   const writer = new V2Writer();
   const paths = new Map<string, Schema>();
   const add = (path: PathOperations): unknown => paths.set(path.path, writer.path(path));
@@ -145,7 +148,7 @@ export function openapiV2(options: { readonly crds?: readonly CustomResourceDefi
       for (const path of customPaths(crd, version.name)) add(path);
     }
   }
-  for (const path of smallPaths().values()) add(path);
+  for (const path of smallPaths(served).values()) add(path);
   return {
     swagger: '2.0',
     info: { title: 'Kubernetes', version: '1.36' },

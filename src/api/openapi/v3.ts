@@ -3,7 +3,7 @@
  * bytes. Upstream: k8s.io/kube-openapi pkg/builder3, pkg/handler3.
  */
 import type { GroupVersion } from '#apimachinery';
-import { builtinTypes, groups, resources } from '../tables.ts';
+import { builtinTypes, type ServedFacts, servedByDefault } from '../tables.ts';
 import type { CustomResourceDefinition } from '../types.ts';
 import { customPaths } from './custom-paths.ts';
 import { customSchemas } from './custom-schema.ts';
@@ -171,7 +171,7 @@ function plainPath(path: string, tag: string, id: string, description: string, t
 }
 
 /** The small documents by their name in the index. */
-export function smallPaths(): ReadonlyMap<string, PathOperations> {
+export function smallPaths(served: ServedFacts = servedByDefault): ReadonlyMap<string, PathOperations> {
   const version = documentPath(
     ...(['/version/', 'version', 'getCodeVersion', 'get the version information for this server'] as const),
     'io.k8s.apimachinery.pkg.version.Info',
@@ -202,7 +202,7 @@ export function smallPaths(): ReadonlyMap<string, PathOperations> {
     ],
     ['version', { ...version, operations: version.operations.map(each => ({ ...each, ...jsonOnly })) }],
   ]);
-  for (const { name } of groups.filter(group => group.name !== '')) {
+  for (const { name } of served.groups.filter(group => group.name !== '')) {
     const word = groupWord(name);
     const id = `get${capital(word)}APIGroup`;
     found.set(
@@ -214,20 +214,24 @@ export function smallPaths(): ReadonlyMap<string, PathOperations> {
 }
 
 /** Names of all built-in documents as the index lists them: `api/v1`, `apis/apps/v1`, `apis/apps`, `version` … */
-export function openapiV3Names(): string[] {
-  const versions = groups.flatMap(group =>
+export function openapiV3Names(served: ServedFacts = servedByDefault): string[] {
+  const versions = served.groups.flatMap(group =>
     group.versions.map(version => (group.name === '' ? `api/${version}` : `apis/${group.name}/${version}`)),
   );
-  return [...versions, ...smallPaths().keys()].sort();
+  return [...versions, ...smallPaths(served).keys()].sort();
 }
 
 /** The built-in document of that name; undefined when there is none. */
-export function openapiV3(name: string, serverVersion = '1.36'): OpenapiV3Document | undefined {
-  const small = smallPaths().get(name);
+export function openapiV3(
+  name: string,
+  serverVersion = '1.36',
+  served: ServedFacts = servedByDefault,
+): OpenapiV3Document | undefined {
+  const small = smallPaths(served).get(name);
   if (small) return documentOf([small], { group: '-', version: '-', serverVersion });
   const [root, ...rest] = name.split('/');
   const [group, version] = root === 'api' ? ['', rest[0]] : rest;
-  const own = resources.filter(each => each.group === group && each.version === version);
+  const own = served.resources.filter(each => each.group === group && each.version === version);
   if (own.length === 0 || group === undefined || version === undefined) return undefined;
   return groupVersionDocument(group, version, own, serverVersion);
 }
@@ -236,7 +240,7 @@ export function openapiV3(name: string, serverVersion = '1.36'): OpenapiV3Docume
 export function openapiDefinitions(): string[] {
   const writer = new SchemaWriter(3);
   for (const { group, version } of versionsOf()) {
-    const own = resources.filter(each => each.group === group && each.version === version);
+    const own = servedByDefault.resources.filter(each => each.group === group && each.version === version);
     for (const path of pathsOf(group, version, own)) pathObject(path, writer);
   }
   for (const path of smallPaths().values()) pathObject(path, writer);
@@ -245,5 +249,5 @@ export function openapiDefinitions(): string[] {
 }
 
 function versionsOf(): { group: string; version: string }[] {
-  return groups.flatMap(group => group.versions.map(version => ({ group: group.name, version })));
+  return servedByDefault.groups.flatMap(group => group.versions.map(version => ({ group: group.name, version })));
 }

@@ -56,11 +56,13 @@ export class Aggregator implements Disposable {
   readonly #discovery: DiscoveryManager;
   /** What other servers say of themselves in OpenAPI. */
   readonly documents: RemoteDocuments;
-  readonly #builtin = builtinGroups();
+  /** The built-in groups, the core group first. */
+  readonly builtin: readonly DiscoveryGroup[];
   #groups: Groups | undefined;
 
   constructor(deps: AggregatorDeps) {
     this.#deps = deps;
+    this.builtin = builtinGroups(deps.scheme.served);
     const { config, lookup, random } = deps;
     this.#services = new ApiServices(deps.scheme, deps.caches);
     this.#backends = new Backends({
@@ -122,7 +124,7 @@ export class Aggregator implements Disposable {
     const { generation: seen } = this.#discovery;
     const now = this.#groups;
     if (now && now.custom === custom && now.services === services && now.seen === seen) return now;
-    const builtin = this.#builtin;
+    const builtin = this.builtin;
     const sources = { builtin, custom, registered, seen: (name: string) => this.#discovery.seen(name) };
     const made = { custom, services, seen, legacy: legacyGroups(sources), aggregated: aggregatedGroups(sources) };
     this.#groups = made;

@@ -11,6 +11,7 @@ import { localCondition } from '../aggregation/availability.ts';
 import { builtinServices, wantedObject } from '../aggregation/registration.ts';
 import { user } from '../authentication/user.ts';
 import type { ApiServerConfig } from '../config.ts';
+import type { FeatureGates } from '../features/feature-gates.ts';
 import type { WriteContext } from '../registry/context.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
@@ -44,7 +45,10 @@ export function firstServiceAddress(cidr: string): string {
  * Makes what is missing. Safe to call at every start. What belongs together is asked for together: the store answers
  * hundreds of reads at once nearly as fast as one.
  */
-export async function bootstrap(deps: BootstrapDeps, hooks: StartHooks): Promise<void> {
+export async function bootstrap(
+  deps: BootstrapDeps & { readonly features: FeatureGates },
+  hooks: StartHooks,
+): Promise<void> {
   const make = (name: string | readonly string[], objects: readonly Draft<KubeObject>[]): Promise<void> =>
     hooks.run(name, async () => {
       await Promise.all(objects.map(object => ensure(deps, object)));
@@ -56,7 +60,7 @@ export async function bootstrap(deps: BootstrapDeps, hooks: StartHooks): Promise
   await make('scheduling/bootstrap-system-priority-classes', priorityClasses());
   await hooks.run('rbac/bootstrap-roles', async () => {
     await Promise.all(
-      rbacObjects().map(async object => {
+      rbacObjects(deps.features).map(async object => {
         const there = await ensure(deps, object);
         if (there) await reconcile(deps, object, there);
       }),

@@ -1,6 +1,7 @@
 /** Reads the roles and bindings of {@link rbacPolicy} into objects. */
 import type { Draft, KubeObject } from '#apimachinery';
 import type { PolicyRule } from '../authorization/authorizer.ts';
+import { FeatureGates } from '../features/feature-gates.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 
 const metadata = (name: string, labels: Record<string, string> = {}) => {
@@ -64,7 +65,7 @@ function binding(kind: string, name: string, words: readonly string[]): Draft<Ku
 }
 
 /** Roles before the bindings that name them. */
-export function rbacObjects(): Draft<KubeObject>[] {
+export function rbacObjects(features: FeatureGates = new FeatureGates()): Draft<KubeObject>[] {
   const objects: Draft<KubeObject>[] = [];
   for (const line of rbacPolicy.trim().split('\n')) {
     const words = line.trim().split(' ');
@@ -76,7 +77,38 @@ export function rbacObjects(): Draft<KubeObject>[] {
     const [kind = '', name = '', ...rest] = words;
     objects.push(kind.endsWith('Binding') ? binding(kind, name, rest) : role(kind, name, rest));
   }
-  return objects;
+  return features.enabled('ClusterTrustBundle') ? withTrustBundles(objects, features) : objects;
+}
+
+/** With what bundles of trust need, where upstream has it. */
+function withTrustBundles(objects: readonly Draft<KubeObject>[], features: FeatureGates): Draft<KubeObject>[] {
+  const publisher = 'kube-apiserver-serving-clustertrustbundle-publisher';
+  const discovery = 'system:cluster-trust-bundle-discovery';
+  const read = rule(['get,list,watch', 'certificates.k8s.io', 'clustertrustbundles']);
+  const made = [
+    { ...role('ClusterRole', discovery, []), rules: [read] },
+    {
+      ...role('ClusterRole', `system:controller:${publisher}`, []),
+      rules: [
+        rule(['attest', 'certificates.k8s.io', 'signers', 'kubernetes.io/kube-apiserver-serving']),
+        rule(['create,delete,list,update,watch', 'certificates.k8s.io', 'clustertrustbundles']),
+        rule(['create,patch,update', '"",events.k8s.io', 'events']),
+      ],
+    },
+    binding('ClusterRoleBinding', discovery, [`ClusterRole=${discovery}`, 'Group=system:serviceaccounts']),
+    binding('ClusterRoleBinding', `system:controller:${publisher}`, [
+      `ClusterRole=system:controller:${publisher}`,
+      `ServiceAccount=kube-system/${publisher}`,
+    ]),
+  ];
+  const mayRead = features.enabled('ClusterTrustBundleProjection');
+  return [
+    ...objects.map(object => {
+      if (!mayRead || object.kind !== 'ClusterRole' || object.metadata.name !== 'system:node') return object;
+      return { ...object, rules: [...(object['rules'] as object[]), read] };
+    }),
+    ...(made as Draft<KubeObject>[]),
+  ];
 }
 
 /** The rules of one of the ClusterRoles, as it is made. */

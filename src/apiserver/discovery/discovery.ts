@@ -9,7 +9,6 @@ import {
   apiGroupList,
   apiResourceList,
   apiVersions,
-  builtinGroups,
   type DiscoveryGroup,
 } from '#api/discovery';
 import { builtinTypes } from '#api/tables';
@@ -21,6 +20,8 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
 const aggregatedType = 'io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList';
 
 export interface DiscoveryDeps {
+  /** What is built in, the core group first. */
+  readonly builtin: readonly DiscoveryGroup[];
   /** Groups of the legacy documents, the core group first; the same list until something changes. */
   legacyGroups(): readonly DiscoveryGroup[];
   /** The same of the aggregated document. */
@@ -31,13 +32,15 @@ export interface DiscoveryDeps {
 
 export class Discovery {
   readonly #deps: DiscoveryDeps;
-  readonly #builtin = builtinGroups();
-  readonly #core: readonly DiscoveryGroup[] = [this.#builtin[0]!];
+  readonly #builtin: readonly DiscoveryGroup[];
+  readonly #core: readonly DiscoveryGroup[];
   /** Aggregated documents by root and encoding, while the groups are the same list. */
   readonly #documents = new Map<string, Document>();
 
   constructor(deps: DiscoveryDeps) {
     this.#deps = deps;
+    this.#builtin = deps.builtin;
+    this.#core = deps.builtin.filter(({ name }) => name === '');
   }
 
   /** The answer for a discovery path, or undefined when it is none. */

@@ -13,6 +13,7 @@ import {
   openapiV3,
   openapiV3Names,
 } from '#api/openapi';
+import { type ServedFacts, servedByDefault } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
 import type { Clock } from '#base';
 import { mergeSpec, type Spec } from '../aggregation/openapi/merge-specs.ts';
@@ -32,15 +33,20 @@ function writeV3(form: Form, document: OpenapiV3Document): Uint8Array {
 }
 
 /** Another server's part that cannot be written is left out. */
-function writeV2(form: Form, crds: readonly CustomResourceDefinition[], others: readonly Spec[] = []): Uint8Array {
-  if (others.length === 0) return writtenV2(form, openapiV2({ crds }));
-  const document = openapiV2({ crds });
+function writeV2(
+  form: Form,
+  crds: readonly CustomResourceDefinition[],
+  others: readonly Spec[] = [],
+  served: ServedFacts = servedByDefault,
+): Uint8Array {
+  if (others.length === 0) return writtenV2(form, openapiV2({ crds, served }));
+  const document = openapiV2({ crds, served });
   const merged = { ...document, definitions: { ...document.definitions }, parameters: { ...document.parameters } };
   for (const spec of others) mergeSpec(merged as unknown as Spec, spec);
   try {
     return writtenV2(form, merged);
   } catch {
-    return others.length > 1 ? writeV2(form, crds, others.slice(0, -1)) : writeV2(form, crds);
+    return others.length > 1 ? writeV2(form, crds, others.slice(0, -1), served) : writeV2(form, crds, [], served);
   }
 }
 
@@ -56,10 +62,15 @@ function sha512(text: string | Uint8Array): string {
 export class OpenapiDocuments {
   readonly #documents = new Map<string, Document>();
   #names: readonly string[] | undefined;
+  readonly #served: ServedFacts;
+
+  constructor(served: ServedFacts = servedByDefault) {
+    this.#served = served;
+  }
 
   /** Names in the index. */
   get names(): readonly string[] {
-    return (this.#names ??= openapiV3Names());
+    return (this.#names ??= openapiV3Names(this.#served));
   }
 
   /** A name's hash, without building its document. */
@@ -69,13 +80,16 @@ export class OpenapiDocuments {
 
   v3(name: string, form: Form): Document | undefined {
     return this.#kept(`v3/${form}/${name}`, () => {
-      const document = openapiV3(name);
+      const document = openapiV3(name, undefined, this.#served);
       return document && { bytes: writeV3(form, document), etag: `"${this.hash(name)}"` };
     });
   }
 
   v2(form: Form): Document {
-    return this.#kept(`v2/${form}`, () => ({ bytes: writeV2(form, []), etag: `"${this.hash(`v2/${form}`)}"` }))!;
+    return this.#kept(`v2/${form}`, () => ({
+      bytes: writeV2(form, [], [], this.#served),
+      etag: `"${this.hash(`v2/${form}`)}"`,
+    }))!;
   }
 
   #kept(key: string, make: () => Document | undefined): Document | undefined {
@@ -136,8 +150,11 @@ export class CustomDocuments {
   readonly #version2 = new Map<Form, { readonly key: string; readonly document: Document }>();
   #view: View | undefined;
 
-  constructor(source: DocumentedDefinitions) {
+  readonly #served: ServedFacts;
+
+  constructor(source: DocumentedDefinitions, served: ServedFacts = servedByDefault) {
     this.#source = source;
+    this.#served = served;
   }
 
   names(): readonly string[] {
@@ -184,7 +201,7 @@ export class CustomDocuments {
     const key = [...[...groups.values()].map(group => group.key), others?.generation].join();
     const kept = this.#version2.get(form);
     if (kept?.key === key) return kept.document;
-    const bytes = writeV2(form, established, specs);
+    const bytes = writeV2(form, established, specs, this.#served);
     const document = { bytes, etag: `"${sha512(bytes)}"` };
     this.#version2.set(form, { key, document });
     return document;

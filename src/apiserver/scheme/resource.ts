@@ -42,6 +42,8 @@ export interface ServedResource {
   readonly storage: ServedResource;
   /** Another group shares the storage (events): requests name this group, the store the other. */
   readonly custom: boolean;
+  /** Switched off: there for the server itself, not for its clients. */
+  readonly hidden?: boolean;
   /** How bodies are read; custom kinds only. */
   readonly codec?: CustomCodec;
   /** Between what is stored and this version; custom kinds only, each of whose versions is its own `storage`. */

@@ -5,7 +5,7 @@
  */
 
 import type { GroupFacts, KindRules, ResourceFacts } from '#api/kind';
-import { builtinTypes, groups, resources } from '#api/tables';
+import { builtinTypes, resources, type ServedFacts, servedByDefault } from '#api/tables';
 import type { GroupVersionKind } from '#apimachinery';
 import type { ServedResource } from './resource.ts';
 
@@ -29,14 +29,23 @@ function storagePrefix(keyPrefix: string, group: string, resource: string): stri
 }
 
 export class Scheme {
+  /** What is built in and served. */
+  readonly served: ServedFacts;
   /** Groups in the order of discovery. */
-  readonly groups: readonly GroupFacts[] = groups;
+  readonly groups: readonly GroupFacts[];
   readonly #byPath = new Map<string, ServedResource>();
   readonly #byKind = new Map<string, ServedResource>();
 
-  constructor(keyPrefix: string, rulesOf: RulesOf) {
-    for (const facts of resources) this.add(served(facts, rulesOf(facts), keyPrefix));
-    for (const facts of resources) this.#linkStorage(facts);
+  /** Kinds of `resources` that are not served stay for the server itself, which stands on some of them. */
+  constructor(keyPrefix: string, rulesOf: RulesOf, served: ServedFacts = servedByDefault) {
+    this.served = served;
+    this.groups = served.groups;
+    const shown = new Set(served.resources);
+    const all = [...served.resources, ...resources.filter(each => !shown.has(each))];
+    for (const facts of all) {
+      this.add(servedResource(facts, rulesOf(facts), keyPrefix, !shown.has(facts)));
+    }
+    for (const facts of all) this.#linkStorage(facts);
   }
 
   find(group: string, version: string, resource: string): ServedResource | undefined {
@@ -54,7 +63,7 @@ export class Scheme {
 
   /** Whether anything of the group is served. */
   hasGroup(group: string): boolean {
-    for (const each of this.#byPath.values()) if (each.group === group) return true;
+    for (const each of this.#byPath.values()) if (each.group === group && !each.hidden) return true;
     return false;
   }
 
@@ -81,7 +90,7 @@ export class Scheme {
   }
 }
 
-function served(facts: ResourceFacts, rules: KindRules, keyPrefix: string): ServedResource {
+function servedResource(facts: ResourceFacts, rules: KindRules, keyPrefix: string, hidden: boolean): ServedResource {
   const { typeName, storageGroup, storageVersion: _, storageVersionHash, ...rest } = facts;
   let struct: ServedResource['struct'] | undefined;
   const resource = {
@@ -97,6 +106,7 @@ function served(facts: ResourceFacts, rules: KindRules, keyPrefix: string): Serv
     storagePrefix: storagePrefix(keyPrefix, storageGroup, facts.resource),
     storage: undefined as unknown as ServedResource,
     custom: false,
+    ...(hidden && { hidden }),
   };
   resource.storage = resource;
   return resource;

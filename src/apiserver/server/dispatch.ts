@@ -91,7 +91,7 @@ export async function dispatch(
 ): Promise<ServerResponse> {
   checkPath(info, deps.scheme);
   const resource = deps.scheme.find(info.group, info.version, info.resource);
-  if (!resource) throw isBuiltin(info.group, deps.scheme) ? noSuchPath() : new PageNotFound();
+  if (!resource || resource.hidden) throw isBuiltin(info.group, deps.scheme) ? noSuchPath() : new PageNotFound();
   if (resource.custom && !inScope(resource, info)) throw new PageNotFound();
   if (!resource.custom) checkRoute(request, info, resource);
   if (info.verb === 'watch' && request.method !== 'GET') throw noSuchMethod();

@@ -66,6 +66,8 @@ export interface EntryDeps {
   readonly requestTimeoutMs: number;
   /** Undefined: nothing is recorded. */
   readonly auditor: Auditor | undefined;
+  /** Whether large answers are compressed. */
+  readonly compresses: boolean;
   /** Whether /debug is served. */
   readonly profiling: boolean;
   /** The server's host in documents; absent: the one that was asked for. */
@@ -112,7 +114,7 @@ export function createEntry(deps: EntryDeps): Entry {
       if (deps.auditor) request = { ...request, audit: deps.auditor.begin(request, info, id) };
       response = await limited(deps, request, info, warnings);
       const own = info.isResourceRequest && !isRemote;
-      if (own && !request.user && !isLongRunning(info)) {
+      if (own && deps.compresses && !request.user && !isLongRunning(info)) {
         response = await compressed(request, response);
       }
     } catch (error) {

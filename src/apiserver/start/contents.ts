@@ -40,18 +40,21 @@ export async function startContents(
   access: Access,
   registry: Registry,
 ): Promise<Contents> {
-  const { deps, config, hooks, signal } = start;
+  const { deps, config, hooks, features, signal } = start;
   const { clock, random, logger, metrics } = deps;
   const { store, scheme, caches } = storage;
   const { lookup, authentication } = access;
-  const own = { clock, scheme, registry, config };
+  const own = { clock, scheme, registry, config, features };
   await bootstrap(own, hooks);
   const endpoints = new EndpointReconciler({ ...deps, ...own });
   await keepNodePorts({ store, scheme, caches, clock, logger }, config.keyPrefix, signal);
   await hooks.run('bootstrap-controller', () => endpoints.start(signal));
-  await hooks.run('start-kube-apiserver-identity-lease-controller', () => holdIdentityLease(own, logger, signal));
+  const hasIdentity = features.enabled('APIServerIdentity');
+  await hooks.run('start-kube-apiserver-identity-lease-controller', () =>
+    hasIdentity ? holdIdentityLease(own, logger, signal) : undefined,
+  );
   await hooks.run('start-kube-apiserver-identity-lease-garbage-collector', () =>
-    collectIdentityLeases({ ...own, caches }, logger, signal),
+    hasIdentity ? collectIdentityLeases({ ...own, caches }, logger, signal) : undefined,
   );
   const definitions = new Definitions({
     webhooks: webhookClient({ clock, random, resolve: serviceResolver(lookup, random) }),

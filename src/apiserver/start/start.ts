@@ -5,6 +5,7 @@ import type { TokenKeys } from '#pki';
 import type { Store } from '#storage';
 import type { TokenAuthenticator } from '../authentication/authenticator.ts';
 import type { ApiServerConfig } from '../config.ts';
+import type { FeatureGates } from '../features/feature-gates.ts';
 import type { ComponentProbes } from '../handlers/component-statuses.ts';
 import type { KubeletClient } from '../handlers/kubelet-tunnel.ts';
 import type { OpenapiDocuments } from '../openapi/openapi.ts';
@@ -34,6 +35,7 @@ export interface Start {
   readonly deps: ApiServerDeps;
   readonly config: ApiServerConfig;
   readonly hooks: StartHooks;
+  readonly features: FeatureGates;
   /** On the monotonic clock. */
   readonly begunMs: number;
   /** Aborts when the server stops. */

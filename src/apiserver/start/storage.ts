@@ -2,6 +2,7 @@
 import { rulesOf } from '#api/rules';
 import { type Store, startCompactor, startWatchCache } from '#storage';
 import { type Encryption, encryptionOptions, startEncryption } from '../encryption/encryption.ts';
+import { servedBy } from '../features/api-enablement.ts';
 import { Caches } from '../registry/caches.ts';
 import { ObjectStore } from '../registry/object-store.ts';
 import { StoreMetrics } from '../registry/store-metrics.ts';
@@ -18,8 +19,8 @@ export interface Storage extends AsyncDisposable {
   readonly objects: ObjectStore;
 }
 
-export async function startStorage({ deps, config, hooks, signal }: Start): Promise<Storage> {
-  const scheme = new Scheme(config.keyPrefix, rulesOf);
+export async function startStorage({ deps, config, hooks, features, signal }: Start): Promise<Storage> {
+  const scheme = new Scheme(config.keyPrefix, rulesOf, servedBy(config.runtimeConfig, features));
   const encryption = await startEncryption({ ...deps, scheme }, encryptionOptions(config), signal);
   const store = withStoredValues(encryption.over(deps.store), scheme, config.storageMediaType);
   const watchCache = await startWatchCache({ ...deps, store }, { prefix: `${config.keyPrefix}/` });

@@ -11,6 +11,7 @@ import { authorizationFlags } from './authorization.ts';
 import { behaviourFlags } from './behaviour.ts';
 import { encryptionFlags } from './encryption.ts';
 import { etcdFlags } from './etcd.ts';
+import { featureFlags } from './features.ts';
 import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
 import { kubeletFlags } from './kubelets.ts';
@@ -36,12 +37,18 @@ export const flagGroups: readonly FlagGroup[] = [
   servicesFlags,
   kubeletFlags,
   behaviourFlags,
+  featureFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */
 export function serverSettings(given: GivenFlags): ServerSettings {
   const parts = flagGroups.map(group => group.settings(given));
-  return { ...Object.assign({}, ...parts), apiServer: Object.assign({}, ...parts.map(each => each.apiServer)) };
+  const remarks = parts.flatMap(each => each.remarks ?? []);
+  return {
+    ...Object.assign({}, ...parts),
+    apiServer: Object.assign({}, ...parts.map(each => each.apiServer)),
+    ...(remarks.length > 0 && { remarks }),
+  };
 }
 
 /** The same flags for another process, which may stand in another directory. */

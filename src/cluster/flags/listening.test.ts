@@ -37,7 +37,7 @@ describe('flags of where the API listens', () => {
     ['service-node-port-range', '1-70000', /flag: the port range cannot be greater than 65535: 1-70000$/],
     ['service-node-port-range', '1-2+3', /flag: unable to parse port range: 1-2\+3$/],
     ['kubernetes-service-node-port', '80', /^kubernetes service node port range 30000-32767 doesn't contain 80$/],
-    ['endpoint-reconciler-type', 'some', /^endpoint reconciler not implemented: some$/],
+    ['endpoint-reconciler-type', 'some', /^Reconciler not implemented: some$/],
     ['apiserver-count', '0', /^--apiserver-count should be a positive number, but value '0' provided$/],
   ];
   for (const [flag, value, expected] of refusals)

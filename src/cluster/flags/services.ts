@@ -30,7 +30,7 @@ export const servicesFlags: FlagGroup = {
   settings(given) {
     const type = given.text(reconcilerFlag);
     const found = endpointReconcilerTypes.find(each => each === type);
-    if (type !== undefined && !found) throw new UserError(`endpoint reconciler not implemented: ${type}`);
+    if (type !== undefined && !found) throw new UserError(`Reconciler not implemented: ${type}`);
     const count = given.integer(countFlag);
     if (count !== undefined && count <= 0) {
       throw new UserError(`--${countFlag} should be a positive number, but value '${count}' provided`);

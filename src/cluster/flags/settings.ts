@@ -38,6 +38,8 @@ export interface KubeletSettings {
 }
 
 export interface ServerSettings {
+  /** What is to be known of flags that were given: sentences for the log. */
+  readonly remarks?: readonly string[];
   readonly apiServer: Partial<ApiServerConfig>;
   readonly serving?: ServingSettings;
   readonly listening?: ListeningSettings;
