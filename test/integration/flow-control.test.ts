@@ -169,25 +169,31 @@ describe('priority and fairness', () => {
     for (let at = 0; at < 2000; at++) await post(admin, configMaps, { metadata: { name: `c${at}` }, data });
     const kubelet = server.transport('system:node:n', ['system:nodes', 'system:authenticated']);
     await heartbeats(kubelet, `${leases}/n`, 100);
-    const alone = await heartbeats(kubelet, `${leases}/n`, 60);
     const child = fork(new URL('flow-control-flood-child.ts', import.meta.url), [
       server.kubeconfig(),
       configMaps,
       '30',
     ]);
-    await once(child, 'message');
-    const beside = await heartbeats(kubelet, `${leases}/n`, 60);
-    const answer = once(child, 'message');
-    child.send('how many');
-    const [lists] = (await answer) as [number];
+    const figures: string[] = [];
+    let holds = false;
+    // What else runs here empties the processor's caches for one of the two; three times in a row it does not.
+    for (let tries = 0; tries < 3 && !holds; tries++) {
+      const alone = await heartbeats(kubelet, `${leases}/n`, 60);
+      const begun = once(child, 'message');
+      child.send('flood');
+      await begun;
+      const beside = await heartbeats(kubelet, `${leases}/n`, 60);
+      const rested = once(child, 'message');
+      child.send('rest');
+      const [lists] = (await rested) as [number];
+      assert.ok(lists > 0);
+      figures.push(`${beside.toFixed(2)} ms beside the flood, ${alone.toFixed(2)} ms alone`);
+      holds = beside < 2 * alone;
+    }
     child.kill();
     await once(child, 'exit');
-    assert.ok(lists > 0);
-    // Without turns it was 58 times as long; how near to once it comes on a quiet machine is for bench/flood.bench.ts to say.
-    assert.ok(
-      beside < 10 * Math.max(alone, 0.5),
-      `${beside.toFixed(2)} ms beside the flood, ${alone.toFixed(2)} ms alone`,
-    );
+    // Without turns it is some twenty times as long. That holds for each, not on average: heartbeats.test.ts.
+    assert.ok(holds, figures.join('; '));
   });
 });
 
