@@ -3,15 +3,20 @@
  * integers beyond 2^53 as bigint. What JSON would leave out is left out, so that an object that came as protobuf equals
  * the same object that came as JSON. Field order is that of the wire; the JSON writer puts it in Go's order.
  * Upstream: the generated.pb.go files; texts of errors are theirs.
+ * Deviation: in strings, bytes that are not UTF-8 become U+FFFD; Go keeps them, and shows them as `\xff`.
  */
 import { formatGoDuration } from '../duration.ts';
 import { InputError } from '../input-error.ts';
 import { canonicalQuantity } from '../quantity.ts';
 import type { ListNode, StructNode } from '../schema/type-node.ts';
+import { goFieldName } from './go-field-name.ts';
 import { codes, type FieldPlan, type MessagePlan, planOf, type ValuePlan, valuePlan } from './plan.ts';
 import { refuse, WireReader } from './reader.ts';
 
 type Building = Record<string, unknown>;
+
+/** Fields of small messages that are bytes. */
+const ofBytes: ReadonlySet<string> = new Set(['Raw', 'StrVal', 'String_']);
 
 /** Messages in messages; JSON is read no deeper either. */
 const maxDepth = 1000;
@@ -24,11 +29,6 @@ export function readProtobuf(bytes: Uint8Array, node: StructNode): Record<string
   return target;
 }
 
-/** Go's name of a field, as its errors show it. */
-function goField(field: FieldPlan): string {
-  return field.name.slice(0, 1).toUpperCase() + field.name.slice(1);
-}
-
 function setOwn(target: Building, key: string, value: unknown): void {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
@@ -37,6 +37,8 @@ function setOwn(target: Building, key: string, value: unknown): void {
 
 class Decoder {
   readonly #reader: WireReader;
+  /** The message that the field being read stands in. */
+  #plan: MessagePlan | undefined;
 
   constructor(bytes: Uint8Array) {
     this.#reader = new WireReader(bytes);
@@ -54,11 +56,14 @@ class Decoder {
       const number = tag >>> 3;
       const wireType = tag & 7;
       const field = byNumber[number];
-      if (field === undefined) {
+      if (field === undefined || wireType === 4) {
         if (wireType === 4) refuse(`proto: ${plan.name}: wiretype end group for non-group`);
         if (number === 0) refuse(`proto: ${plan.name}: illegal tag ${number} (wire type ${tag})`);
         reader.skip(wireType);
-      } else this.#field(field, wireType, target, depth);
+      } else {
+        this.#plan = plan;
+        this.#field(field, wireType, target, depth);
+      }
     }
     reader.end = outerEnd;
   }
@@ -77,10 +82,10 @@ class Decoder {
       if (wireType === 2 && value.code >= codes.boolean && value.code <= codes.double) this.#packed(value.code, list);
       else list.push(this.#value(field, value, wireType, depth, undefined) ?? null);
     } else if (field.shape === 'map') {
-      if (wireType !== 2) refuse(`proto: wrong wireType = ${wireType} for field ${goField(field)}`);
+      if (wireType !== 2) this.#wrongType(field, wireType);
       this.#mapEntry(field, (target[name] ??= {}) as Building, depth);
     } else {
-      if (wireType !== 2) refuse(`proto: wrong wireType = ${wireType} for field ${goField(field)}`);
+      if (wireType !== 2) this.#wrongType(field, wireType);
       this.message(value.struct(), target, this.#reader.lengthEnd(), depth + 1);
     }
   }
@@ -89,7 +94,7 @@ class Decoder {
   #value(field: FieldPlan, plan: ValuePlan, wireType: number, depth: number, before: unknown): unknown {
     const { code } = plan;
     const reader = this.#reader;
-    if (wireType !== plan.wireType) refuse(`proto: wrong wireType = ${wireType} for field ${goField(field)}`);
+    if (wireType !== plan.wireType) this.#wrongType(field, wireType);
     switch (code) {
       case codes.string:
         return reader.text(reader.lengthEnd());
@@ -111,6 +116,11 @@ class Decoder {
       default:
         return this.#special(plan, depth);
     }
+  }
+
+  #wrongType(field: FieldPlan, wireType: number): never {
+    const name = this.#plan === undefined ? field.name : goFieldName(this.#plan, field);
+    return refuse(`proto: wrong wireType = ${wireType} for field ${name}`);
   }
 
   #packed(code: number, list: unknown[]): void {
@@ -159,11 +169,11 @@ class Decoder {
       case codes.microtime:
         return this.#time(end, plan.code === codes.microtime);
       case codes.duration: {
-        const nanos = this.#scalars(end)[1] as number | bigint | undefined;
+        const nanos = this.#scalars(end, ['Duration'])[1] as number | bigint | undefined;
         return formatGoDuration(BigInt(nanos ?? 0));
       }
       case codes.intOrString: {
-        const [, type = 0, intVal = 0, strVal = ''] = this.#scalars(end);
+        const [, type = 0, intVal = 0, strVal = ''] = this.#scalars(end, ['Type', 'IntVal', 'StrVal']);
         return type === 0 ? Number(intVal) | 0 : type === 1 ? textOf(strVal) : 0;
       }
       case codes.raw:
@@ -175,23 +185,23 @@ class Decoder {
     }
   }
 
-  /** Fields 1, 2, 3 of a small message: numbers, or bytes. */
-  #scalars(end: number): unknown[] {
+  /** The first fields of a small message, whose names are given: numbers, or bytes where the name is of some. */
+  #scalars(end: number, names: readonly string[]): unknown[] {
     const reader = this.#reader;
     const found: unknown[] = [];
     while (reader.at < end) {
       const tag = reader.varint32();
       const number = tag >>> 3;
-      if (number < 1 || number > 3) reader.skip(tag & 7);
-      else if ((tag & 7) === 0) found[number] = reader.int64();
-      else if ((tag & 7) === 2) found[number] = reader.bytes(reader.lengthEnd());
-      else refuse(`proto: wrong wireType = ${tag & 7} for field ${number}`);
+      const name = names[number - 1];
+      if (name === undefined) reader.skip(tag & 7);
+      else if ((tag & 7) !== (ofBytes.has(name) ? 2 : 0)) refuse(`proto: wrong wireType = ${tag & 7} for field ${name}`);
+      else found[number] = (tag & 7) === 0 ? reader.int64() : reader.bytes(reader.lengthEnd());
     }
     return found;
   }
 
   #quantity(end: number): string {
-    const text = textOf(this.#scalars(end)[1] ?? '');
+    const text = textOf(this.#scalars(end, ['String_'])[1] ?? '');
     try {
       return text === '' ? '0' : canonicalQuantity(text);
     } catch (cause) {
@@ -202,7 +212,7 @@ class Decoder {
 
   #time(end: number, micro: boolean): string | undefined {
     if (this.#reader.at === end) return undefined;
-    const [, seconds = 0, nanos = 0] = this.#scalars(end);
+    const [, seconds = 0, nanos = 0] = this.#scalars(end, ['Seconds', 'Nanos']);
     const whole = Number(seconds);
     if (whole === goZeroSeconds) return undefined;
     // Outside these Go could not write the time as JSON either.
@@ -214,7 +224,7 @@ class Decoder {
   }
 
   #raw(end: number): unknown {
-    const raw = this.#scalars(end)[1];
+    const raw = this.#scalars(end, ['Raw'])[1];
     const text = textOf(raw ?? '');
     if (text === '') return undefined;
     try {

@@ -29,12 +29,25 @@ function readTypeMeta(bytes: Uint8Array): TypeMeta {
   const reader = new WireReader(bytes);
   const found = { apiVersion: '', kind: '' };
   while (reader.at < reader.end) {
-    const tag = reader.varint32();
-    if (tag === 0x0a) found.apiVersion = reader.text(reader.lengthEnd());
-    else if (tag === 0x12) found.kind = reader.text(reader.lengthEnd());
-    else reader.skip(tag & 7);
+    const number = readField(reader, 'TypeMeta', ['', 'APIVersion', 'Kind']);
+    if (number === 1) found.apiVersion = reader.text(reader.lengthEnd());
+    else if (number === 2) found.kind = reader.text(reader.lengthEnd());
   }
   return found;
+}
+
+/** The number of the next field, whose value comes next; 0 for one that is not known and has been skipped. */
+function readField(reader: WireReader, message: string, names: readonly string[]): number {
+  const tag = reader.varint32();
+  const [number, wireType] = [tag >>> 3, tag & 7];
+  if (wireType === 4) refuse(`proto: ${message}: wiretype end group for non-group`);
+  if (number === 0) refuse(`proto: ${message}: illegal tag 0 (wire type ${tag})`);
+  if (number >= names.length) {
+    reader.skip(wireType);
+    return 0;
+  }
+  if (wireType !== 2) refuse(`proto: wrong wireType = ${wireType} for field ${names[number]}`);
+  return number;
 }
 
 /** Opens the envelope. Throws InputError `protobuf` with upstream's text. */
@@ -47,13 +60,11 @@ export function readEnvelope(bytes: Uint8Array): ProtobufEnvelope {
   const reader = new WireReader(bytes.subarray(magic.length));
   const found = { apiVersion: '', kind: '', raw: Buffer.alloc(0), contentEncoding: '', contentType: '' };
   while (reader.at < reader.end) {
-    const tag = reader.varint32();
-    if (tag >>> 3 === 0) refuse(`proto: Unknown: illegal tag 0 (wire type ${tag})`);
-    if (tag === 0x0a) Object.assign(found, readTypeMeta(reader.bytes(reader.lengthEnd())));
-    else if (tag === 0x12) found.raw = reader.bytes(reader.lengthEnd()) as typeof found.raw;
-    else if (tag === 0x1a) found.contentEncoding = reader.text(reader.lengthEnd());
-    else if (tag === 0x22) found.contentType = reader.text(reader.lengthEnd());
-    else reader.skip(tag & 7);
+    const number = readField(reader, 'Unknown', ['', 'TypeMeta', 'Raw', 'ContentEncoding', 'ContentType']);
+    if (number === 1) Object.assign(found, readTypeMeta(reader.bytes(reader.lengthEnd())));
+    else if (number === 2) found.raw = reader.bytes(reader.lengthEnd()) as typeof found.raw;
+    else if (number === 3) found.contentEncoding = reader.text(reader.lengthEnd());
+    else if (number === 4) found.contentType = reader.text(reader.lengthEnd());
   }
   return found;
 }

@@ -133,9 +133,11 @@ test('bytes that are cut off, or lie about a length, are refused', () => {
     ['0aff01', 'unexpected EOF'],
     ['0affffffffffffffffff01', 'proto: negative length found during unmarshaling'],
     ['0affffffffffffffffffffff01', 'proto: integer overflow'],
-    ['0801', 'proto: wrong wireType = 0 for field Metadata'],
+    ['0801', 'proto: wrong wireType = 0 for field ObjectMeta'],
+    ['0a022801', 'proto: wrong wireType = 0 for field UID'],
+    ['0a0442020a00', 'proto: wrong wireType = 2 for field Seconds'],
     ['00', 'proto: Pod: illegal tag 0 (wire type 0)'],
-    ['0c', 'proto: wrong wireType = 4 for field Metadata'],
+    ['0c', 'proto: Pod: wiretype end group for non-group'],
     ['7c', 'proto: Pod: wiretype end group for non-group'],
     ['7f', 'proto: illegal wireType 7'],
     ['7d0102', 'unexpected EOF'],
@@ -173,6 +175,16 @@ test('the envelope', () => {
     message: 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
   });
   assert.throws(() => readEnvelope(bytes.subarray(0, 4)), { message: 'empty body' });
+  const wrong: readonly (readonly [hex: string, message: string])[] = [
+    ['0803', 'proto: wrong wireType = 0 for field TypeMeta'],
+    ['0a020803', 'proto: wrong wireType = 0 for field APIVersion'],
+    ['0a0100', 'proto: TypeMeta: illegal tag 0 (wire type 0)'],
+    ['1003', 'proto: wrong wireType = 0 for field Raw'],
+    ['4c', 'proto: Unknown: wiretype end group for non-group'],
+  ];
+  for (const [hex, message] of wrong) {
+    assert.throws(() => readEnvelope(Buffer.from(`6b387300${hex}`, 'hex')), { message }, hex);
+  }
   assert.throws(() => readProtobufObject(bytes, () => undefined), {
     message: 'no kind "Pod" is registered for version "v1"',
   });

@@ -3,7 +3,6 @@
  * wrong but was so before the update is let pass. Upstream: kube-openapi pkg/validation/{validate,errors}/*.go,
  * apiextensions-apiserver pkg/apiserver/validation/{validation,ratcheting}.go.
  * Deviation: where upstream walks a Go map, in no order, properties come here in the order of the schema.
- * Deviation: a number written with a fraction of zero, as 1.0, counts as an integer.
  */
 import {
   type FieldError,

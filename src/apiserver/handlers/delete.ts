@@ -44,7 +44,7 @@ export async function readDeleteOptions(scope: Scope): Promise<DeleteOptions> {
   if (body.length > 0) {
     const mediaType = negotiateInput(request);
     const target = {
-      group: '',
+      group: 'meta.k8s.io',
       version: 'v1',
       kind: 'DeleteOptions',
       struct: builtinTypes.struct(optionsType),

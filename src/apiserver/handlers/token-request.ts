@@ -88,7 +88,6 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
       ...(extended && { warnAfterSeconds: injectedSeconds }),
     });
     scope.request.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
-    scope.request.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
     request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };
     return respondValue(request, builtinTypes.struct(typeName), output, 201);
   };
@@ -118,7 +117,7 @@ async function read(scope: Scope): Promise<Settled> {
   const target = { ...kind, struct: builtinTypes.struct(typeName) };
   const object = decodeBody(body, target, { mediaType, validation, warn: scope.warn });
   const draft = object as unknown as Draft<TokenRequest>;
-  draft.spec ??= { audiences: [] };
+  draft.spec ??= {} as Settled['spec'];
   draft.spec.expirationSeconds ??= defaultSeconds;
   logRequestObject(scope, object, target);
   return draft as Settled;

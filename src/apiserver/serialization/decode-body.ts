@@ -60,7 +60,7 @@ function decodeFailure(
   if (seen && seen.kind !== '') {
     const version = seen.apiVersion.split('/').at(-1)!;
     return badRequest(
-      `${seen.kind} in version ${JSON.stringify(version)} cannot be handled as a ${target.kind}: ${text}`,
+      `${seen.kind} in version ${goQuote(version)} cannot be handled as a ${target.kind}: ${text}`,
     );
   }
   return badRequest(`the object provided is unrecognized (must be of type ${target.kind}): ${text} (${summary(body)})`);
@@ -162,7 +162,10 @@ function decodeProtobuf(body: Uint8Array, target: DecodeTarget, bareErrors: bool
     const { raw, apiVersion, kind } = openEnvelope(body, target, apiVersionText(target));
     seen = { apiVersion, kind };
     if (bareErrors) checkAnyVersion(seen, target);
-    else if (kind !== target.kind || !isRegistered(seen)) refuseKind(seen, target);
+    else if (kind !== target.kind || !isRegistered(seen)) {
+      readAsItself(raw, seen);
+      refuseKind(seen, target);
+    }
     const object = Object.assign(readMessage(raw, target), seen);
     return bareErrors ? object : checkKind(object, target);
   } catch (error) {
@@ -171,6 +174,20 @@ function decodeProtobuf(body: Uint8Array, target: DecodeTarget, bareErrors: bool
     throw decodeFailure(target, seen, error.message, body);
   }
 }
+
+/** What is of another kind is read as that first: throws what is wrong with it. */
+function readAsItself(raw: Uint8Array, seen: { readonly apiVersion: string; readonly kind: string }): void {
+  if (!isRegistered(seen)) return;
+  const name = typeNameOf({ ...parseApiVersion(seen.apiVersion), kind: seen.kind })!;
+  readMessage(raw, { kind: seen.kind, struct: builtinTypes.struct(name) });
+}
+
+/** Go's packages of internal types that are not called as their group. */
+const internalPackages: Readonly<Record<string, string>> = {
+  '': 'core',
+  'events.k8s.io': 'core',
+  'internal.apiserver.k8s.io': 'apiserverinternal',
+};
 
 /** Whether a definition is that of a kind, and not of a part of one. */
 function isWhole(definition: string): boolean {
@@ -185,9 +202,21 @@ function isRegistered({ apiVersion, kind }: { readonly apiVersion: string; reado
   return name !== undefined && isWhole(name);
 }
 
+/** Kinds that stand in `v1` for all groups. */
+const unversioned: ReadonlySet<string> = new Set([
+  'Status',
+  'APIVersions',
+  'APIGroup',
+  'APIGroupList',
+  'APIResourceList',
+]);
+
 /** The target's kind, in any version that has it: client-go sends the options of a deletion in the group's version. */
 function checkAnyVersion(seen: { apiVersion: string; kind: string }, target: DecodeTarget): void {
   const known = typeNameOf({ ...parseApiVersion(seen.apiVersion), kind: seen.kind }) !== undefined;
+  if (seen.apiVersion === 'v1' && unversioned.has(seen.kind)) {
+    throw badRequest(`converting (v1.${seen.kind}) to (v1.${target.kind}): unknown conversion`);
+  }
   if (!known || seen.kind !== target.kind) throw badRequest(noKindText(seen));
 }
 
@@ -220,9 +249,9 @@ function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTa
     );
   }
   const why = registered
-    ? `converting (${version}.${seen.kind}) to (${target.group.split('.')[0] || 'core'}.${target.kind}): unknown conversion`
+    ? `converting (${version}.${seen.kind}) to (${internalPackages[target.group] ?? target.group.split('.')[0]}.${target.kind}): unknown conversion`
     : noKindText(seen);
-  throw badRequest(`${seen.kind} in version ${JSON.stringify(version)} cannot be handled as a ${target.kind}: ${why}`);
+  throw badRequest(`${seen.kind} in version ${goQuote(version)} cannot be handled as a ${target.kind}: ${why}`);
 }
 
 /** How upstream says that it does not know a kind. */

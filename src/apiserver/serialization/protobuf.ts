@@ -1,8 +1,6 @@
 /** The protobuf encoding of built-in kinds, with the codec over the type tables. */
 import {
   type Draft,
-  InputError,
-  isProtobuf,
   type KubeObject,
   readEnvelope,
   readProtobuf,
@@ -28,12 +26,6 @@ export function openEnvelope(
   target: Target,
   own: string,
 ): { readonly apiVersion: string; readonly kind: string; readonly raw: Uint8Array } {
-  if (!isProtobuf(body)) {
-    throw new InputError(
-      'protobuf',
-      'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
-    );
-  }
   const { apiVersion, kind, raw } = readEnvelope(body);
   // A version that is none counts as none.
   const version = /^[^/]+(\/[^/]+)?$/.test(apiVersion) ? apiVersion : own;
