@@ -228,7 +228,7 @@ export class FieldManager {
   #checkConfig(config: JsonMap): void {
     const { node } = this.#options;
     const metadata = isMap(config['metadata']) ? config['metadata'] : {};
-    if (metadata['managedFields'] !== undefined && metadata['managedFields'] !== null) {
+    if (Array.isArray(metadata['managedFields'])) {
       throw badRequest('metadata.managedFields must be nil');
     }
     const errors = validateTyped(node, config);

@@ -165,6 +165,7 @@ function replace(root: Root, path: string, value: unknown): void {
     if (value === null || typeof value !== 'object')
       refuse('replace operation value must be object or array: %!w(<nil>)');
     root.value = value as Container;
+    touch(root, value);
     return;
   }
   const { container, key } = find(root, path, `replace operation does not apply: doc is missing path: ${path}`);

@@ -194,7 +194,8 @@ class Decoder {
       const number = tag >>> 3;
       const name = names[number - 1];
       if (name === undefined) reader.skip(tag & 7);
-      else if ((tag & 7) !== (ofBytes.has(name) ? 2 : 0)) refuse(`proto: wrong wireType = ${tag & 7} for field ${name}`);
+      else if ((tag & 7) !== (ofBytes.has(name) ? 2 : 0))
+        refuse(`proto: wrong wireType = ${tag & 7} for field ${name}`);
       else found[number] = (tag & 7) === 0 ? reader.int64() : reader.bytes(reader.lengthEnd());
     }
     return found;

@@ -22,6 +22,7 @@ import {
   parseMergePatch,
   readAnyJson,
   readJson,
+  readTypeMeta,
   requestEntityTooLarge,
   StatusError,
   validatePatchOptions,
@@ -31,7 +32,13 @@ import {
 } from '#apimachinery';
 import { header, type ServerResponse } from '../http/message.ts';
 import { apiVersionText, type ServedResource } from '../scheme/resource.ts';
-import { type FieldValidation, fieldValidationOf, noKindText } from '../serialization/decode-body.ts';
+import {
+  type FieldValidation,
+  fieldValidationOf,
+  noKindText,
+  otherKindText,
+  ownStruct,
+} from '../serialization/decode-body.ts';
 import { unsupportedMediaType } from '../serialization/negotiation.ts';
 import { respondObject } from '../serialization/respond.ts';
 import { applyObject } from './apply.ts';
@@ -57,7 +64,7 @@ export interface Patched {
 export type Mechanism = (current: KubeObject, target: PatchTarget) => Patched;
 
 /** The type that a patched document is read as. */
-export type PatchTarget = Pick<ServedResource, 'struct' | 'codec'>;
+export type PatchTarget = Pick<ServedResource, 'struct' | 'codec' | 'group' | 'version' | 'kind'>;
 
 /** Patch types that a resource takes, in upstream's order. */
 export function patchTypesOf(resource: ServedResource): readonly string[] {
@@ -152,18 +159,14 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
       const { operations, strictErrors } = translated(() => parseJsonPatch(text, strict));
       return (current, target) => {
         const document = applyJsonPatch(plain(current, target), operations);
-        return (
-          unversioned(document, target, strict) ?? typed(written(document, target), target, strict ? strictErrors : [])
-        );
+        return decoded(document, target, strict, strictErrors);
       };
     }
     case 'application/merge-patch+json': {
       const { patch, strictErrors } = translated(() => parseMergePatch(text));
       return (current, target) => {
         const document = applyMergePatch(plain(current, target), patch);
-        return (
-          unversioned(document, target, strict) ?? typed(written(document, target), target, strict ? strictErrors : [])
-        );
+        return decoded(document, target, strict, strictErrors);
       };
     }
     default: {
@@ -177,6 +180,32 @@ export function mechanismOf(type: string, body: Uint8Array, validation: FieldVal
         );
       };
     }
+  }
+}
+
+/** A patched document as the object that upstream's codec reads in its text. Throws 422. */
+function decoded(document: unknown, target: PatchTarget, strict: boolean, strictErrors: readonly string[]): Patched {
+  if (!target.codec) checkClaim(document, target);
+  return unversioned(document, target, strict) ?? typed(written(document, target), target, strict ? strictErrors : []);
+}
+
+/** What a document says that it is has to be readable, and of the kind. Throws 422. */
+function checkClaim(document: unknown, target: PatchTarget): void {
+  const isMap = document !== null && typeof document === 'object' && !Array.isArray(document);
+  const { apiVersion = '', kind = '' } = (isMap ? document : {}) as JsonObject;
+  const own = apiVersionText(target);
+  if (isMap && (kind === target.kind || kind === '') && (apiVersion === own || apiVersion === '')) return;
+  const text = written(document, target);
+  try {
+    const claimed = readTypeMeta(text);
+    const seen = { apiVersion: claimed.apiVersion, kind: claimed.kind || target.kind };
+    if (seen.kind === target.kind && (seen.apiVersion || own) === own) return;
+    const struct = ownStruct(seen);
+    if (struct) readJson(text, struct);
+    throw refusedPatch(text, otherKindText(seen, target));
+  } catch (error) {
+    if (error instanceof InputError) throw refusedPatch(text, error.message);
+    throw error;
   }
 }
 

@@ -7,6 +7,7 @@ import { customTable, genericTable, type KindTable } from '#api/columns';
 import { builtinTypes } from '#api/tables';
 import {
   badRequest,
+  conflict,
   type Draft,
   deepFreeze,
   FieldPath,
@@ -190,7 +191,12 @@ function applied(
     }
     put(draft, steps(parent.scale.specReplicasPath), replicas);
   } else {
-    checkScale(scale, draft.metadata.name ?? '');
+    const { name = '', uid = '' } = draft.metadata;
+    checkScale(scale, name);
+    if (scale.metadata.uid && scale.metadata.uid !== uid) {
+      const why = `Precondition failed: UID in precondition: ${scale.metadata.uid}, UID in object meta: ${uid}`;
+      throw conflict({ group: parent.group, resource: `${parent.resource}/scale` }, name, why);
+    }
     put(draft, ['spec', 'replicas'], replicas);
   }
   if (scale.metadata.resourceVersion) draft.metadata.resourceVersion = scale.metadata.resourceVersion;

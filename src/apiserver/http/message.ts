@@ -187,10 +187,12 @@ export function statusResponse(status: Status): ServerResponse {
   const headers: Record<string, string> = {};
   const retry = status.details?.retryAfterSeconds;
   if (retry !== undefined && retry > 0) headers['retry-after'] = String(retry);
-  const { kind, apiVersion, metadata, status: outcome, message, reason, details, code } = status;
-  // In the order that upstream writes them.
-  const ordered = { kind, apiVersion, metadata, status: outcome, message, reason, details, code };
-  return jsonResponse(code, ordered, headers);
+  return jsonResponse(status.code, orderedStatus(status), headers);
+}
+
+/** In the order that upstream writes the fields in. */
+export function orderedStatus({ kind, apiVersion, metadata, status, message, reason, details, code }: Status): object {
+  return { kind, apiVersion, metadata, status, message, reason, details, code };
 }
 
 /** What any thrown value becomes at the edge: StatusErrors as they are, the rest 500 without a stack. */

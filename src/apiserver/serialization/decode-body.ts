@@ -59,9 +59,7 @@ function decodeFailure(
 ): Error {
   if (seen && seen.kind !== '') {
     const version = seen.apiVersion.split('/').at(-1)!;
-    return badRequest(
-      `${seen.kind} in version ${goQuote(version)} cannot be handled as a ${target.kind}: ${text}`,
-    );
+    return badRequest(`${seen.kind} in version ${goQuote(version)} cannot be handled as a ${target.kind}: ${text}`);
   }
   return badRequest(`the object provided is unrecognized (must be of type ${target.kind}): ${text} (${summary(body)})`);
 }
@@ -141,7 +139,11 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     if (free) checkAnyVersion(seen, target);
     const known = target.codec || target.struct.name === '' || isRegistered(seen);
     // Of custom kinds, another one is refused by the validation, which names it.
-    if (!(same && known) && !free && !target.codec && !target.accepts?.(seen.apiVersion)) refuseKind(seen, target);
+    if (!(same && known) && !free && !target.codec && !target.accepts?.(seen.apiVersion)) {
+      const struct = ownStruct(seen);
+      if (struct) readAs(body, { ...target, struct }, mediaType === 'application/yaml');
+      refuseKind(seen, target);
+    }
     const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
     object.apiVersion = seen.apiVersion;
     object.kind = seen.kind;
@@ -163,7 +165,8 @@ function decodeProtobuf(body: Uint8Array, target: DecodeTarget, bareErrors: bool
     seen = { apiVersion, kind };
     if (bareErrors) checkAnyVersion(seen, target);
     else if (kind !== target.kind || !isRegistered(seen)) {
-      readAsItself(raw, seen);
+      const struct = ownStruct(seen);
+      if (struct) readMessage(raw, { kind, struct });
       refuseKind(seen, target);
     }
     const object = Object.assign(readMessage(raw, target), seen);
@@ -175,11 +178,16 @@ function decodeProtobuf(body: Uint8Array, target: DecodeTarget, bareErrors: bool
   }
 }
 
-/** What is of another kind is read as that first: throws what is wrong with it. */
-function readAsItself(raw: Uint8Array, seen: { readonly apiVersion: string; readonly kind: string }): void {
-  if (!isRegistered(seen)) return;
-  const name = typeNameOf({ ...parseApiVersion(seen.apiVersion), kind: seen.kind })!;
-  readMessage(raw, { kind: seen.kind, struct: builtinTypes.struct(name) });
+/** The type of what is of another kind, which it is read as first; undefined when nobody knows the kind. */
+export function ownStruct(seen: { readonly apiVersion: string; readonly kind: string }): StructNode | undefined {
+  if (!isRegistered(seen)) return undefined;
+  return builtinTypes.struct(typeNameOf({ ...parseApiVersion(seen.apiVersion), kind: seen.kind })!);
+}
+
+/** Whether upstream has an internal type of the kind, as it has for each that any version of the group has. */
+function isInternal(group: string, kind: string): boolean {
+  const versions = groups.find(each => each.name === group)?.versions ?? [];
+  return versions.some(version => typeNameOf({ group, version, kind }) !== undefined);
 }
 
 /** Go's packages of internal types that are not called as their group. */
@@ -198,6 +206,9 @@ function isWhole(definition: string): boolean {
 function isRegistered({ apiVersion, kind }: { readonly apiVersion: string; readonly kind: string }): boolean {
   const gv = parseApiVersion(apiVersion);
   const known = gv.group === '' || groups.some(({ name }) => name === gv.group);
+  // Every version has it.
+  if (kind === 'WatchEvent' && groups.some(each => each.name === gv.group && each.versions.includes(gv.version)))
+    return true;
   const name = known ? typeNameOf({ ...gv, kind }) : undefined;
   return name !== undefined && isWhole(name);
 }
@@ -248,10 +259,27 @@ function refuseKind(seen: { apiVersion: string; kind: string }, target: DecodeTa
       `the API version in the data (${seen.apiVersion}) does not match the expected API version (${own})`,
     );
   }
-  const why = registered
-    ? `converting (${version}.${seen.kind}) to (${internalPackages[target.group] ?? target.group.split('.')[0]}.${target.kind}): unknown conversion`
-    : noKindText(seen);
+  const why = otherKindText(seen, target);
   throw badRequest(`${seen.kind} in version ${goQuote(version)} cannot be handled as a ${target.kind}: ${why}`);
+}
+
+/** How upstream says that what it read is of another kind, or of none that it knows. */
+export function otherKindText(
+  seen: { readonly apiVersion: string; readonly kind: string },
+  target: Pick<DecodeTarget, 'group' | 'kind'>,
+): string {
+  const to = internalPackages[target.group] ?? target.group.split('.')[0];
+  let from: string | undefined;
+  if (seen.apiVersion !== '') {
+    if (!isRegistered(seen)) return noKindText(seen);
+    from = parseApiVersion(seen.apiVersion).version;
+  } else if (unversioned.has(seen.kind)) from = 'v1';
+  else if (isInternal(target.group, seen.kind)) from = to;
+  else {
+    const where = `the internal version of group ${goQuote(target.group)}`;
+    return `no kind ${goQuote(seen.kind)} is registered for ${where} in scheme "pkg/runtime/scheme.go:111"`;
+  }
+  return `converting (${from}.${seen.kind}) to (${to}.${target.kind}): unknown conversion`;
 }
 
 /** How upstream says that it does not know a kind. */

@@ -1,11 +1,5 @@
 /** The protobuf encoding of built-in kinds, with the codec over the type tables. */
-import {
-  type Draft,
-  type KubeObject,
-  readEnvelope,
-  readProtobuf,
-  type StructNode,
-} from '#apimachinery';
+import { type Draft, type KubeObject, readEnvelope, readProtobuf, type StructNode } from '#apimachinery';
 
 interface Target {
   readonly kind: string;

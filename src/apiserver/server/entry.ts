@@ -5,7 +5,7 @@
  */
 
 import { builtinTypes } from '#api/tables';
-import { goQuote, internalError, isStatusError, type Status, timeout } from '#apimachinery';
+import { goMarshal, goQuote, internalError, isStatusError, type Status, timeout } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Aggregator } from '../aggregation/aggregator.ts';
@@ -29,6 +29,7 @@ import {
   discard,
   errorStatus,
   header,
+  orderedStatus,
   type ServerRequest,
   type ServerResponse,
   statusResponse,
@@ -152,8 +153,14 @@ function failure(deps: EntryDeps, request: ServerRequest, error: unknown): Serve
     const { body } = respondValue(status, statusStruct(), output, status.code);
     return { status: status.code, headers: { ...plain.headers, ...headers }, body, logged: { status } };
   } catch {
-    return plain;
+    return { ...indented(plain, status), logged: { status } };
   }
+}
+
+/** Where nothing that the client accepts can be given, a Status is JSON for people. Upstream: WriteRawJSON. */
+function indented({ headers }: ServerResponse, status: Status): ServerResponse {
+  const bytes = Buffer.from(goMarshal(orderedStatus(status), 2));
+  return { status: status.code, headers, body: { kind: 'bytes', bytes } };
 }
 
 const statusStruct = () => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.Status');
