@@ -1,5 +1,13 @@
 /** The kubelet layer's face: the node agent, which makes an engine's containers follow the API's pods. */
 export {
+  CertificateManager,
+  type CertificateManagerDeps,
+  type CertificateStore,
+  type CertificateTemplate,
+  nodeClientTemplate,
+} from './certificates/certificate-manager.ts';
+export { certificateFile } from './certificates/file-store.ts';
+export {
   defaultKubeletConfig,
   type KubeletConfig,
   type KubeletDeps,

@@ -232,3 +232,22 @@ export async function createTokenKey(): Promise<string> {
 export function publicKeyPem(keyPem: string): string {
   return createPublicKey(keyPem).export({ format: 'pem', type: 'spki' }) as string;
 }
+
+/** A new P-256 key, and a PKCS #10 request (PEM) that is signed with it. */
+export async function createCertificateRequest(
+  names: Pick<CertificateRequest, 'commonName' | 'organizations' | 'dnsNames' | 'ipAddresses'>,
+): Promise<{ readonly requestPem: string; readonly keyPem: string }> {
+  const lib = await x509();
+  const { pair, keyPem } = await newKey();
+  const alternatives = [
+    ...(names.dnsNames ?? []).map(value => ({ type: 'dns' as const, value })),
+    ...(names.ipAddresses ?? []).map(value => ({ type: 'ip' as const, value })),
+  ];
+  const request = await lib.Pkcs10CertificateRequestGenerator.create({
+    name: [...(names.organizations ?? []).map(name => ({ O: [name] })), { CN: [names.commonName] }],
+    keys: pair,
+    signingAlgorithm: algorithm,
+    extensions: alternatives.length > 0 ? [new lib.SubjectAlternativeNameExtension(alternatives)] : [],
+  });
+  return { requestPem: `${request.toString('pem').trim()}\n`, keyPem };
+}

@@ -4,6 +4,7 @@ export {
   type CertificateRequest,
   certificateCovers,
   createAuthority,
+  createCertificateRequest,
   createTokenKey,
   type ExtendedUsage,
   isOfFormerKey,
