@@ -80,6 +80,8 @@ export interface ApiServerConfig {
   readonly corsAllowedOrigins: readonly string[];
   /** `--strict-transport-security-directives`. */
   readonly hstsDirectives: readonly string[];
+  /** `--enable-garbage-collector`: whether deletion sets finalizers for those who look after dependents. */
+  readonly enableGarbageCollector: boolean;
   /** `--profiling`. */
   readonly profiling: boolean;
   /** `--event-ttl`. */
@@ -134,6 +136,7 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   corsAllowedOrigins: [],
   hstsDirectives: [],
   profiling: true,
+  enableGarbageCollector: true,
   eventTtlSeconds: 3600,
   tolerationSeconds: { notReady: 300, unreachable: 300 },
   kubeletPreferredAddressTypes: ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'],

@@ -1,6 +1,6 @@
 /** The API server layer's face. */
 export { type AdmissionControl, readAdmissionControl } from './admission/config/admission-control.ts';
-export { enabledPlugins } from './admission/plugins.ts';
+export { enabledPlugins, pluginNames } from './admission/plugins.ts';
 export { type AggregationConfig, defaultAggregation } from './aggregation/config.ts';
 export {
   type AuditOptions,
@@ -33,6 +33,7 @@ export { type SniPair, sniNames, type TlsConfig } from './http/certificates.ts';
 export type { Listener, ListenOptions } from './http/listener.ts';
 export { OpenapiDocuments } from './openapi/openapi.ts';
 export { type StorageMediaType, storageMediaTypes } from './serialization/stored-values.ts';
+export { openDebugSocket } from './server/debug-socket.ts';
 export { kubernetesVersion } from './server/version.ts';
 export { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts';
 export { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';

@@ -13,6 +13,7 @@ export {
   type Gauge,
   type Histogram,
   type Labels,
+  type MetricRestrictions,
   MetricsRegistry,
   type Sample,
 } from './metrics.ts';

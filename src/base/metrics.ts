@@ -37,9 +37,17 @@ interface Family {
   render(): string[];
 }
 
+/** What an operator does not want to see. */
+export interface MetricRestrictions {
+  readonly disabled: ReadonlySet<string>;
+  readonly labels: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
 /** A set of metric families. Registering one name twice is a bug and throws. */
 export class MetricsRegistry {
   readonly #families = new Map<string, Family>();
+  #disabled: ReadonlySet<string> = new Set();
+  #allowed: MetricRestrictions['labels'] = new Map();
   /** Texts of labels that are given again and again. */
   readonly #texts = new WeakMap<Labels, string>();
 
@@ -92,6 +100,13 @@ export class MetricsRegistry {
   alias(name: string, help: string, original: string): void {
     const { type, render } = this.#families.get(original)!;
     this.#register({ name, help, type, render: () => render().map(line => name + line.slice(original.length)) });
+  }
+
+  /** From now on shows no family of these names, and of a label only these values (`metric,label`); others `unexpected`. */
+  restrict({ disabled, labels }: MetricRestrictions): void {
+    for (const name of disabled) this.#families.delete(name);
+    this.#disabled = disabled;
+    this.#allowed = labels;
   }
 
   /** How many families there are by the stability that their help begins with, as `[BETA]`. */
@@ -150,11 +165,25 @@ export class MetricsRegistry {
   render(): string {
     let out = '';
     for (const family of [...this.#families.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const lines = family.render();
+      const lines = this.#restricted(family);
       if (lines.length === 0) continue;
       out += `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} ${family.type}\n${lines.join('\n')}\n`;
     }
     return out;
+  }
+
+  #restricted({ name, render }: Family): string[] {
+    const rules = [...this.#allowed].filter(([key]) => key.startsWith(`${name},`));
+    const lines = render();
+    if (rules.length === 0) return lines;
+    return merged(
+      rules.reduce((before, [key, values]) => {
+        const label = new RegExp(`([{,]${key.slice(name.length + 1)}=")((?:[^"\\\\]|\\\\.)*)"`);
+        return before.map(line =>
+          line.replace(label, (all, start, value) => (values.has(value) ? all : `${start}unexpected"`)),
+        );
+      }, lines),
+    );
   }
 
   #scalar(name: string, help: string, type: 'counter' | 'gauge'): Map<string, number> {
@@ -170,8 +199,18 @@ export class MetricsRegistry {
 
   #register(family: Family): void {
     if (this.#families.has(family.name)) throw new Error(`metric ${family.name} is registered twice`);
-    this.#families.set(family.name, family);
+    if (!this.#disabled.has(family.name)) this.#families.set(family.name, family);
   }
+}
+
+/** Lines that have become the same are one, with their sum. */
+function merged(lines: readonly string[]): string[] {
+  const sums = new Map<string, number>();
+  for (const line of lines) {
+    const at = line.lastIndexOf(' ');
+    add(sums, line.slice(0, at), Number(line.slice(at + 1)));
+  }
+  return [...sums].map(([series, value]) => `${series} ${value}`);
 }
 
 function add(values: Map<string, number>, key: string, by: number): void {

@@ -21,6 +21,7 @@ import {
   type Component,
   type FaultPlan,
   type Logger,
+  type MetricRestrictions,
   MetricsRegistry,
   type Random,
   type Running,
@@ -54,12 +55,16 @@ export interface ClusterDeps {
   readonly signer?: Pick<Authority, 'sign'>;
   /** `--cluster-signing-duration`; default a year. */
   readonly signingDurationMs?: number;
+  /** `--legacy-service-account-token-clean-up-period`; default a year. */
+  readonly legacyTokenPeriodMs?: number;
 }
 
 export interface ControlPlaneOptions {
   readonly serviceCidr: string;
   /** Only the API with the controllers that it needs. */
   readonly apiOnly: boolean;
+  /** What of the metrics is shown. */
+  readonly metrics?: MetricRestrictions;
   /** Further settings of the API server. */
   readonly apiServer?: Partial<ApiServerConfig>;
   /** Host and port by which clients and pods reach the API. */
@@ -92,6 +97,7 @@ export async function startControlPlane(
   signal: AbortSignal,
 ): Promise<ControlPlane> {
   const metrics = new MetricsRegistry();
+  if (options.metrics) metrics.restrict(options.metrics);
   const { clock, logger } = deps;
   let apiServer: ApiServer | undefined;
   const workQueues = new WorkQueueMetrics(metrics, clock);

@@ -2,7 +2,7 @@
  * A cluster's server process: keys, store, control plane, and on Linux the node; in the foreground until a signal.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { type ApiServer, type KubeletClient, type Listener, user } from '#apiserver';
+import { type ApiServer, type KubeletClient, type Listener, openDebugSocket, user } from '#apiserver';
 import {
   createActivity,
   keepProcessAlive,
@@ -163,12 +163,16 @@ async function start(
       kubeletClient: kubeletClient(keeper, options.settings.kubelet),
       rootCa: keeper.rootCa,
       signer: { sign: (request, how) => keeper.current.authority.sign(request, how) },
+      ...(options.settings.legacyTokenPeriodMs !== undefined && {
+        legacyTokenPeriodMs: options.settings.legacyTokenPeriodMs,
+      }),
       ...(options.settings.signingDurationMs !== undefined && {
         signingDurationMs: options.settings.signingDurationMs,
       }),
     },
     {
       serviceCidr: config.serviceCidr,
+      ...(options.settings.metrics && { metrics: options.settings.metrics }),
       apiOnly,
       // The API alone has a front proxy, and tells of authorities, when flags say so, as upstream's.
       apiServer: apiOnly
@@ -179,6 +183,9 @@ async function start(
     signal,
   );
   await Promise.allSettled([preparing, startingControlPlane]);
+  if (options.settings.debugSocketPath) {
+    stack.use(await openDebugSocket(options.settings.debugSocketPath, { clock: systemClock, logger }));
+  }
   stack.use(nodeStack);
   const controlPlane = stack.use(await startingControlPlane.catch(explainUnreadable));
   const node = await preparing;

@@ -21,6 +21,8 @@ export interface ControllerContext {
   readonly signToken?: (claims: object) => string;
   /** `--cluster-signing-duration`: the longest that a certified request is good for; default a year. */
   readonly signingDurationMs?: number;
+  /** `--legacy-service-account-token-clean-up-period`; default a year. */
+  readonly legacyTokenPeriodMs?: number;
 }
 
 /** One controller. `setUp` registers informers and handlers; the result's `start` is called when they are synced. */

@@ -97,6 +97,7 @@ export interface ControllersDeps {
   readonly signToken?: (claims: object) => string;
   /** `--cluster-signing-duration`. */
   readonly signingDurationMs?: number;
+  readonly legacyTokenPeriodMs?: number;
 }
 
 const managerUser = 'system:kube-controller-manager';

@@ -113,6 +113,9 @@ const entries: readonly Entry[] = [
   off('AlwaysDeny', () => alwaysDeny),
 ];
 
+/** All that are built in, in order. */
+export const pluginNames: readonly string[] = entries.map(each => each.name);
+
 /** `--enable-admission-plugins` and `--disable-admission-plugins`. */
 export interface PluginSwitches {
   readonly enable: readonly string[];

@@ -29,6 +29,8 @@ export interface TlsConfig {
   readonly minVersion?: SecureVersion;
   /** Of TLS 1.2, as OpenSSL lists them; default Node's. */
   readonly ciphers?: string;
+  /** Key exchanges, as OpenSSL lists them; default Node's. */
+  readonly curves?: string;
 }
 
 /** The names that a certificate speaks for, for {@link SniPair}. */
@@ -80,6 +82,7 @@ function contextOptions(config: TlsConfig, pair: Pick<TlsConfig, 'certPem' | 'ke
     allowPartialTrustChain: true,
     minVersion: config.minVersion ?? 'TLSv1.2',
     ...(config.ciphers && { ciphers: config.ciphers }),
+    ...(config.curves && { ecdhCurve: config.curves }),
   };
 }
 

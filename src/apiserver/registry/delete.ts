@@ -57,9 +57,7 @@ export async function deleteObject(
       const old = existing.decoded();
       if (!marked) checkPreconditions(storage, options, old);
       if (!marked) await context.validate?.(null, old);
-      const verdict: Verdict = marked
-        ? { type: 'remove' }
-        : judge(storage, hook, existing, options, registry.deps.clock.now());
+      const verdict: Verdict = marked ? { type: 'remove' } : judge(storage, hook, existing, options, registry.deps);
       again = verdict.type === 'markAndRemove';
       if (verdict.type === 'pending') return { type: 'keep' };
       if (verdict.type !== 'remove') return { type: 'put', object: verdict.object };
@@ -98,8 +96,9 @@ function judge(
   hook: RegistryHook | undefined,
   existing: StoredObject,
   options: DeleteOptions,
-  nowMs: number,
+  { clock, config }: Registry['deps'],
 ): Verdict {
+  const nowMs = clock.now();
   const draft = existing.draft();
   const own = hook?.beginDelete?.(draft, options, nowMs) ?? 'continue';
   if (own === 'pending') return { type: 'pending' };
@@ -110,7 +109,7 @@ function judge(
   const marked = applyGrace(storage, existing.decoded(), draft, grace, nowMs);
   if (marked === 'pending') return { type: 'pending' };
   if (marked !== 'no') grace = marked;
-  const changed = setFinalizers(storage, draft, options);
+  const changed = config.enableGarbageCollector && setFinalizers(storage, draft, options);
   const pendingFinalizers = (metadata.finalizers ?? []).length > 0;
   if (marked !== 'no') {
     return { type: pendingFinalizers || (grace ?? 0) > 0 ? 'mark' : 'markAndRemove', object: draft };

@@ -73,7 +73,7 @@ export interface RegistryDeps {
   readonly random: Random;
   readonly objects: ObjectStore;
   readonly caches: Caches;
-  readonly config: RuleConfig;
+  readonly config: RuleConfig & { readonly enableGarbageCollector: boolean };
   /** By `group/resource` of the stored kind. */
   readonly hooks: ReadonlyMap<string, RegistryHook>;
 }

@@ -2,7 +2,7 @@
  * What the process uses, which version it serves, and what the families say of themselves, under upstream's names. Upstream: prometheus client_golang
  * process collector, component-base metrics/prometheus/version.
  * Deviation: of upstream's families those are left out that count what is not here: go_* (Go's runtime),
- * kubernetes_feature_enabled (feature gates), grpc_client_*, etcd_lease_object_counts and etcd_bookmark_* (the client of
+ * grpc_client_*, etcd_lease_object_counts and etcd_bookmark_* (the client of
  * etcd has no such parts), apiserver_storage_db_total_size_in_bytes, apiserver_storage_size_bytes and
  * apiserver_storage_consistency_checks_total (an embedded store), rest_client_exec_plugin_* and rest_client_transport_*
  * (no plug-ins, no cache of transports), *_x509_insecure_sha1_total and *_x509_missing_san_total (such certificates are

@@ -11,6 +11,7 @@ import {
   thisMachine,
 } from '#cluster';
 import { addFlags, givenFlags } from '../flags.ts';
+import { klogLine } from '../klog.ts';
 import { type ClusterOptions, nameOption, rootOption } from '../options.ts';
 
 /** Options that `up` passes on. */
@@ -51,8 +52,8 @@ export function serverCommand(): Command {
       const config = ensureConfig(dir, { ...flags, ...listeningSettings(settings) });
       const logger = createLogger({
         clock: systemClock,
-        level: flags.logLevel,
-        write: line => process.stderr.write(`${line}\n`),
+        level: settings.logging?.isDebug ? 'debug' : flags.logLevel,
+        write: line => process.stderr.write(`${settings.logging?.format === 'text' ? klogLine(line) : line}\n`),
       });
       await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, settings });
     });

@@ -9,6 +9,7 @@ import { auditFlags } from './audit.ts';
 import { authenticationFlags } from './authentication.ts';
 import { authorizationFlags } from './authorization.ts';
 import { behaviourFlags } from './behaviour.ts';
+import { elsewhereFlags } from './elsewhere.ts';
 import { encryptionFlags } from './encryption.ts';
 import { etcdFlags } from './etcd.ts';
 import { featureFlags } from './features.ts';
@@ -16,6 +17,7 @@ import type { FlagGroup, GivenFlags } from './flag.ts';
 import { flowControlFlags } from './flow-control.ts';
 import { kubeletFlags } from './kubelets.ts';
 import { listeningFlags } from './listening.ts';
+import { logFlags } from './logs.ts';
 import { servicesFlags } from './services.ts';
 import { servingFlags } from './serving.ts';
 import type { ServerSettings } from './settings.ts';
@@ -38,6 +40,8 @@ export const flagGroups: readonly FlagGroup[] = [
   kubeletFlags,
   behaviourFlags,
   featureFlags,
+  logFlags,
+  elsewhereFlags,
 ];
 
 /** The settings that the given flags stand for. Reads files. Throws a UserError for what is wrong. */

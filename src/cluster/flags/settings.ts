@@ -1,5 +1,6 @@
 /** What the flags of kube-apiserver stand for, by the part of the server that it is for. */
 import type { ApiServerConfig, ListenOptions, TlsConfig } from '#apiserver';
+import type { MetricRestrictions } from '#base';
 import type { PairFiles, ServingFiles } from '../serving/serving-files.ts';
 
 /** An etcd cluster that is the store. */
@@ -16,6 +17,8 @@ export interface ServingSettings {
   readonly minVersion?: NonNullable<TlsConfig['minVersion']>;
   /** As OpenSSL lists them. */
   readonly ciphers?: string;
+  /** As OpenSSL lists them. */
+  readonly curves?: string;
 }
 
 /** Where the API listens. */
@@ -38,6 +41,12 @@ export interface KubeletSettings {
 }
 
 export interface ServerSettings {
+  readonly logging?: { readonly format?: 'json' | 'text'; readonly isDebug?: boolean };
+  readonly metrics?: MetricRestrictions;
+  /** `--legacy-service-account-token-clean-up-period`. */
+  readonly legacyTokenPeriodMs?: number;
+  /** `--debug-socket-path`. */
+  readonly debugSocketPath?: string;
   /** What is to be known of flags that were given: sentences for the log. */
   readonly remarks?: readonly string[];
   readonly apiServer: Partial<ApiServerConfig>;

@@ -36,11 +36,12 @@ export class Serving {
 
   /** For a new port. */
   get tls(): TlsConfig {
-    const { minVersion, ciphers } = this.#settings;
+    const { minVersion, ciphers, curves } = this.#settings;
     return {
       ...this.#shown,
       ...(minVersion && { minVersion }),
       ...(ciphers && { ciphers }),
+      ...(curves && { curves }),
     };
   }
 
