@@ -130,3 +130,44 @@ test('an integer is what upstream keeps as one', () => {
   assert.equal(parseQuantity('100m').add(Quantity.of(5)).toApproximateNumber(), 5.1000000000000005);
   assert.equal(parseQuantity('100m').add(parseQuantity('900m')).asInt64(), undefined);
 });
+
+test('quantities are the fractions that they are written as', () => {
+  const powers: Readonly<Record<string, readonly [bigint, bigint]>> = {
+    '': [1n, 1n],
+    m: [1n, 1000n],
+    u: [1n, 10n ** 6n],
+    k: [1000n, 1n],
+    M: [10n ** 6n, 1n],
+    Ki: [1024n, 1n],
+    Gi: [1024n ** 3n, 1n],
+    e3: [1000n, 1n],
+    'E-2': [1n, 100n],
+  };
+  const written = fc
+    .tuple(fc.integer({ min: -1_000_000, max: 1_000_000 }), fc.nat(999), fc.constantFrom(...Object.keys(powers)))
+    .map(([whole, thousandths, suffix]) => {
+      const sign = whole < 0 ? -1n : 1n;
+      const [up, down] = powers[suffix]!;
+      const top = (BigInt(whole) * 1000n + sign * BigInt(thousandths)) * up;
+      return { text: `${whole}.${String(thousandths).padStart(3, '0')}${suffix}`, top, bottom: 1000n * down };
+    });
+  const order = (one: bigint, other: bigint): number => (one < other ? -1 : one > other ? 1 : 0);
+  fc.assert(
+    fc.property(written, written, (one, other) => {
+      const [a, b] = [parseQuantity(one.text), parseQuantity(other.text)];
+      assert.equal(a.compare(b), order(one.top * other.bottom, other.top * one.bottom), `${one.text} ${other.text}`);
+      const same = (value: Quantity, top: bigint, bottom: bigint): void => {
+        const nanos = (top * 10n ** 9n) / bottom;
+        assert.ok(value.equals(parseQuantity(`${nanos}n`)), `${one.text} ${other.text}`);
+      };
+      same(a, one.top, one.bottom);
+      same(a.add(b), one.top * other.bottom + other.top * one.bottom, one.bottom * other.bottom);
+      same(a.sub(b), one.top * other.bottom - other.top * one.bottom, one.bottom * other.bottom);
+      same(a.neg().neg(), one.top, one.bottom);
+      const quotient = one.top / one.bottom;
+      const rest = one.top % one.bottom;
+      assert.equal(a.scaledValue(0), rest === 0n ? quotient : quotient + (one.top < 0n ? -1n : 1n));
+    }),
+    { numRuns: 300 },
+  );
+});
