@@ -502,6 +502,15 @@ test('names that another definition has are not given, and are given when it goe
   await established(`others.${group}`);
 });
 
+test('the server owns what it writes to the status of a definition', async () => {
+  const group = 'owned.example.com';
+  await define(group, [version({ name: 'v1' })]);
+  const { metadata } = await get(`${definitions}/things.${group}`);
+  const entry = metadata.managedFields.find((each: Tree) => each['subresource'] === 'status');
+  assert.deepEqual([entry.manager, entry.operation], ['kube-apiserver', 'Update']);
+  assert.deepEqual(Object.keys(entry.fieldsV1['f:status']), ['f:acceptedNames', 'f:conditions']);
+});
+
 test('a definition goes after its instances, and those after their finalizers', async () => {
   const group = 'gone.example.com';
   const base = await define(group, [version({ name: 'v1' })]);

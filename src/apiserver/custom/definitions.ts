@@ -11,6 +11,7 @@ import { user } from '../authentication/user.ts';
 import type { Caches, ObjectItem } from '../registry/caches.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { deleteObject } from '../registry/delete.ts';
+import { FieldManagers } from '../registry/field-managers.ts';
 import type { Registry, RegistryHook } from '../registry/registry.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import type { ServedResource } from '../scheme/resource.ts';
@@ -81,9 +82,11 @@ export class Definitions {
   #list: { readonly generation: number; readonly all: readonly CustomResourceDefinition[] } | undefined;
   #groups: { readonly generation: number; readonly groups: readonly DiscoveryGroup[] } | undefined;
   #settling = false;
+  readonly #fieldManagers: FieldManagers;
 
   constructor(deps: DefinitionsDeps) {
     this.#deps = deps;
+    this.#fieldManagers = new FieldManagers(deps.scheme);
   }
 
   /** Rises with every change. */
@@ -275,11 +278,24 @@ export class Definitions {
   /** Writes to the status; what others wrote meanwhile stays, and comes back as an event. */
   async #change(crd: CustomResourceDefinition, change: (draft: Draft<KubeObject>) => void): Promise<void> {
     try {
-      const stored = await this.#deps.registry.modify(this.#own(), this.#context(crd.metadata.name!), change);
+      const stored = await this.#deps.registry.modify(this.#own(), this.#context(crd.metadata.name!), draft =>
+        this.#owning(draft, change),
+      );
       this.#took(stored);
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
     }
+  }
+
+  /** Changes a draft as the server's own manager, which then owns what it set. */
+  #owning(draft: Draft<KubeObject>, change: (draft: Draft<KubeObject>) => void): void {
+    const live = structuredClone(draft) as KubeObject;
+    change(draft);
+    const options = { manager: 'kube-apiserver', nowMs: this.#deps.clock.now() };
+    const tracked = this.#fieldManagers.of(this.#own(), 'status').update(live, draft as KubeObject, options);
+    if (tracked.metadata.managedFields)
+      draft.metadata.managedFields = structuredClone(tracked.metadata.managedFields) as never;
+    else delete draft.metadata.managedFields;
   }
 
   #took(stored: StoredObject): void {
@@ -324,10 +340,12 @@ export class Definitions {
       await this.#deps.registry.update(
         this.#own(),
         async existing => {
-          const draft = existing!.draft();
-          draft.metadata.finalizers = (draft.metadata.finalizers ?? []).filter(each => each !== cleanupFinalizer);
-          setCondition(draft, end, this.#deps.clock.now());
-          return draft;
+          const next = existing!.draft();
+          this.#owning(next, draft => {
+            draft.metadata.finalizers = (draft.metadata.finalizers ?? []).filter(each => each !== cleanupFinalizer);
+            setCondition(draft, end, this.#deps.clock.now());
+          });
+          return next;
         },
         { ...this.#context(crd.metadata.name!), subresource: 'status' },
       );
