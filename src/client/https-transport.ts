@@ -34,7 +34,7 @@ export function createHttpsTransport(config: HttpsTransportConfig): Transport {
   const url = new URL(config.server);
   const prefix = url.pathname.replace(/\/$/, '');
   const tls = {
-    ...(config.caPem && { ca: config.caPem }),
+    ...(config.caPem && { ca: config.caPem, allowPartialTrustChain: true }),
     ...(config.certPem && { cert: config.certPem, key: config.keyPem }),
     ...(config.serverName && { servername: config.serverName }),
     rejectUnauthorized: !config.insecureSkipTlsVerify,

@@ -1,8 +1,11 @@
 /** What client libraries and upstream's own integration tests rely on, each seen to differ once when they were run. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { KubeObject } from '#apimachinery';
+import { isStatusError, type KubeObject } from '#apimachinery';
+import { systemClock } from '#base';
+import { createAuthority } from '#pki';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
+import { startHostileWebhook } from '../support/hostile-webhook.ts';
 
 let server: TestApiServer;
 before(async () => {
@@ -27,4 +30,118 @@ test('an apply that differs by an empty map alone changes nothing, not even the 
   const first = await apply();
   await new Promise(resolve => setTimeout(resolve, 1100)); // the times of entries are whole seconds
   assert.equal((await apply()).metadata.resourceVersion, first.metadata.resourceVersion);
+});
+
+test('an apply with a key twice is warned of each, by its line', async () => {
+  const answer = await server.transport().request({
+    method: 'PATCH',
+    path: '/api/v1/namespaces/default/configmaps/twice',
+    query: [['fieldManager', 'me']],
+    headers: { 'content-type': 'application/apply-patch+yaml' },
+    body: Buffer.from(
+      'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: twice\ndata:\n  a: x\n  a: z\n  b: x\n  b: z\n',
+    ),
+  });
+  const texts = ['line 7: key \\"a\\" already set in map', 'line 9: key \\"b\\" already set in map'];
+  assert.equal(answer.headers['warning'], texts.map(text => `299 - "${text}"`).join(', '));
+});
+
+test('the core group may be written with its slash', async () => {
+  const made = await server.transport().request({
+    method: 'POST',
+    path: '/api/v1/namespaces/default/configmaps',
+    body: { apiVersion: '/v1', kind: 'ConfigMap', metadata: { name: 'slashed' } },
+  });
+  assert.equal(((await made.json()) as unknown as KubeObject).apiVersion, 'v1');
+});
+
+test('the status of an APIService leaves its metadata alone', async () => {
+  const path = '/apis/apiregistration.k8s.io/v1/apiservices';
+  const spec = { group: 'g.example.com', version: 'v1', groupPriorityMinimum: 1, versionPriority: 1 };
+  const metadata = { name: 'v1.g.example.com', labels: { a: 'b' } };
+  const body = { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata, spec };
+  await server.transport().request({ method: 'POST', path, body });
+  const answer = await server.transport().request({
+    method: 'PATCH',
+    path: `${path}/${metadata.name}/status`,
+    headers: { 'content-type': 'application/merge-patch+json' },
+    body: { metadata: { labels: { a: 'c' } } },
+  });
+  assert.deepEqual(((await answer.json()) as unknown as KubeObject).metadata.labels, { a: 'b' });
+});
+
+test('a webhook whose bundle is its own certificate is trusted, as envtest sets them up', async () => {
+  const host = '127.0.0.1';
+  const authority = await createAuthority('webhook-ca', systemClock.now());
+  const wanted = {
+    commonName: 'hook',
+    ipAddresses: [host],
+    usages: ['server auth'],
+    nowMs: systemClock.now(),
+  } as const;
+  const pair = await authority.issue(wanted);
+  await using webhook = await startHostileWebhook(host, pair);
+  const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+  const caBundle = Buffer.from(pair.certPem).toString('base64');
+  const hook = {
+    name: 'own.example.com',
+    admissionReviewVersions: ['v1'],
+    sideEffects: 'None',
+    clientConfig: { url: `https://${host}:${webhook.port}/text`, caBundle },
+    rules: [{ apiGroups: ['batch'], apiVersions: ['v1'], operations: ['DELETE'], resources: ['jobs'] }],
+    timeoutSeconds: 1,
+  };
+  const kind = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' };
+  const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }];
+  const body = { ...kind, metadata: { name: 'own' }, webhooks: [{ ...hook, rules }] };
+  await server.transport().request({ method: 'POST', path, body });
+  const create = async (n: number): Promise<string> => {
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: `asked-${n}` } };
+    try {
+      await server.transport().request({ method: 'POST', path: '/api/v1/namespaces/default/secrets', body: secret });
+      return '';
+    } catch (error) {
+      assert.ok(isStatusError(error));
+      return error.message;
+    }
+  };
+  let answer = '';
+  for (let n = 0; answer === ''; n++) answer = await create(n); // configurations are learned from a watch
+  assert.match(answer, /couldn't get version\/kind/, 'it was reached, and what it said was no review');
+  await server.transport().request({ method: 'DELETE', path: `${path}/own` });
+});
+
+test('strict validation tells of the metadata of embedded objects last', async () => {
+  const embedded = {
+    type: 'object',
+    'x-kubernetes-embedded-resource': true,
+    'x-kubernetes-preserve-unknown-fields': true,
+  };
+  const openAPIV3Schema = { type: 'object', properties: { spec: { type: 'object', properties: { a: embedded } } } };
+  const names = { plural: 'boxes', singular: 'box', kind: 'Box', listKind: 'BoxList' };
+  const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }];
+  const kind = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' };
+  const spec = { group: 'boxes.example.com', scope: 'Cluster', names, versions };
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const definition = { ...kind, metadata: { name: 'boxes.boxes.example.com' }, spec };
+  await server.transport().request({ method: 'POST', path, body: definition });
+  const a = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'in', other: 1 } };
+  const box = { apiVersion: 'boxes.example.com/v1', kind: 'Box', metadata: { name: 'b', x: 1 }, spec: { a, zz: 1 } };
+  const create = (): Promise<string> =>
+    server
+      .transport()
+      .request({
+        method: 'POST',
+        path: '/apis/boxes.example.com/v1/boxes',
+        query: [['fieldValidation', 'Strict']],
+        body: box,
+      })
+      .then(
+        () => '',
+        (error: Error) => error.message,
+      );
+  let text = await create();
+  for (let n = 0; n < 200 && /could not find|not found/.test(text); n++) text = await create();
+  const unknown = ['metadata.x', 'spec.zz', 'spec.a.metadata.other'].map(field => `unknown field "${field}"`);
+  assert.ok(text.endsWith(unknown.join(', ')), text);
 });

@@ -69,6 +69,8 @@ export function yamlToJson(text: string): { readonly json: string; readonly dupl
 export function readAppliedConfiguration(text: string): {
   readonly config: Readonly<Record<string, unknown>>;
   readonly strictError: string | undefined;
+  /** What the error tells of, each by itself, as warnings do. */
+  readonly duplicates: readonly string[];
 } {
   let read: YamlReadResult;
   try {
@@ -95,6 +97,7 @@ export function readAppliedConfiguration(text: string): {
   return {
     config: (value ?? {}) as Readonly<Record<string, unknown>>,
     strictError: strict === undefined ? undefined : `error converting YAML to JSON: ${strict}`,
+    duplicates,
   };
 }
 

@@ -68,11 +68,16 @@ export function customCodec(facts: CodecFacts): CustomCodec {
     if (coerced.error) {
       throw new InputError('json', coerced.rootFault ?? `${coerced.error.field}: ${coerced.error.body}`);
     }
-    const metaUnknown = coerced.unknownPaths;
-    if (preserve || own === 'other') return { object: plain(coerced.value), unknown: metaUnknown };
+    if (preserve || own === 'other') return { object: plain(coerced.value), unknown: coerced.unknownPaths };
     const pruned = pruneUnknown(coerced.value, own, true);
     const full = pruneNulls(pruned.value, own);
-    return { object: plain(full), unknown: [...metaUnknown, ...pruned.unknownPaths] };
+    // Upstream tells of the object's own metadata, of what it prunes, then of the metadata of embedded objects.
+    const isOwn = (path: string): boolean => path.startsWith('metadata.');
+    const [mine = [], embedded = []] = [
+      coerced.unknownPaths.filter(isOwn),
+      coerced.unknownPaths.filter(path => !isOwn(path)),
+    ];
+    return { object: plain(full), unknown: [...mine, ...pruned.unknownPaths, ...embedded] };
   };
   return {
     accept,

@@ -110,7 +110,7 @@ function send(
     },
     agent: false,
     ...(isIP(address.serverName) === 0 && { servername: address.serverName }),
-    ...(ca && { ca }),
+    ...(ca && { ca, allowPartialTrustChain: true }),
   };
   return new Promise((resolve, reject) => {
     const call = request(options, answer => {

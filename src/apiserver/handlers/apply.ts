@@ -30,7 +30,7 @@ export async function applyObject(
 ): Promise<ServerResponse> {
   const { request, subject, deps, name, namespace, about } = scope;
   const { resource } = subject;
-  const { config, strictError } = translated(() => readAppliedConfiguration(Buffer.from(body).toString()));
+  const { config, strictError, duplicates } = translated(() => readAppliedConfiguration(Buffer.from(body).toString()));
   const validation = fieldValidationOf(options.fieldValidation);
   const manager = deps.fieldManagers.of(scope.resource, scope.info.subresource);
   const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });
@@ -50,7 +50,7 @@ export async function applyObject(
       if (strictError !== undefined && validation === 'Strict') {
         throw badRequest(`error strict decoding YAML: ${strictError}`);
       }
-      if (strictError !== undefined && validation === 'Warn') scope.warn(strictError);
+      if (validation === 'Warn') for (const text of duplicates) scope.warn(text);
       const draft = resource.codec
         ? typed(() => resource.codec!.accept(applied).object, `${namespace}/${name}`, resource)
         : (cloneJson(applied) as Draft<KubeObject>);

@@ -98,7 +98,7 @@ function optionsOf(request: ServerRequest, forwarding: Forwarding, headers: Prox
     signal: signal ?? request.signal,
     agent: request.upgrade ? false : (backend.agent ?? false),
     ...(tls?.certPem && { cert: tls.certPem, key: tls.keyPem }),
-    ...(tls?.caPem && { ca: tls.caPem }),
+    ...(tls?.caPem && { ca: tls.caPem, allowPartialTrustChain: true }),
     ...(tls?.serverName !== undefined && { servername: tls.serverName }),
     ...(backend.protocol === 'https' && {
       rejectUnauthorized: tls?.verified ?? false,

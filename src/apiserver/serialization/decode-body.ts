@@ -289,7 +289,7 @@ export function noKindText({ apiVersion, kind }: { readonly apiVersion: string; 
 
 function checkKind(object: Draft<KubeObject>, target: DecodeTarget): Draft<KubeObject> {
   const own = apiVersionText(target);
-  if (object.apiVersion !== own && !target.accepts?.(object.apiVersion)) {
+  if (object.apiVersion !== own && object.apiVersion !== `/${own}` && !target.accepts?.(object.apiVersion)) {
     throw badRequest(
       `the API version in the data (${object.apiVersion}) does not match the expected API version (${own})`,
     );

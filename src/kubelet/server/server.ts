@@ -103,7 +103,7 @@ export async function startServer(
 
 function secureContext({ certPem, keyPem, clientCaPem }: KubeletServing): SecureContextOptions {
   const key = typeof keyPem === 'string' ? keyPem : keyPem.export({ type: 'pkcs8', format: 'pem' });
-  return { cert: certPem, key, ca: clientCaPem, minVersion: 'TLSv1.2' };
+  return { cert: certPem, key, ca: clientCaPem, allowPartialTrustChain: true, minVersion: 'TLSv1.2' };
 }
 
 function fail(response: ServerResponse, error: unknown, { logger }: KubeletDeps): void {

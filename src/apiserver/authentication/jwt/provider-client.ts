@@ -37,7 +37,11 @@ export class ProviderClient implements Disposable {
   constructor(caPem: string, clock: Clock, signal: AbortSignal) {
     this.#clock = clock;
     this.#signal = signal;
-    this.#agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...(caPem !== '' && { ca: caPem }) });
+    this.#agent = new Agent({
+      keepAlive: true,
+      maxCachedSessions: 0,
+      ...(caPem !== '' && { ca: caPem, allowPartialTrustChain: true }),
+    });
     signal.addEventListener('abort', () => this[Symbol.dispose](), { once: true });
   }
 

@@ -13,7 +13,7 @@ import {
   required,
 } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
-import { keepSpec } from '../../../strategies.ts';
+import { keepAllButStatus } from '../../../strategies.ts';
 import type { APIService } from '../../../types.ts';
 import { type Errors, refuseEach, requireText } from '../../../validation/common.ts';
 
@@ -92,7 +92,7 @@ export const apiServiceRules: KindRules<APIService> = {
     };
     draft.status.conditions = [condition];
   },
-  prepareStatus: keepSpec,
+  prepareStatus: keepAllButStatus,
   validate,
   validateStatus({ status }) {
     const errors: Errors = [];

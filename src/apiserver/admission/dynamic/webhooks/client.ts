@@ -173,7 +173,9 @@ export class WebhookClient implements Disposable {
         other.destroy();
         this.#agents.delete(oldest);
       }
-      agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...(ca !== undefined && { ca }) });
+      // As Go, any certificate of the bundle is trusted, one that a server shows itself too.
+      const trust = ca !== undefined && { ca, allowPartialTrustChain: true };
+      agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...trust });
       this.#agents.set(key, agent);
     }
     return agent;
