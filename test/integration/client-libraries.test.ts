@@ -145,3 +145,36 @@ test('strict validation tells of the metadata of embedded objects last', async (
   const unknown = ['metadata.x', 'spec.zz', 'spec.a.metadata.other'].map(field => `unknown field "${field}"`);
   assert.ok(text.endsWith(unknown.join(', ')), text);
 });
+
+test('an init container in place is resized where the node declares that it can', async () => {
+  const send = async (method: 'POST' | 'PATCH', path: string, body: object): Promise<string> => {
+    const headers = {
+      'content-type': method === 'PATCH' ? 'application/strategic-merge-patch+json' : 'application/json',
+    };
+    try {
+      await server.transport().request({ method, path, headers, body: Buffer.from(JSON.stringify(body)) });
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const init = (cpu: string): object => ({ name: 'i', image: 'i', resources: { requests: { cpu } } });
+  const pods = '/api/v1/namespaces/default/pods';
+  const pod = { containers: [{ name: 'c', image: 'c' }], initContainers: [init('1')], nodeName: 'declaring' };
+  const accounts = '/api/v1/namespaces/default/serviceaccounts';
+  assert.equal(await send('POST', accounts, { metadata: { name: 'default' } }), '');
+  assert.equal(await send('POST', '/api/v1/nodes', { metadata: { name: 'declaring' } }), '');
+  const status = (declaredFeatures: readonly string[]): Promise<string> =>
+    send('PATCH', '/api/v1/nodes/declaring/status', { status: { allocatable: { cpu: '4' }, declaredFeatures } });
+  assert.equal(await status([]), '');
+  assert.equal(await send('POST', pods, { metadata: { name: 'resized' }, spec: pod }), '');
+  const resize = (): Promise<string> =>
+    send('PATCH', `${pods}/resized/resize`, { spec: { initContainers: [init('2')] } });
+  const feature = 'InPlacePodVerticalScalingInitContainers';
+  assert.equal(
+    await resize(),
+    `pods "resized" is forbidden: pod update requires features ${feature} which are not available on node "declaring"`,
+  );
+  assert.equal(await status([feature]), '');
+  assert.equal(await resize(), '');
+});

@@ -141,7 +141,7 @@ test('nothing but InputError is thrown', () => {
 });
 
 test('applied configurations', () => {
-  assert.deepEqual(readAppliedConfiguration(''), { config: {}, strictError: undefined });
+  assert.deepEqual(readAppliedConfiguration(''), { config: {}, strictError: undefined, duplicates: [] });
   assert.deepEqual(readAppliedConfiguration('{"a":{"b":1}}').config, { a: { b: 1 } });
   assert.equal(
     readAppliedConfiguration('a: 1\na: 2\n').strictError,

@@ -2,8 +2,8 @@
  * The admission plugins in the order in which they are asked, and which of them are on.
  * Upstream: pkg/kubeapiserver/options/plugins.go.
  *
- * Deviation: EventRateLimit, ImagePolicyWebhook, PodGroupProtection, PodGroupWorkloadExists, JobValidation and
- * NodeDeclaredFeatureValidator are not built in; but for the first two they act only behind features that are off.
+ * Deviation: EventRateLimit, ImagePolicyWebhook, PodGroupProtection, PodGroupWorkloadExists and JobValidation are not
+ * built in; but for the first two they act only behind features that are off.
  */
 import { type Clock, type MetricsRegistry, UserError } from '#base';
 import { rbacEscalation } from '../authorization/escalation.ts';
@@ -23,6 +23,7 @@ import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynami
 import { limitRanger } from './limit-ranger.ts';
 import { PodSecurityMetrics, PolicyMetrics } from './metrics.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeDeclaredFeatureValidator } from './node-declared-features.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import {
   alwaysAdmit,
@@ -102,6 +103,7 @@ const entries: readonly Entry[] = [
   on('DefaultIngressClass', ({ lookup }) => defaultIngressClass(lookup)),
   off('DenyServiceExternalIPs', () => denyServiceExternalIPs),
   on('PodTopologyLabels', ({ lookup }) => podTopologyLabels(lookup)),
+  on('NodeDeclaredFeatureValidator', ({ lookup }) => nodeDeclaredFeatureValidator(lookup)),
   on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
   on('MutatingAdmissionPolicy', deps => mutatingAdmissionPolicies(deps)),
   on('MutatingAdmissionWebhook', deps => mutatingWebhooks(deps)),
