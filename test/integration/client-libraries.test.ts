@@ -178,3 +178,59 @@ test('an init container in place is resized where the node declares that it can'
   assert.equal(await status([feature]), '');
   assert.equal(await resize(), '');
 });
+
+test('what is written in one version of a custom kind is shown to webhooks of the other', async () => {
+  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  const version = (name: string, storage: boolean): object => ({
+    name,
+    served: true,
+    storage,
+    schema: { openAPIV3Schema },
+  });
+  const group = 'bears.example.com';
+  const names = { plural: 'pandas', singular: 'panda', kind: 'Panda', listKind: 'PandaList' };
+  const spec = { group, scope: 'Cluster', names, versions: [version('v1', false), version('v2', true)] };
+  await server.transport().request({
+    method: 'POST',
+    path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+    body: {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `pandas.${group}` },
+      spec,
+    },
+  });
+  const hook = (of: string): object => ({
+    name: `${of}.example.com`,
+    rules: [{ apiGroups: [group], apiVersions: [of], operations: ['CREATE'], resources: ['*/*'] }],
+    clientConfig: { url: 'https://127.0.0.1:1/' },
+    matchPolicy: 'Equivalent',
+    sideEffects: 'None',
+    admissionReviewVersions: ['v1'],
+    matchConditions: [{ name: 'own', expression: `object.apiVersion == '${group}/${of}'` }],
+  });
+  await server.transport().request({
+    method: 'POST',
+    path: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+    body: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      metadata: { name: 'bears' },
+      webhooks: [hook('v2')],
+    },
+  });
+  const create = async (n: number): Promise<string> => {
+    const body = { apiVersion: `${group}/v1`, kind: 'Panda', metadata: { name: `panda-${n}` } };
+    const path = `/apis/${group}/v1/pandas`;
+    return server
+      .transport()
+      .request({ method: 'POST', path, body })
+      .then(
+        () => '',
+        (error: Error) => error.message,
+      );
+  };
+  let answer = '';
+  for (let n = 0; n < 500 && !answer.includes('webhook'); n++) answer = await create(n); // both are learned from watches
+  assert.match(answer, /failed calling webhook "v2\.example\.com"/);
+});

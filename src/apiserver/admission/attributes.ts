@@ -38,5 +38,6 @@ export function admissionAttributes(
     ...(audit && { timer: layer => audit.timer(layer) }),
     reinvocation: new Reinvocation(),
     signal: scope.request.signal,
+    ...(scope.request.deadlineMs !== undefined && { deadlineMs: scope.request.deadlineMs }),
   };
 }

@@ -40,6 +40,8 @@ export interface AdmissionAttributes {
   readonly reinvocation: Reinvocation;
   /** Aborts when whoever asks has gone away. */
   readonly signal?: AbortSignal;
+  /** When the request ends, by the monotonic clock; absent where it may last. */
+  readonly deadlineMs?: number;
 }
 
 /** Whether plugins that ran before another changed the object want to see it again. One a request. */

@@ -56,6 +56,14 @@ export class StoredForm {
     return this.#codec(storedApiVersion).clean(converted!, { defaults: false });
   }
 
+  /** Objects of any versions of the kind in this one, with its defaults: what admission shows of a request elsewhere. */
+  async convert(objects: readonly KubeObject[]): Promise<Draft<KubeObject>[]> {
+    const { apiVersion, converter } = this.#deps;
+    const converted = structuredClone(await converter.convert(objects, apiVersion)) as Draft<KubeObject>[];
+    for (const draft of converted) this.#codec(apiVersion).defaults(draft);
+    return converted;
+  }
+
   /** Whether labels and fields that selectors see may be others than those of the stored object. */
   get changesSelection(): boolean {
     return this.#deps.selectable !== undefined || !this.#deps.converter.immediate;

@@ -67,6 +67,8 @@ export interface ServerRequest {
   bodyStream?(): AsyncIterable<Uint8Array>;
   /** Aborted when the client went away. */
   readonly signal: AbortSignal;
+  /** When it has to be answered, by the monotonic clock; absent where it may last, and for calls within the process. */
+  readonly deadlineMs?: number;
   /** Who asks; set by in-process transports, which are bound to an identity. */
   readonly user?: UserInfo;
   readonly certificates?: PresentedCertificates;

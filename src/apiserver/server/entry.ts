@@ -82,15 +82,17 @@ async function limited(
   info: RequestInfo,
   warnings: Warnings,
 ): Promise<ServerResponse> {
-  const work = (): Promise<ServerResponse> => answer(deps, request, info, warnings);
-  if (isLongRunning(info)) return work();
+  if (isLongRunning(info)) return answer(deps, request, info, warnings);
   const ms = await recorded(request, () => deadlineMs(request, deps.requestTimeoutMs));
   // A call within the process has its caller's signal.
   const late = (response: ServerResponse): void => {
     deps.steps.answeredLate();
     discard(response);
   };
-  return request.user ? work() : withDeadline(deps.dispatch.clock, ms, work(), late);
+  if (request.user) return answer(deps, request, info, warnings);
+  const { clock } = deps.dispatch;
+  const work = answer(deps, { ...request, deadlineMs: clock.monotonicMs() + ms }, info, warnings);
+  return withDeadline(clock, ms, work, late);
 }
 
 export function createEntry(deps: EntryDeps): Entry {

@@ -25,14 +25,16 @@ interface Document {
   readonly plugins?: ReadonlyArray<{ readonly name: string; readonly path?: string; readonly configuration?: unknown }>;
 }
 
+const versions: readonly string[] = ['apiserver.config.k8s.io/v1', 'apiserver.k8s.io/v1alpha1'];
+
 type Told = Readonly<Record<string, unknown>>;
 
 /** What the file says. Throws a UserError that names it. */
 export function readAdmissionControl(path: string): AdmissionControl {
   const problem = (why: string): UserError => new UserError(`${path}: ${why}`);
   const document = readYaml(path) as Document | undefined;
-  const group = document?.apiVersion?.split('/')[0];
-  if (document?.kind !== 'AdmissionConfiguration' || group !== 'apiserver.config.k8s.io') {
+  const version = document?.apiVersion ?? '';
+  if (document?.kind !== 'AdmissionConfiguration' || !versions.includes(version)) {
     throw problem('is no AdmissionConfiguration of apiserver.config.k8s.io/v1');
   }
   let control: AdmissionControl = {};

@@ -33,6 +33,15 @@ export class VersionedObjects {
     this.#object = object;
   }
 
+  /** To be awaited before {@link in}: custom kinds may be converted by a webhook. */
+  async prepare({ resource }: Invocation): Promise<void> {
+    const { old, ownKind, requested } = this.attributes;
+    const form = resource.storedForm;
+    if (!ownKind || !form || resource === requested || this.#made.has(resource)) return;
+    const shown = async (object: KubeObject | null) => object && ((await form.convert([object]))[0] as KubeObject);
+    this.#made.set(resource, { object: await shown(this.#object), old: await shown(old) });
+  }
+
   in({ resource }: Invocation): { readonly object: KubeObject | null; readonly old: KubeObject | null } {
     const { old, ownKind } = this.attributes;
     if (!ownKind) return { object: this.#object, old };
@@ -59,13 +68,16 @@ export function objectJson(object: KubeObject | null, struct: StructNode | undef
 }
 
 /** Replaces all of `draft`, of the stored version, by what was made in the invocation's. */
-export function replaceDraft(
+export async function replaceDraft(
   attributes: AdmissionAttributes,
   draft: Draft<KubeObject>,
   { resource }: Invocation,
   changed: Draft<KubeObject>,
-): void {
-  const next = attributes.ownKind ? toStorage(resource, changed) : changed;
+): Promise<void> {
+  const { ownKind, requested } = attributes;
+  const isElsewhere = ownKind && resource !== requested && requested.storedForm !== undefined;
+  const back = isElsewhere ? (await requested.storedForm!.convert([changed as KubeObject]))[0]! : changed;
+  const next = ownKind && !isElsewhere ? toStorage(resource, back) : back;
   for (const key of Object.keys(draft)) delete draft[key];
   Object.assign(draft, next);
 }

@@ -211,10 +211,9 @@ class Request {
   async #values({ invocation }: Run): Promise<RequestValues> {
     const { lookup, authorizer } = this.#deps;
     const namespace = await requestNamespace(lookup, this.#attributes);
-    return new RequestValues(new VersionedObjects(this.#attributes, this.#object), invocation, {
-      namespace,
-      authorizer,
-    });
+    const objects = new VersionedObjects(this.#attributes, this.#object);
+    await objects.prepare(invocation);
+    return new RequestValues(objects, invocation, { namespace, authorizer });
   }
 
   async #apply(run: Run, { expression, merges }: Mutation): Promise<void> {
@@ -223,14 +222,16 @@ class Request {
     const { variables } = bound.compiled;
     const outcome = await new PolicyRun(values, { params, variables, budget: policyBudget }).evaluate(expression);
     if (outcome.error !== undefined) throw new MutationError(outcome.error);
-    const object = new VersionedObjects(this.#attributes, this.#object).in(invocation).object!;
+    const objects = new VersionedObjects(this.#attributes, this.#object);
+    await objects.prepare(invocation);
+    const object = objects.in(invocation).object!;
     const next = merges
       ? merged(this.#attributes, invocation, object, outcome.value)
       : patched(this.#attributes, invocation, object, outcome.value);
     this.#applied = true;
     if (!next) return;
     if (this.#attributes.ownKind) invocation.resource.rules.defaults?.(next);
-    replaceDraft(this.#attributes, this.#draft!, invocation, next);
+    await replaceDraft(this.#attributes, this.#draft!, invocation, next);
   }
 
   #refuse(bound: Bound, binding: BindingShape | undefined, why: string, reason: string | undefined): void {

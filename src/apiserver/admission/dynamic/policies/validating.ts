@@ -148,6 +148,7 @@ class Request {
     }
     const namespace = await requestNamespace(this.#deps.lookup, attributes);
     const { authorizer } = this.#deps;
+    await this.#objects.prepare(invocation);
     const values = new RequestValues(this.#objects, invocation, { namespace, authorizer });
     for (const each of bindings) {
       const { binding } = each;

@@ -30,6 +30,8 @@ export interface Call {
   readonly body: string;
   /** Zero: as long as it takes. */
   readonly timeoutSeconds: number;
+  /** When the request that it is about ends, by the monotonic clock. */
+  readonly deadlineMs?: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -70,13 +72,15 @@ export class WebhookClient implements Disposable {
   }
 
   /** The body of a successful answer. Throws a CallError. */
-  async post({ config, body, timeoutSeconds, signal }: Call): Promise<Buffer> {
-    const target = this.#target(config, timeoutSeconds);
+  async post({ config, body, timeoutSeconds, deadlineMs, signal }: Call): Promise<Buffer> {
+    const own = timeoutSeconds > 0 ? timeoutSeconds * 1000 : Number.POSITIVE_INFINITY;
+    const left = deadlineMs === undefined ? own : Math.max(0, deadlineMs - this.#clock.monotonicMs());
+    const ms = Math.min(own, left);
+    const target = this.#target(config, ms);
     // The URL that is being asked, which redirects change.
     const asked = { shown: target.shown };
     const stop = new AbortController();
-    const deadline =
-      timeoutSeconds > 0 ? this.#clock.setTimer(() => stop.abort('deadline'), timeoutSeconds * 1000) : undefined;
+    const deadline = Number.isFinite(ms) ? this.#clock.setTimer(() => stop.abort('deadline'), ms) : undefined;
     const gone = (): void => stop.abort('gone');
     signal?.addEventListener('abort', gone, { once: true });
     if (signal?.aborted) gone();
@@ -95,9 +99,9 @@ export class WebhookClient implements Disposable {
     }
   }
 
-  #target({ url, service, caBundle }: WebhookClientConfig, timeoutSeconds: number): Target {
+  #target({ url, service, caBundle }: WebhookClientConfig, timeoutMs: number): Target {
     const ca = caBundle ? Buffer.from(caBundle, 'base64').toString() : undefined;
-    const query = timeoutSeconds > 0 ? `?timeout=${timeoutSeconds}s` : '';
+    const query = timeoutMs > 0 && Number.isFinite(timeoutMs) ? `?timeout=${Math.ceil(timeoutMs / 1000)}s` : '';
     if (!service) {
       const [, origin = '', path = ''] = /^([^:/]+:\/\/[^/?#]*)([^?#]*)/.exec(url ?? '') ?? [];
       const shown = `${origin}${path || '/'}${query}`;

@@ -126,7 +126,8 @@ async function called(
   try {
     const { clientConfig: config, timeoutSeconds } = hook;
     const answered = attributes.timer?.(mutating ? 'mutating-webhook' : 'validating-webhook');
-    const call = deps.client.post({ config, body, timeoutSeconds, signal: attributes.signal });
+    const { deadlineMs, signal } = attributes;
+    const call = deps.client.post({ config, body, timeoutSeconds, deadlineMs, signal });
     const answer = await (answered ? call.finally(answered) : call);
     response = readReview(answer, uid, version, mutating);
   } catch (error) {
@@ -170,7 +171,9 @@ async function invocationFor(
 ): Promise<Invocation | undefined> {
   const { attributes } = objects;
   const invocation = await invocationOf(hook, attributes, object, deps);
-  if (!invocation || !hook.matches) return invocation;
+  if (!invocation) return undefined;
+  await objects.prepare(invocation);
+  if (!hook.matches) return invocation;
   const values = new RequestValues(objects, invocation, { namespace: null, authorizer: deps.authorizer });
   try {
     return (await hook.matches(values, null)) ? invocation : undefined;
@@ -259,7 +262,7 @@ async function ask(deps: WebhookDeps, { hook, invocation, objects, draft, memory
     const response = await called(deps, hook, invocation, objects, true);
     const operations = patchOf(hook, response);
     if (operations.length > 0) {
-      mutated = patch(hook, { attributes, invocation, objects, draft }, operations);
+      mutated = await patch(hook, { attributes, invocation, objects, draft }, operations);
       const { configuration, name: webhook } = hook;
       annotate(
         `patch.webhook.admission.k8s.io/${suffix.split('/')[1]}`,
@@ -310,7 +313,7 @@ function checkSameKind(object: KubeObject, patched: Partial<KubeObject>): void {
 }
 
 /** Changes the draft as the webhook wants it; answers whether it did. */
-function patch(
+async function patch(
   hook: Hook,
   {
     attributes,
@@ -319,7 +322,7 @@ function patch(
     draft,
   }: Pick<Asked, 'invocation' | 'objects' | 'draft'> & { attributes: AdmissionAttributes },
   operations: readonly JsonPatchOperation[],
-): boolean {
+): Promise<boolean> {
   const { object } = objects.in(invocation);
   if (!draft || !object) {
     throw internalError(
@@ -338,7 +341,7 @@ function patch(
         : ((struct ? readJson(text, struct).value : patched) as Draft<KubeObject>);
     const changed = !semanticEqual(next, object);
     if (attributes.ownKind) resource.rules.defaults?.(next);
-    replaceDraft(attributes, draft, invocation, next);
+    await replaceDraft(attributes, draft, invocation, next);
     return changed;
   } catch (error) {
     if (error instanceof InputError) throw internalError(error.message);
