@@ -7,7 +7,7 @@ export {
   type UpdateOptions,
 } from './field-manager.ts';
 export { emptySet, type FieldSet, hasPath, setOfFields, subtractSet, subtractTree, unionSets } from './field-set.ts';
-export { managerOrUserAgent } from './managers.ts';
+export { managedFieldsProblem, managerOrUserAgent } from './managers.ts';
 export { mergeConfiguration } from './merge-configuration.ts';
 export { managersFromScale, managersOfScale, type ReplicasPaths } from './scale.ts';
 export { equalValues } from './typed.ts';

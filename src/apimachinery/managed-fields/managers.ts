@@ -62,6 +62,17 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
   return managers;
 }
 
+/** Why entries that others wrote cannot be read; undefined when they can. Upstream: ValidateManagedFields. */
+export function managedFieldsProblem(entries: readonly ManagedFieldsEntry[] | undefined): string | undefined {
+  try {
+    decodeManagers(entries, false);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+}
+
 const seconds = (manager: Manager): number =>
   manager.time === undefined ? 0 : Math.floor(parseTimeMs(manager.time) / 1000) || 0;
 

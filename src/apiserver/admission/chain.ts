@@ -2,7 +2,13 @@
  * Admission: an ordered list of plugins that may change, then must accept, what is about to be written.
  * Upstream: apiserver pkg/admission, pkg/kubeapiserver/options/plugins.go for names and order.
  */
-import type { DeleteOptions, Draft, GroupVersionKind, KubeObject } from '#apimachinery';
+import {
+  type DeleteOptions,
+  type Draft,
+  type GroupVersionKind,
+  type KubeObject,
+  managedFieldsProblem,
+} from '#apimachinery';
 import type { AuditLevel } from '../audit/event.ts';
 import type { LatencyLayer } from '../audit/latency.ts';
 import type { UserInfo } from '../authentication/user.ts';
@@ -76,6 +82,7 @@ export class AdmissionChain {
   }
 
   async admit(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
+    const owners = draft?.metadata?.managedFields;
     await this.#step('admit', attributes, async () => {
       await this.#admitOnce(attributes, draft);
       const { reinvocation } = attributes;
@@ -83,6 +90,7 @@ export class AdmissionChain {
       reinvocation.again = true;
       await this.#admitOnce(attributes, draft);
     });
+    resetOwners(attributes, draft, owners);
   }
 
   async #admitOnce(attributes: AdmissionAttributes, draft: Draft<KubeObject> | null): Promise<void> {
@@ -144,4 +152,20 @@ export class AdmissionChain {
       this.#metrics.observe(begunMs, { step, operation, rejected });
     }
   }
+}
+
+/** Owners that a webhook or policy made unreadable are those from before. Upstream: fieldmanager/admission.go. */
+function resetOwners(
+  { warn }: AdmissionAttributes,
+  draft: Draft<KubeObject> | null,
+  before: Draft<KubeObject>['metadata']['managedFields'],
+): void {
+  if (!draft?.metadata || draft.metadata.managedFields === before) return;
+  const problem = managedFieldsProblem(draft.metadata.managedFields);
+  if (problem === undefined) return;
+  if (before === undefined) delete draft.metadata.managedFields;
+  else draft.metadata.managedFields = before;
+  warn(
+    `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`,
+  );
 }
