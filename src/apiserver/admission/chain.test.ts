@@ -12,7 +12,7 @@ test('owners that a plugin makes unreadable are put back, with a warning', async
   const plugin: AdmissionPlugin = {
     name: 'Careless',
     handles: () => true,
-    admit: (_, object) => void (object!.metadata.managedFields = [{ ...owner, apiVersion: '' }]),
+    admit: (_, object) => void Object.assign(object!.metadata, { managedFields: [{ ...owner, apiVersion: '' }] }),
   };
   const warnings: string[] = [];
   const warn = (text: string): void => void warnings.push(text);

@@ -19,6 +19,7 @@ import type { AdmissionPlugin } from './chain.ts';
 import type { AdmissionControl } from './config/admission-control.ts';
 import { mutatingAdmissionPolicies } from './dynamic/policies/mutating.ts';
 import { validatingAdmissionPolicies } from './dynamic/policies/validating.ts';
+import { readWebhookCredentials, type WebhookCredentials } from './dynamic/webhooks/credentials.ts';
 import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynamic/webhooks/webhooks.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { PodSecurityMetrics, PolicyMetrics } from './metrics.ts';
@@ -67,6 +68,11 @@ interface Entry {
   readonly make: (deps: AdmissionDeps, control: AdmissionControl) => AdmissionPlugin;
 }
 
+function credentialsOf(plugin: string, { webhookKubeconfigs }: AdmissionControl): WebhookCredentials | undefined {
+  const path = webhookKubeconfigs?.[plugin];
+  return path === undefined ? undefined : readWebhookCredentials(path);
+}
+
 const on = (name: string, make: Entry['make']): Entry => ({ name, byDefault: true, make });
 const off = (name: string, make: Entry['make']): Entry => ({ name, byDefault: false, make });
 
@@ -106,11 +112,15 @@ const entries: readonly Entry[] = [
   on('NodeDeclaredFeatureValidator', ({ lookup }) => nodeDeclaredFeatureValidator(lookup)),
   on('PodResizeValidator', ({ lookup }) => podResizeValidator(lookup)),
   on('MutatingAdmissionPolicy', deps => mutatingAdmissionPolicies(deps)),
-  on('MutatingAdmissionWebhook', deps => mutatingWebhooks(deps)),
+  on('MutatingAdmissionWebhook', (deps, control) =>
+    mutatingWebhooks({ ...deps, credentials: credentialsOf('MutatingAdmissionWebhook', control) }),
+  ),
   on('ValidatingAdmissionPolicy', deps =>
     validatingAdmissionPolicies({ ...deps, metrics: new PolicyMetrics(deps.metrics) }),
   ),
-  on('ValidatingAdmissionWebhook', deps => validatingWebhooks(deps)),
+  on('ValidatingAdmissionWebhook', (deps, control) =>
+    validatingWebhooks({ ...deps, credentials: credentialsOf('ValidatingAdmissionWebhook', control) }),
+  ),
   on('ResourceQuota', (deps, { limitedResources }) => resourceQuota(deps, limitedResources)),
   off('AlwaysDeny', () => alwaysDeny),
 ];

@@ -13,6 +13,7 @@ import { isStatusError } from '#apimachinery';
 import type { Clock } from '#base';
 import type { ServiceResolver } from '../../../server/service-resolver.ts';
 import { refusal, statusMessage } from '../../../webhook/refusal.ts';
+import type { WebhookCredential, WebhookCredentials } from './credentials.ts';
 import { goNetworkError } from './go-errors.ts';
 
 const maxAnswerBytes = 16 * 1024 * 1024;
@@ -33,6 +34,7 @@ export interface Call {
   /** When the request that it is about ends, by the monotonic clock. */
   readonly deadlineMs?: number | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly credentials?: WebhookCredentials | undefined;
 }
 
 /** The answer had begun. */
@@ -56,6 +58,8 @@ interface Target {
   /** The same with its port, which URL leaves out where it is the scheme's own. */
   readonly shown: string;
   readonly ca: string | undefined;
+  /** Shown to it, and to nobody whom it redirects to. */
+  readonly credential?: WebhookCredential | undefined;
   /** In whose name the certificate must be, for Services. */
   readonly serverName: string | undefined;
   readonly dial: (() => Promise<{ readonly host: string; readonly port: number }>) | undefined;
@@ -72,11 +76,13 @@ export class WebhookClient implements Disposable {
   }
 
   /** The body of a successful answer. Throws a CallError. */
-  async post({ config, body, timeoutSeconds, deadlineMs, signal }: Call): Promise<Buffer> {
+  async post({ config, body, timeoutSeconds, deadlineMs, signal, credentials }: Call): Promise<Buffer> {
     const own = timeoutSeconds > 0 ? timeoutSeconds * 1000 : Number.POSITIVE_INFINITY;
     const left = deadlineMs === undefined ? own : Math.max(0, deadlineMs - this.#clock.monotonicMs());
     const ms = Math.min(own, left);
-    const target = this.#target(config, ms);
+    const asWhom = this.#target(config, ms);
+    const port = asWhom.url.port || '443';
+    const target = { ...asWhom, credential: credentials?.(`${asWhom.url.hostname}:${port}`) };
     // The URL that is being asked, which redirects change.
     const asked = { shown: target.shown };
     const stop = new AbortController();
@@ -138,7 +144,8 @@ export class WebhookClient implements Disposable {
   }
 
   async #send(target: Target, body: string | undefined, signal: AbortSignal): Promise<Answer> {
-    const { url, serverName, dial } = target;
+    const { url, serverName, dial, credential } = target;
+    const authorization = credential?.authorization();
     const to = dial ? await dial() : undefined;
     signal.throwIfAborted();
     const options: RequestOptions = {
@@ -150,6 +157,7 @@ export class WebhookClient implements Disposable {
         host: /^[^:]+:\/\/([^/?#]*)/.exec(target.shown)?.[1] ?? url.host,
         accept: 'application/json, */*',
         'user-agent': 'kube-apiserver-admission',
+        ...(authorization !== undefined && { authorization }),
         ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       },
       ...(url.protocol === 'https:' && { agent: this.#agent(target) }),
@@ -168,9 +176,10 @@ export class WebhookClient implements Disposable {
   }
 
   /** Connections are kept by CA and name, so that calls share them. */
-  #agent({ url, ca, serverName }: Target): Agent {
-    const key = JSON.stringify([url.host, ca, serverName]);
-    let agent = this.#agents.get(key);
+  #agent({ url, ca, serverName, credential }: Target): Agent {
+    const { certPem: cert, keyPem: key } = credential ?? {};
+    const id = JSON.stringify([url.host, ca, serverName, cert, key]);
+    let agent = this.#agents.get(id);
     if (!agent) {
       if (this.#agents.size >= maxAgents) {
         const [oldest, other] = this.#agents.entries().next().value!;
@@ -179,8 +188,8 @@ export class WebhookClient implements Disposable {
       }
       // As Go, any certificate of the bundle is trusted, one that a server shows itself too.
       const trust = ca !== undefined && { ca, allowPartialTrustChain: true };
-      agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...trust });
-      this.#agents.set(key, agent);
+      agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...trust, ...(cert && { cert, key }) });
+      this.#agents.set(id, agent);
     }
     return agent;
   }

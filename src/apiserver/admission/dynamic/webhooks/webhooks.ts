@@ -37,9 +37,12 @@ import { type Criteria, type Invocation, invocationOf, isExempt, selectorOf } fr
 import { type Memory, memoryOf, requireAgain } from '../reinvocation.ts';
 import { objectJson, replaceDraft, structOf, VersionedObjects } from '../versioned.ts';
 import { CallError, type WebhookClient } from './client.ts';
+import type { WebhookCredentials } from './credentials.ts';
 import { ReviewError, type ReviewResponse, readReview, reviewRequest, reviewVersionOf } from './review.ts';
 
 export interface WebhookDeps extends FollowDeps {
+  /** What is shown to webhooks; absent: nothing. */
+  readonly credentials?: WebhookCredentials | undefined;
   readonly lookup: Lookup;
   readonly random: Random;
   readonly logger: Logger;
@@ -127,7 +130,8 @@ async function called(
     const { clientConfig: config, timeoutSeconds } = hook;
     const answered = attributes.timer?.(mutating ? 'mutating-webhook' : 'validating-webhook');
     const { deadlineMs, signal } = attributes;
-    const call = deps.client.post({ config, body, timeoutSeconds, deadlineMs, signal });
+    const { credentials } = deps;
+    const call = deps.client.post({ config, body, timeoutSeconds, deadlineMs, signal, credentials });
     const answer = await (answered ? call.finally(answered) : call);
     response = readReview(answer, uid, version, mutating);
   } catch (error) {
