@@ -131,7 +131,10 @@ export async function startControlPlane(
             ...deps,
             clientFor,
             workQueues,
-            signToken: claims => (apiServer!.tokenKeys ?? deps.tokenKeys).sign(claims as TokenClaims),
+            // An external signer signs what is asked for, and nothing for Secrets.
+            ...(!apiServer!.tokenKeys?.signElsewhere && {
+              signToken: (claims: object) => (apiServer!.tokenKeys ?? deps.tokenKeys).sign(claims as TokenClaims),
+            }),
           },
           options.apiOnly ? apiControllers : [...controllers, ...optionalControllers(options.apiServer)],
           stop,

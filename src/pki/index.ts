@@ -38,5 +38,12 @@ export {
   signatureProblem,
   type TokenClaims,
 } from './jws.ts';
-export { followingTokenKeys, type JsonWebKey, loadTokenKeys, type TokenKeys, type TokenVerdict } from './token.ts';
+export {
+  followingTokenKeys,
+  type JsonWebKey,
+  loadTokenKeys,
+  publicTokenKeys,
+  type TokenKeys,
+  type TokenVerdict,
+} from './token.ts';
 export { fixedTrust, type TrustBundle } from './trust-bundle.ts';

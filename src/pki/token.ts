@@ -34,6 +34,10 @@ export type TokenVerdict =
 
 /** Signs with one key, accepts the signatures of several: rotation adds a key before it removes one. */
 export interface TokenKeys {
+  /** Where somebody else holds the key: signs in place of {@link sign}, which then throws. */
+  signElsewhere?(claims: TokenClaims): Promise<string>;
+  /** Resolves when whatever is to be known for checking this token is. Never rejects. */
+  prepare?(token: string): Promise<void>;
   /** A compact JWS. Time claims are the caller's. */
   sign(claims: TokenClaims): string;
   /** The claims when the signature is good, else why it is not. Says nothing about expiry, audience or issuer. */
@@ -62,6 +66,19 @@ export function loadTokenKeys(signingKeyPem: string, acceptedPems: readonly stri
     verify: token => check(token).claims,
     jwks: [...accepted].map(([kid, key]) => webKey(kid, key)),
     alsoAccepting: more => loadTokenKeys(signingKeyPem, [...acceptedPems, ...more]),
+  };
+}
+
+/** Public keys by the ids under which somebody else signs with them; those of `undisclosed` are not in `jwks`. */
+export function publicTokenKeys(
+  keys: ReadonlyMap<string, KeyObject>,
+  undisclosed: ReadonlySet<string>,
+): Pick<TokenKeys, 'check' | 'verify' | 'jwks'> {
+  const check = (token: string): TokenVerdict => verdict(keys, token);
+  return {
+    check,
+    verify: token => check(token).claims,
+    jwks: [...keys].filter(([kid]) => !undisclosed.has(kid)).map(([kid, key]) => webKey(kid, key)),
   };
 }
 

@@ -15,3 +15,9 @@ export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sq
 export { transformedStore, type ValueTransformer } from './transformed-store.ts';
 export * from './value/index.ts';
 export * from './watch-cache/index.ts';
+export {
+  decode as decodeWire,
+  encode as encodeWire,
+  type Message as WireMessage,
+  type Table as WireTable,
+} from './wire.ts';

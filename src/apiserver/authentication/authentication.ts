@@ -235,6 +235,7 @@ function tokenAuthenticators(deps: AuthenticationDeps, config: AuthenticationCon
       issuer: config.serviceAccountIssuer,
       audiences: apiAudiences,
       maxExpirationSeconds: options.serviceAccountMaxExpirationSeconds ?? 0,
+      maxExtendedSeconds: options.serviceAccountMaxExtendedSeconds ?? 365 * 24 * 3600,
       extendsExpiration: options.serviceAccountExtendExpiration ?? true,
       jwksUri: options.serviceAccountJwksUri,
     });

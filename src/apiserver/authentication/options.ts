@@ -46,6 +46,10 @@ export interface AuthenticationOptions {
   readonly serviceAccountLookup?: boolean;
   /** `--service-account-max-token-expiration`; 0: none. */
   readonly serviceAccountMaxExpirationSeconds?: number;
+  /** Upper bound of what the next does; default a year. */
+  readonly serviceAccountMaxExtendedSeconds?: number;
+  /** `--service-account-signing-endpoint`: the unix socket of who signs. */
+  readonly serviceAccountSigningEndpoint?: string;
   /** `--service-account-extend-token-expiration`; default true. */
   readonly serviceAccountExtendExpiration?: boolean;
   /** `--service-account-jwks-uri`. */

@@ -16,6 +16,7 @@ import {
   type KubeObject,
   notFound,
   parseApiVersion,
+  StatusError,
   validatePathSegmentName,
 } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
@@ -36,7 +37,6 @@ const defaultSeconds = 3600;
 const minSeconds = 600;
 /** Pods' tokens of this length are made to hold a year, so that old clients that never read them again go on. */
 const injectedSeconds = 3607;
-const yearSeconds = 365 * 24 * 3600;
 
 export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Handler {
   return async scope => {
@@ -80,12 +80,15 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     }
     const extended =
       tokens.extendsExpiration && binding.pod !== undefined && spec.expirationSeconds === injectedSeconds && forServer;
-    const { token, id } = tokens.issue({
+    const issued = tokens.issue({
       account,
       ...binding,
       audiences: spec.audiences,
-      expirationSeconds: extended ? yearSeconds : spec.expirationSeconds,
+      expirationSeconds: extended ? tokens.maxExtendedSeconds : spec.expirationSeconds,
       ...(extended && { warnAfterSeconds: injectedSeconds }),
+    });
+    const { token, id } = await issued.catch(cause => {
+      throw new StatusError({ code: 500, message: `failed to generate token: ${(cause as Error).message}` });
     });
     scope.request.audit?.annotate('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
     request.status = { token, expirationTimestamp: formatTime(nowMs + spec.expirationSeconds * 1000) };

@@ -2,6 +2,12 @@
 import type { TokenKeys } from '#pki';
 import { cacheLookup, type Lookup, podsOnNode } from '../admission/lookup.ts';
 import { type Authentication, createAuthentication } from '../authentication/authentication.ts';
+import type { AuthenticationOptions } from '../authentication/options.ts';
+import {
+  externalTokenKeys,
+  withSignerLimits,
+} from '../authentication/service-accounts/external-signer/external-keys.ts';
+import { SignerMetrics, signerClient } from '../authentication/service-accounts/external-signer/signer-client.ts';
 import { tokenKeysOf } from '../authentication/service-accounts/key-files.ts';
 import { secretLabeller } from '../authentication/service-accounts/label-secret.ts';
 import { AuthorizerChain } from '../authorization/chain.ts';
@@ -32,7 +38,7 @@ export async function startAccess(start: Start, { scheme, caches }: Storage): Pr
   const node = nodeAuthorizer(lookup, podsOnNode(scheme, caches));
   const serverId = leaseName(config.keyPrefix);
   const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, signal);
-  const tokenKeys = tokenKeysOf(deps.tokenKeys, config.authentication, { ...deps, signal });
+  const { tokenKeys, options } = await tokens(start);
   const authentication = createAuthentication(
     {
       ...deps,
@@ -46,10 +52,27 @@ export async function startAccess(start: Start, { scheme, caches }: Storage): Pr
     {
       ...config,
       anonymousAuth: config.anonymousAuth && !allowsEverybody(config),
-      options: config.authentication,
+      options,
     },
   );
   return { lookup, rbac, authorizer, authentication, tokenKeys };
+}
+
+interface Tokens {
+  readonly tokenKeys: TokenKeys | undefined;
+  readonly options: AuthenticationOptions;
+}
+
+/** Who signs, and what follows from it. */
+async function tokens({ deps, config, signal }: Start): Promise<Tokens> {
+  const { authentication: options } = config;
+  const { serviceAccountSigningEndpoint: endpoint } = options;
+  if (endpoint === undefined) return { tokenKeys: tokenKeysOf(deps.tokenKeys, options, { ...deps, signal }), options };
+  const metrics = new SignerMetrics(deps.metrics);
+  const client = await signerClient(endpoint, { ...deps, metrics });
+  signal.addEventListener('abort', () => client[Symbol.dispose](), { once: true });
+  const tokenKeys = await externalTokenKeys({ ...deps, client, metrics, signal });
+  return { tokenKeys, options: await withSignerLimits(options, client) };
 }
 
 /** With `--authorization-mode=AlwaysAllow` nobody is anonymous: who may do everything is to be somebody. */

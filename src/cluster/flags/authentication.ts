@@ -2,6 +2,7 @@
  * Flags of authentication. Upstream: pkg/kubeapiserver/options/authentication.go, apiserver
  * pkg/server/options/authentication.go, pkg/controlplane/apiserver/options/options.go.
  */
+import { resolve } from 'node:path';
 import type { ApiServerConfig, AuthenticationOptions, OidcOptions, TokenWebhookOptions } from '#apiserver';
 import { UserError } from '#base';
 import { checkOptions } from './authentication-checks.ts';
@@ -36,6 +37,12 @@ const serviceAccountFlags: readonly Flag[] = [
   text('service-account-issuer', 'url', 'issuer of tokens; the first signs, all are accepted'),
   text('api-audiences', 'names', 'whom tokens for the API are for (default: the issuers)'),
   path('service-account-signing-key-file', "signs tokens (default: the cluster's own key)"),
+  {
+    name: 'service-account-signing-endpoint',
+    value: 'path',
+    help: 'unix socket of who signs tokens instead; @name for one without a file',
+    isPath: text => (text.startsWith('@') ? text : resolve(text)),
+  },
   path('service-account-key-file', 'keys whose tokens are accepted; may be given several times'),
   text('service-account-jwks-uri', 'url', 'where the discovery document says that the keys are'),
   bool('service-account-lookup', 'tokens of Secrets are held against the Secret (default: true)'),
@@ -146,10 +153,33 @@ function requestHeader(given: GivenFlags): Pick<AuthenticationOptions, 'requestH
   };
 }
 
+/** A path, or the name of a socket in the abstract namespace. Upstream: validateServiceAccountTokenSigningConfig. */
+function signingEndpoint(given: GivenFlags): string | undefined {
+  const name = 'service-account-signing-endpoint';
+  const endpoint = given.text(name);
+  if (!endpoint) return undefined;
+  if (given.text('service-account-signing-key-file')) {
+    throw new UserError(
+      `service-account-signing-key-file and ${name} are mutually exclusive and cannot be set at the same time`,
+    );
+  }
+  if (given.all('service-account-key-file').length > 0) {
+    throw new UserError(
+      `can't set \`--service-account-signing-key-file\` and/or \`--service-account-key-file\` with \`--${name}\` (They are mutually exclusive)`,
+    );
+  }
+  if (!endpoint.startsWith('@')) return given.path(name);
+  if (/^@([a-zA-Z0-9_-]+\.)*[a-zA-Z0-9_-]+$/.test(endpoint)) return endpoint;
+  throw new UserError(
+    `invalid value ${JSON.stringify(endpoint)} passed for \`--${name}\`, when prefixed with @ must be a valid abstract socket name`,
+  );
+}
+
 function serviceAccounts(given: GivenFlags): AuthenticationOptions {
   const [, ...furtherIssuers] = given.all('service-account-issuer');
   const signing = given.path('service-account-signing-key-file');
   const keyFiles = given.all('service-account-key-file');
+  const endpoint = signingEndpoint(given);
   const jwksUri = given.text('service-account-jwks-uri');
   const lookup = given.boolean('service-account-lookup');
   const maxMs = given.durationMs('service-account-max-token-expiration');
@@ -158,6 +188,7 @@ function serviceAccounts(given: GivenFlags): AuthenticationOptions {
     ...(furtherIssuers.length > 0 && { furtherIssuers }),
     ...(signing && { serviceAccountSigningKeyFile: signing }),
     ...(keyFiles.length > 0 && { serviceAccountKeyFiles: keyFiles }),
+    ...(endpoint && { serviceAccountSigningEndpoint: endpoint }),
     ...(jwksUri && { serviceAccountJwksUri: jwksUri }),
     ...(lookup !== undefined && { serviceAccountLookup: lookup }),
     ...(maxMs !== undefined && { serviceAccountMaxExpirationSeconds: Math.floor(maxMs / 1000) }),

@@ -120,7 +120,6 @@ const flags: readonly Elsewhere[] = [
   alphaLog('log-text-info-buffer-size', 'quantity', 'options.text.infoBufferSize'),
   lacking('tracing-config-file', 'path', 'spans are not exported'),
   lacking('egress-selector-config-file', 'path', 'connections are made directly'),
-  lacking('service-account-signing-endpoint', 'path', 'tokens are signed by this server'),
 ];
 
 export const elsewhereFlags: FlagGroup = {

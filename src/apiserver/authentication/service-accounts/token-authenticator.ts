@@ -25,6 +25,7 @@ export function serviceAccountTokenAuthenticator(options: TokenAuthenticatorOpti
   return {
     async authenticate(token, context) {
       if (!issuers.has(claimedIssuer(token))) return undefined;
+      await keys.prepare?.(token);
       const { claims, problems } = keys.check(token);
       if (!claims) {
         if (problems.length === 0) return undefined;

@@ -31,6 +31,8 @@ export interface ServiceAccountTokensDeps {
   readonly audiences: readonly string[];
   /** `--service-account-max-token-expiration`, 0: none. */
   readonly maxExpirationSeconds: number;
+  /** Of a token that is made to hold longer than was asked for. */
+  readonly maxExtendedSeconds: number;
   /** `--service-account-extend-token-expiration`. */
   readonly extendsExpiration: boolean;
   /** `--service-account-jwks-uri`; absent: this server's own address. */
@@ -65,6 +67,10 @@ export class ServiceAccountTokens {
     return this.#deps.maxExpirationSeconds;
   }
 
+  get maxExtendedSeconds(): number {
+    return this.#deps.maxExtendedSeconds;
+  }
+
   get extendsExpiration(): boolean {
     return this.#deps.extendsExpiration;
   }
@@ -74,7 +80,7 @@ export class ServiceAccountTokens {
   }
 
   /** The token, and its `jti`, by which audit finds what was done with it. */
-  issue(request: TokenIssue): { readonly token: string; readonly id: string } {
+  async issue(request: TokenIssue): Promise<{ readonly token: string; readonly id: string }> {
     const { clock, random, keys, issuer } = this.#deps;
     const now = Math.floor(clock.now() / 1000);
     const { namespace = '', name = '' } = request.account.metadata;
@@ -87,7 +93,7 @@ export class ServiceAccountTokens {
       ...(request.warnAfterSeconds !== undefined && { warnafter: now + request.warnAfterSeconds }),
     };
     const id = random.uuid();
-    const token = keys.sign({
+    const claims = {
       aud: request.audiences,
       exp: now + request.expirationSeconds,
       iat: now,
@@ -96,7 +102,8 @@ export class ServiceAccountTokens {
       'kubernetes.io': own,
       nbf: now,
       sub: serviceAccountUserName(namespace, name),
-    });
+    };
+    const token = keys.signElsewhere ? await keys.signElsewhere(claims) : keys.sign(claims);
     return { token, id };
   }
 }
