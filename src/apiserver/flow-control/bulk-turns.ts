@@ -1,8 +1,9 @@
 /**
  * Seats share out how much is done at once; on one thread it also matters who is next. Long answers (lists, initial
  * events) are made bit by bit, one bit of one of them a turn of the event loop, in turn; and while any short request is
- * being answered they rest, but for a fifth of the time, so that they come to an end whatever else there is. No
- * counterpart upstream, where threads do this.
+ * being answered they rest, but for a fifth of the time, so that they come to an end whatever else there is. Where many
+ * of them want the thread at once it is left idle for half of the time, so that what comes is seen at once, and a busy
+ * machine does not take it for one that has had its share. No counterpart upstream, where threads do this.
  *
  * What a bit took is looked at when the loop comes round: by then it is not only made, but also framed, encrypted and
  * handed to the kernel, which takes longer than making it.
@@ -11,6 +12,8 @@ import type { Clock, Timer } from '#base';
 
 /** While short requests are being answered, a rest lasts so many times what the bit before it took, */
 const restFactor = 4;
+/** where so many long answers wait, as long as that, */
+const crowd = 4;
 /** and at least so long. */
 const minRestMs = 1;
 /** More than a bit takes: what took longer was other work of the same turn, or none. */
@@ -27,7 +30,9 @@ export class BulkTurns {
   /** When the bit of this turn of the loop began. */
   #beganMs: number | undefined;
   #inARow = 0;
-  #restUntilMs = 0;
+  /** When the last bit ended, and what it took. */
+  #endedMs = Number.NEGATIVE_INFINITY;
+  #tookMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -79,13 +84,13 @@ export class BulkTurns {
     this.#inARow = 0;
     const nowMs = this.#clock.monotonicMs();
     if (this.#beganMs !== undefined) {
-      const tookMs = Math.min(nowMs - this.#beganMs, maxBitMs);
-      this.#restUntilMs = nowMs + Math.max(minRestMs, tookMs * restFactor);
+      this.#tookMs = Math.min(nowMs - this.#beganMs, maxBitMs);
+      this.#endedMs = nowMs;
       this.#beganMs = undefined;
     }
     if (this.#waiting.length === 0) return;
-    const leftMs = this.#restUntilMs - nowMs;
-    if (this.#shortRequests > 0 && leftMs > 0) {
+    const leftMs = this.#endedMs + this.#restMs() - nowMs;
+    if (leftMs > 0) {
       this.#rest = this.#clock.setTimer(() => {
         this.#rest = undefined;
         this.#schedule();
@@ -94,6 +99,11 @@ export class BulkTurns {
     }
     this.#began(nowMs);
     this.#waiting.shift()!();
+  }
+
+  #restMs(): number {
+    const factor = this.#shortRequests > 0 ? restFactor : this.#waiting.length >= crowd ? 1 : 0;
+    return factor === 0 ? 0 : Math.max(minRestMs, this.#tookMs * factor);
   }
 }
 
