@@ -42,8 +42,8 @@ export function firstServiceAddress(cidr: string): string {
 }
 
 /**
- * Makes what is missing. Safe to call at every start. What belongs together is asked for together: the store answers
- * hundreds of reads at once nearly as fast as one.
+ * Makes what is missing. Safe to call at every start. All of it is asked for at once: none needs another to be there,
+ * and a store answers hundreds of reads, and makes hundreds of writes durable, nearly as fast as one.
  */
 export async function bootstrap(
   deps: BootstrapDeps & { readonly features: FeatureGates },
@@ -53,24 +53,26 @@ export async function bootstrap(
     hooks.run(name, async () => {
       await Promise.all(objects.map(object => ensure(deps, object)));
     });
-  await make('start-system-namespaces-controller', systemNamespaces.map(namespaceObject));
-  await hooks.run(['start-kubernetes-service-cidr-controller', 'start-service-ip-repair-controllers'], () =>
-    ensureServiceCidr(deps),
-  );
-  await make('scheduling/bootstrap-system-priority-classes', priorityClasses());
-  await hooks.run('rbac/bootstrap-roles', async () => {
-    await Promise.all(
-      rbacObjects(deps.features).map(async object => {
-        const there = await ensure(deps, object);
-        if (there) await reconcile(deps, object, there);
-      }),
-    );
-  });
-  await hooks.run('kube-apiserver-autoregistration', async () => {
-    await Promise.all(apiServices(deps.scheme).map(object => ensureWithStatus(deps, object)));
-  });
-  await make([], [kubernetesService(deps.config)]);
-  await make('start-legacy-token-tracking-controller', [tokenTracking(deps.clock.now())]);
+  await Promise.all([
+    make('start-system-namespaces-controller', systemNamespaces.map(namespaceObject)),
+    hooks.run(['start-kubernetes-service-cidr-controller', 'start-service-ip-repair-controllers'], () =>
+      ensureServiceCidr(deps),
+    ),
+    make('scheduling/bootstrap-system-priority-classes', priorityClasses()),
+    hooks.run('rbac/bootstrap-roles', async () => {
+      await Promise.all(
+        rbacObjects(deps.features).map(async object => {
+          const there = await ensure(deps, object);
+          if (there) await reconcile(deps, object, there);
+        }),
+      );
+    }),
+    hooks.run('kube-apiserver-autoregistration', async () => {
+      await Promise.all(apiServices(deps.scheme).map(object => ensureWithStatus(deps, object)));
+    }),
+    make([], [kubernetesService(deps.config)]),
+    make('start-legacy-token-tracking-controller', [tokenTracking(deps.clock.now())]),
+  ]);
 }
 
 /** Since when tokens of Secrets are watched for use: from the start, for there never were others. */

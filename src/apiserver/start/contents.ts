@@ -45,17 +45,7 @@ export async function startContents(
   const { store, scheme, caches } = storage;
   const { lookup, authentication } = access;
   const own = { clock, scheme, registry, config, features };
-  await bootstrap(own, hooks);
   const endpoints = new EndpointReconciler({ ...deps, ...own });
-  await keepNodePorts({ store, scheme, caches, clock, logger }, config.keyPrefix, signal);
-  await hooks.run('bootstrap-controller', () => endpoints.start(signal));
-  const hasIdentity = features.enabled('APIServerIdentity');
-  await hooks.run('start-kube-apiserver-identity-lease-controller', () =>
-    hasIdentity ? holdIdentityLease(own, logger, signal) : undefined,
-  );
-  await hooks.run('start-kube-apiserver-identity-lease-garbage-collector', () =>
-    hasIdentity ? collectIdentityLeases({ ...own, caches }, logger, signal) : undefined,
-  );
   const definitions = new Definitions({
     webhooks: webhookClient({ clock, random, resolve: serviceResolver(lookup, random) }),
     cel: new CelMetrics(metrics, clock),
@@ -66,14 +56,28 @@ export async function startContents(
     registry,
     keyPrefix: config.keyPrefix,
   });
-  await hooks.run(definitionHooks, () => definitions.start(signal));
   const parts = { ...deps, scheme, caches, registry, lookup, config: config.aggregation, signal };
   const aggregator = new Aggregator({ ...parts, customGroups: () => definitions.groups });
-  await hooks.run(aggregationHooks, () => aggregator.start());
+  const hasIdentity = features.enabled('APIServerIdentity');
   const { clientCaFile, requestHeader } = config.authentication;
-  await hooks.run('start-cluster-authentication-info-controller', async () => {
-    if (!config.publishListenerAuthorities && !clientCaFile && !requestHeader) return;
-    await publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, signal);
-  });
+  // What does not need another to be done does not wait for it either: most of a start is waiting for the store.
+  await Promise.all([
+    bootstrap(own, hooks),
+    keepNodePorts({ store, scheme, caches, clock, logger }, config.keyPrefix, signal),
+    hooks.run('bootstrap-controller', () => endpoints.start(signal)),
+    hooks.run('start-kube-apiserver-identity-lease-controller', () =>
+      hasIdentity ? holdIdentityLease(own, logger, signal) : undefined,
+    ),
+    hooks.run('start-kube-apiserver-identity-lease-garbage-collector', () =>
+      hasIdentity ? collectIdentityLeases({ ...own, caches }, logger, signal) : undefined,
+    ),
+    hooks.run(definitionHooks, () => definitions.start(signal)),
+    hooks.run('start-cluster-authentication-info-controller', async () => {
+      if (!config.publishListenerAuthorities && !clientCaFile && !requestHeader) return;
+      await publishAuthenticationInfo({ ...deps, scheme, caches, registry, ...authentication }, signal);
+    }),
+  ]);
+  // The built-in APIServices have been made, and the groups of definitions are known.
+  await hooks.run(aggregationHooks, () => aggregator.start());
   return { endpoints, definitions, aggregator };
 }
