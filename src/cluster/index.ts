@@ -23,7 +23,7 @@ export {
 export { type ClusterDeps, type ControlPlane, type ControlPlaneOptions, startControlPlane } from './cluster.ts';
 export { type ClusterConfig, defaultConfig, readConfig } from './config.ts';
 export { type Flag, type FlagGroup, GivenFlags } from './flags/flag.ts';
-export { flagGroups, serverSettings } from './flags/flags.ts';
+export { flagGroups, serverArguments, serverSettings } from './flags/flags.ts';
 export type { ServerSettings } from './flags/settings.ts';
 export {
   type Access,

@@ -4,6 +4,7 @@ import {
   adminAccess,
   checkKubeconfig,
   mergeKubeconfig,
+  serverArguments,
   startInBackground,
   stateDir,
   userKubeconfigPath,
@@ -20,12 +21,14 @@ export function upCommand(): Command {
       const dir = stateDir(flags.root, flags.name);
       if (flags.kubeconfig) checkKubeconfig(userKubeconfigPath());
       const begin = performance.now();
-      const { config, alreadyRunning } = await startInBackground(dir, flags, givenFlags(command), process.argv[1]!);
+      const given = givenFlags(command);
+      const { config, alreadyRunning } = await startInBackground(dir, flags, given, process.argv[1]!);
+      const hasGiven = serverArguments(given).length > 0;
       const access = adminAccess(dir, config);
       const took = ((performance.now() - begin) / 1000).toFixed(2);
       console.log(
         alreadyRunning
-          ? `Cluster "${flags.name}" runs already at ${access.url}.`
+          ? `Cluster "${flags.name}" runs already at ${access.url}.${hasGiven ? ' Flags given now count when it starts next.' : ''}`
           : `Cluster "${flags.name}" is ready at ${access.url} (${took} s).`,
       );
       if (!flags.kubeconfig) return;

@@ -3,7 +3,18 @@
  * program or is damaged is refused before anything could change it. A new store is made aside and renamed, so a
  * half-made one never stands under the name.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -51,6 +62,7 @@ export function resultCode(error: unknown): number {
  * the kernel: it goes with the process, however that ends.
  */
 export function lockStore(path: string): DatabaseSync {
+  checkWritable(dirname(path));
   const lock = new DatabaseSync(`${path}.lock`, { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');
@@ -59,6 +71,18 @@ export function lockStore(path: string): DatabaseSync {
     lock.close();
     if (resultCode(cause) !== sqliteBusy) throw cause;
     throw new StorageError('locked', `${path} is in use by another process`, { cause });
+  }
+}
+
+/** SQLite would say that it cannot open a file, and not why. */
+function checkWritable(directory: string): void {
+  try {
+    accessSync(directory, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reasons: Record<string, string> = { EROFS: 'its file system is read-only', ENOENT: 'it does not exist' };
+    const why = reasons[code ?? ''] ?? 'permission denied';
+    throw new StorageError('unavailable', `${directory} cannot be written: ${why}`, { cause });
   }
 }
 
