@@ -234,3 +234,45 @@ test('what is written in one version of a custom kind is shown to webhooks of th
   for (let n = 0; n < 500 && !answer.includes('webhook'); n++) answer = await create(n); // both are learned from watches
   assert.match(answer, /failed calling webhook "v2\.example\.com"/);
 });
+
+test('a definition in a version that is built in takes nothing from it', async () => {
+  const annotations = { 'api-approved.kubernetes.io': 'unapproved, testing only' };
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  const versions = [
+    { name: 'v1', served: true, storage: true, schema },
+    { name: 'vfake', served: true, storage: false, schema },
+  ];
+  const define = async (plural: string, kind: string): Promise<void> => {
+    const names = { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` };
+    const spec = { group: 'networking.k8s.io', scope: 'Namespaced', names, versions };
+    const metadata = { name: `${plural}.networking.k8s.io`, annotations };
+    const body = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata, spec };
+    await server.transport().request({
+      method: 'POST',
+      path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+      body,
+    });
+  };
+  await define('bars', 'Bar');
+  await define('ingresses', 'Ingress');
+  const listed = async (version: string): Promise<readonly string[]> => {
+    const answer = await server
+      .transport()
+      .request({ method: 'GET', path: `/apis/networking.k8s.io/${version}` })
+      .catch(() => undefined);
+    const { resources } = ((await answer?.json()) ?? { resources: [] }) as { resources: { name: string }[] };
+    return resources.map(({ name }) => name);
+  };
+  for (let n = 0; n < 500 && (await listed('vfake')).length < 2; n++)
+    await server.transport().request({ method: 'GET', path: '/version' });
+  assert.deepEqual([...(await listed('vfake'))].sort(), ['bars', 'ingresses']);
+  const own = await listed('v1');
+  for (const name of ['networkpolicies', 'ingresses/status']) assert.ok(own.includes(name), own.join());
+  assert.ok(!own.includes('bars'));
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ingresses.networking.k8s.io';
+  await server.transport().request({ method: 'DELETE', path });
+  for (let n = 0; n < 500 && (await listed('vfake')).length > 1; n++)
+    await server.transport().request({ method: 'GET', path: '/version' });
+  const ingresses = await server.transport().request({ method: 'GET', path: '/apis/networking.k8s.io/v1/ingresses' });
+  assert.equal(((await ingresses.json()) as { kind: string }).kind, 'IngressList');
+});

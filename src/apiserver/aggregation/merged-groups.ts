@@ -18,7 +18,12 @@ export interface GroupSources {
 
 /** In the order of the legacy documents, the core group first; versions without resources are elsewhere or not yet. */
 export function legacyGroups({ builtin, custom, registered }: GroupSources): DiscoveryGroup[] {
-  const local = new Map([...builtin, ...custom].map(group => [group.name, group]));
+  // A definition may add versions to a group that is built in.
+  const local = new Map(builtin.map(group => [group.name, group]));
+  for (const group of custom) {
+    const own = local.get(group.name);
+    local.set(group.name, own ? { ...own, versions: [...own.versions, ...group.versions] } : group);
+  }
   const first = builtin.filter(({ name }) => name === '' || name === registrationGroup);
   const shown = new Set(first.map(group => group.name));
   const groups = [...first];
@@ -34,7 +39,7 @@ export function legacyGroups({ builtin, custom, registered }: GroupSources): Dis
     });
   }
   // A definition's group is there before its APIServices are.
-  groups.push(...[...builtin, ...custom].filter(group => !shown.has(group.name)));
+  groups.push(...[...local.values()].filter(group => !shown.has(group.name)));
   return groups;
 }
 

@@ -106,9 +106,19 @@ export class Definitions {
   /** The groups that discovery shows; the same list until something changes. */
   get groups(): readonly DiscoveryGroup[] {
     if (this.#groups?.generation !== this.#generation) {
-      this.#groups = { generation: this.#generation, groups: customGroups(this.definitions) };
+      this.#groups = { generation: this.#generation, groups: this.#customGroups() };
     }
     return this.#groups.groups;
+  }
+
+  /** Less the versions that are built in, where nothing of a definition is served. */
+  #customGroups(): DiscoveryGroup[] {
+    const { scheme } = this.#deps;
+    const groups = customGroups(this.definitions).map(group => ({
+      ...group,
+      versions: group.versions.filter(({ version }) => !scheme.isBuiltIn(group.name, version)),
+    }));
+    return groups.filter(({ versions }) => versions.length > 0);
   }
 
   /** Serves what is there, then follows changes until `signal` aborts. */

@@ -35,11 +35,14 @@ export class Scheme {
   readonly groups: readonly GroupFacts[];
   readonly #byPath = new Map<string, ServedResource>();
   readonly #byKind = new Map<string, ServedResource>();
+  /** `group/version` of what is built in and served, which no definition can take. */
+  readonly #builtIn: ReadonlySet<string>;
 
   /** Kinds of `resources` that are not served stay for the server itself, which stands on some of them. */
   constructor(keyPrefix: string, rulesOf: RulesOf, served: ServedFacts = servedByDefault) {
     this.served = served;
     this.groups = served.groups;
+    this.#builtIn = new Set(served.resources.map(({ group, version }) => `${group}/${version}`));
     const shown = new Set(served.resources);
     const all = [...served.resources, ...resources.filter(each => !shown.has(each))];
     for (const facts of all) {
@@ -67,16 +70,23 @@ export class Scheme {
     return false;
   }
 
+  isBuiltIn(group: string, version: string): boolean {
+    return this.#builtIn.has(`${group}/${version}`);
+  }
+
+  /** A custom kind in a version that is built in is not served: upstream never asks for definitions there. */
   add(resource: ServedResource): void {
-    const { group, version } = resource;
+    const { group, version, custom } = resource;
+    if (custom && this.isBuiltIn(group, version)) return;
     this.#byPath.set(`${group}/${version}/${resource.resource}`, resource);
     this.#byKind.set(`${group}/${version}/${resource.kind}`, resource);
   }
 
   remove(resource: ServedResource): void {
     const { group, version } = resource;
-    this.#byPath.delete(`${group}/${version}/${resource.resource}`);
-    this.#byKind.delete(`${group}/${version}/${resource.kind}`);
+    const [path, kind] = [`${group}/${version}/${resource.resource}`, `${group}/${version}/${resource.kind}`];
+    if (this.#byPath.get(path) === resource) this.#byPath.delete(path);
+    if (this.#byKind.get(kind) === resource) this.#byKind.delete(kind);
   }
 
   #linkStorage(facts: ResourceFacts): void {
