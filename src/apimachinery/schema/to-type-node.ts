@@ -53,10 +53,11 @@ function nodeOf(schema: Structural, objectMeta: StructNode): TypeNode {
       if (typeof schema.additional === 'object') return map(nodeOf(schema.additional, objectMeta), mapType);
       if (schema.additional === true) return map(anyNode, mapType);
       if (schema.properties.size === 0 && schema.preserveUnknown && mapType === undefined) return anyNode;
-      const fields = [...schema.properties].map(([name, property]) => memberField(name, property, objectMeta));
-      const meta = schema.embeddedResource
-        ? metaFieldNodes(objectMeta).filter(({ name }) => !schema.properties.has(name))
-        : [];
+      // Of an embedded object they are what they are of any, whatever the schema says of them.
+      const meta = schema.embeddedResource ? metaFieldNodes(objectMeta) : [];
+      const fields = [...schema.properties]
+        .filter(([name]) => !meta.some(own => own.name === name))
+        .map(([name, property]) => memberField(name, property, objectMeta));
       return struct('', [...meta, ...fields], { ...(mapType && { mapType }), preserveUnknown: schema.preserveUnknown });
     }
     default:

@@ -1,5 +1,5 @@
 /** GET of one object. Upstream: apiserver pkg/endpoints/handlers/get.go GetResource. */
-import { notFound } from '#apimachinery';
+import { badRequest, notFound } from '#apimachinery';
 import type { ServerResponse } from '../http/message.ts';
 import { storageKey } from '../scheme/resource.ts';
 import { respondObject } from '../serialization/respond.ts';
@@ -11,6 +11,7 @@ import { refreshed, refreshedSoon } from './unread.ts';
 export async function getObject(scope: Scope): Promise<ServerResponse> {
   const { request, resource, namespace, name, deps, about } = scope;
   const output = outputOf(scope);
+  refuseExport(request.query.get('export'));
   const cache = deps.caches.of(resource);
   const version = request.query.get('resourceVersion') ?? '';
   let unread: unknown;
@@ -24,4 +25,9 @@ export async function getObject(scope: Scope): Promise<ServerResponse> {
   const { subject } = scope;
   const options = { request, resource: subject.resource, output, nowMs: deps.clock.now() };
   return respondObject(subject.source(itemSource(item!)), options);
+}
+
+function refuseExport(value: string | null | undefined): void {
+  if (value === null || value === undefined || /^(0|false)$/i.test(value)) return;
+  throw badRequest('the export parameter, deprecated since v1.14, is no longer supported');
 }

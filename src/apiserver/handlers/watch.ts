@@ -10,7 +10,7 @@ import type { StoredForm } from '../custom/stored-form.ts';
 import type { EncodedWatchEvent, ServerResponse } from '../http/message.ts';
 import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
 import { storageKey, storageRange } from '../scheme/resource.ts';
-import { tableFor } from '../serialization/table.ts';
+import { checkTableOptions, tableFor } from '../serialization/table.ts';
 import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
 import { outputOf, shownItems } from './common.ts';
 import { nodeIndex } from './list.ts';
@@ -42,6 +42,7 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const unread =
     version === '' ? await refreshed(cache, request.signal) : await refreshedSoon(cache, deps.clock, request.signal);
   if (unread) throw initializing(resource, unread);
+  if (table) checkTableOptions(request.query.get('includeObject') ?? '');
   const end = new AbortController();
   const stop = AbortSignal.any([request.signal, end.signal]);
   // Told before the answer begins: what happens from then on is seen, however long the first turn is in coming.
