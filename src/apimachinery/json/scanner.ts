@@ -49,6 +49,12 @@ export class JsonScanner {
     throw new InputError('json', `invalid character ${quoteByte(byte)} ${place}`);
   }
 
+  /** The same within a word, number or escape, where Go takes the end of the text for a blank. */
+  #unexpectedWithin(place: string): never {
+    if (this.at >= this.text.length) throw new InputError('json', `invalid character ' ' ${place}`);
+    this.unexpected(place);
+  }
+
   /** Where the next character begins in the bytes. Each that is not UTF-8 became a character of three. */
   #byteOffset(): number {
     const before = this.text.slice(0, this.at);
@@ -140,10 +146,10 @@ export class JsonScanner {
       this.at++;
       return '"\\/\b\f\n\r\t'[plain]!;
     }
-    if (char !== 'u') this.unexpected('in string escape code');
+    if (char !== 'u') this.#unexpectedWithin('in string escape code');
     this.at++;
     for (let n = 0; n < 4; n++) {
-      if (!/[0-9a-fA-F]/.test(this.text[this.at] ?? '')) this.unexpected('in \\u hexadecimal character escape');
+      if (!/[0-9a-fA-F]/.test(this.text[this.at] ?? '')) this.#unexpectedWithin('in \\u hexadecimal character escape');
       this.at++;
     }
     return String.fromCharCode(Number.parseInt(this.text.slice(this.at - 4, this.at), 16));
@@ -156,19 +162,19 @@ export class JsonScanner {
     let code = text.charCodeAt(this.at);
     if (code === 45) {
       code = text.charCodeAt(++this.at);
-      if (!isDigit(code)) this.unexpected('in numeric literal');
+      if (!isDigit(code)) this.#unexpectedWithin('in numeric literal');
     }
     if (code === 48) code = text.charCodeAt(++this.at);
     else while (isDigit(code)) code = text.charCodeAt(++this.at);
     if (code === 46) {
       code = text.charCodeAt(++this.at);
-      if (!isDigit(code)) this.unexpected('after decimal point in numeric literal');
+      if (!isDigit(code)) this.#unexpectedWithin('after decimal point in numeric literal');
       while (isDigit(code)) code = text.charCodeAt(++this.at);
     }
     if (code === 101 || code === 69) {
       code = text.charCodeAt(++this.at);
       if (code === 43 || code === 45) code = text.charCodeAt(++this.at);
-      if (!isDigit(code)) this.unexpected('in exponent of numeric literal');
+      if (!isDigit(code)) this.#unexpectedWithin('in exponent of numeric literal');
       while (isDigit(code)) code = text.charCodeAt(++this.at);
     }
     return text.slice(begin, this.at);
@@ -182,7 +188,7 @@ export class JsonScanner {
     }
     for (let i = 1; i < word.length; i++) {
       this.at++;
-      if (this.text[this.at] !== word[i]) this.unexpected(`in literal ${word} (expecting '${word[i]}')`);
+      if (this.text[this.at] !== word[i]) this.#unexpectedWithin(`in literal ${word} (expecting '${word[i]}')`);
     }
   }
 
