@@ -11,6 +11,7 @@ import { Uint } from '../values/uint.ts';
 import { type CallEstimate, type CostNode, defaultCallCost, type EstimateContext } from './estimate-calls.ts';
 import { estimateKubernetesCall } from './estimate-kubernetes.ts';
 import { addRanges, type CostRange, multiplyRanges, range, unbounded, unite, unknownSize, zero } from './range.ts';
+import { SharedPath } from './shared-path.ts';
 
 export type { CostRange } from './range.ts';
 
@@ -33,7 +34,7 @@ interface EntrySize {
 }
 
 interface Local {
-  readonly path: readonly string[];
+  readonly path: SharedPath;
   readonly size: CostRange | undefined;
   readonly entry: EntrySize | undefined;
 }
@@ -46,7 +47,7 @@ const emptyRange = range(unbounded, 0);
 class Estimator implements EstimateContext {
   readonly #checked: CheckedExpr;
   readonly #estimateSize: EstimateSize;
-  readonly #paths = new Map<number, readonly string[]>();
+  readonly #paths = new Map<number, SharedPath>();
   readonly #sizes = new Map<number, CostRange>();
   readonly #entries = new Map<number, EntrySize>();
   readonly #locals = new Map<string, Local[]>();
@@ -59,7 +60,7 @@ class Estimator implements EstimateContext {
   cost(expr: Expr): CostRange {
     switch (expr.kind) {
       case 'ident':
-        this.#paths.set(expr.id, this.#local(expr.name)?.path ?? [expr.name]);
+        this.#paths.set(expr.id, this.#local(expr.name)?.path ?? SharedPath.of(expr.name));
         return range(1);
       case 'select':
         return this.#selectCost(expr);
@@ -90,23 +91,31 @@ class Estimator implements EstimateContext {
     return this.#locals.get(name)?.at(-1);
   }
 
-  #path(expr: Expr): readonly string[] {
+  #path(expr: Expr): SharedPath {
     const local = expr.kind === 'ident' ? this.#local(expr.name) : undefined;
-    return local?.path ?? this.#paths.get(expr.id) ?? [];
+    return local?.path ?? this.#paths.get(expr.id) ?? SharedPath.empty;
   }
 
   #selectCost(expr: SelectExpr): CostRange {
     const operand = this.cost(expr.operand);
     if (expr.testOnly) return operand;
-    this.#paths.set(expr.id, [...this.#path(expr.operand), expr.field]);
+    this.#paths.set(expr.id, this.#path(expr.operand).append(expr.field));
     const { kind } = this.#type(expr.operand);
     return kind === 'map' || kind === 'struct' || kind === 'param' ? addRanges(operand, range(1)) : operand;
   }
 
   #node(expr: Expr): CostNode {
     const path = this.#path(expr);
-    const visible = path[0] === accumulatorName || path[0] === '__result__' ? [] : path;
-    return { path: visible, type: this.#type(expr), expr, size: this.#sizeOf(expr) };
+    const [root] = path.names;
+    const visible = root === accumulatorName || root === '__result__' ? SharedPath.empty : path;
+    return {
+      get path() {
+        return visible.names;
+      },
+      type: this.#type(expr),
+      expr,
+      size: this.#sizeOf(expr),
+    };
   }
 
   #callCost(expr: CallExpr): CostRange {
@@ -116,8 +125,13 @@ class Estimator implements EstimateContext {
       this.#copySizes(expr, only);
       return addRanges(cost, range(1));
     }
-    const costs = expr.args.map(arg => this.cost(arg));
-    const args = expr.args.map(arg => this.#node(arg));
+    const costs: CostRange[] = [];
+    const args: CostNode[] = [];
+    // By turns, for sizes are looked up by paths that later arguments may change.
+    for (const arg of expr.args) {
+      costs.push(this.cost(arg));
+      args.push(this.#node(arg));
+    }
     const ids = this.#checked.overloads.get(expr.id) ?? [];
     if (ids.length === 0) return zero;
     const targetCost = expr.target === undefined ? zero : this.cost(expr.target);
@@ -131,7 +145,7 @@ class Estimator implements EstimateContext {
       const [container] = expr.args;
       if ((overload === 'index_list' || overload === 'index_map') && container !== undefined) {
         size = this.#entryOf(container)?.value;
-        this.#paths.set(expr.id, [...this.#path(container), overload === 'index_list' ? '@items' : '@values']);
+        this.#paths.set(expr.id, this.#path(container).append(overload === 'index_list' ? '@items' : '@values'));
       }
       size ??= this.#sizeOf(expr);
     }
@@ -218,7 +232,7 @@ class Estimator implements EstimateContext {
     const path = this.#path(expr.range);
     const isList = (entry?.container ?? this.#type(expr.range).kind) === 'list';
     const local = (step: string, size: CostRange | undefined): Local => ({
-      path: [...path, step],
+      path: path.append(step),
       size,
       entry: undefined,
     });
@@ -276,7 +290,7 @@ class Estimator implements EstimateContext {
   #sizeOf(expr: Expr): CostRange | undefined {
     const known = this.#sizes.get(expr.id) ?? literalSize(expr);
     if (known !== undefined) return known;
-    const estimated = this.size(this.#path(expr));
+    const estimated = this.size(this.#path(expr).names);
     if (estimated !== undefined) {
       this.#sizes.set(expr.id, estimated);
       return estimated;
