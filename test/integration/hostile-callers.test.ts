@@ -327,6 +327,26 @@ describe('who may do one thing', () => {
     }
   }
 
+  it('runs no command and opens no port by a right to read, though a WebSocket begins with a GET', async () => {
+    for (const subresource of ['exec', 'attach', 'portforward']) {
+      const user = `reader-${subresource}`;
+      const own = right('get', 'pods', { subresource });
+      await grant(user, own, `pods/${subresource}`);
+      const path = `${within}/pods/seen/${subresource}?command=x&stdout=true&ports=80`;
+      await eventually('the right to read holds, and is not enough', async () => {
+        const { message, details } = JSON.parse((await ask({ path, as: user })).text);
+        return message === 'pods "seen" is forbidden: ' && details.name === 'seen';
+      });
+      await grant(`${user}-too`, right('create', 'pods', { subresource }), `pods/${subresource}`);
+      const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }];
+      const bindings = '/apis/rbac.authorization.k8s.io/v1/namespaces/a/rolebindings';
+      const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: `${user}-too` };
+      const body = { metadata: { name: `${user}-both` }, roleRef, subjects };
+      assert.equal((await ask({ method: 'POST', path: bindings, body })).code, 201);
+      await eventually('who may create may', async () => (await ask({ path, as: user })).code === 400);
+    }
+  });
+
   it('is refused from when the binding is gone; a watch that had begun goes on, as upstream’s', async () => {
     const own = right('watch', 'configmaps', {});
     await grant('watcher', own, 'configmaps');

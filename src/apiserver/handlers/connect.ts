@@ -8,17 +8,19 @@ import {
   canonicalTime,
   type FieldError,
   FieldPath,
+  forbidden,
   forbiddenField,
   InputError,
   invalid,
   invalidValue,
   notFound,
 } from '#apimachinery';
+import { attributesOf } from '../authorization/authorizer.ts';
 import { Query, type ServerResponse } from '../http/message.ts';
 import type { Backend } from '../proxy/forward.ts';
 import { outputOf } from './common.ts';
 import { admittedOptions, type ConnectOptions } from './connect-options.ts';
-import { type ConnectDeps, kubeletOf, toKubelet } from './kubelet-tunnel.ts';
+import { type ConnectDeps, failed, kubeletOf, toKubelet } from './kubelet-tunnel.ts';
 import { integerParameter } from './options.ts';
 import type { Handler, Scope } from './scope.ts';
 
@@ -125,10 +127,23 @@ function streamQuery({ stdin, stdout, stderr, tty, command = [] }: ConnectOption
   ]);
 }
 
+/**
+ * A WebSocket begins with a GET, but what it does here is no reading: it takes the right to create all the same.
+ * Upstream: pkg/registry/core/pod/rest/authorize.go.
+ */
+async function mayCreate({ deps, user, info, about, name }: Scope): Promise<void> {
+  if (info.verb === 'create') return;
+  const asked = { ...attributesOf(user, info), verb: 'create' };
+  const { decision, reason, error } = await deps.authorizer.authorize(asked);
+  if (error !== undefined) throw failed(error);
+  if (decision !== 'allow') throw forbidden(about, name, reason);
+}
+
 /** `exec` or `attach`. */
 export function podStreams(kind: 'exec' | 'attach', deps: ConnectDeps): Handler {
   return async scope => {
     const options = await admittedOptions(scope);
+    await mayCreate(scope);
     const pod = await podOf(scope, deps);
     const container = containerOf(pod, options.container ?? '');
     const kubelet = await kubeletOf(nodeOf(pod), scope, deps);
@@ -140,6 +155,7 @@ export function podStreams(kind: 'exec' | 'attach', deps: ConnectDeps): Handler 
 export function podPortForward(deps: ConnectDeps): Handler {
   return async scope => {
     const { ports = [] } = await admittedOptions(scope);
+    await mayCreate(scope);
     const pod = await podOf(scope, deps);
     const kubelet = await kubeletOf(nodeOf(pod), scope, deps);
     const query = new Query(ports.map(port => ['port', String(port)] as const));
