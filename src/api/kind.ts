@@ -80,6 +80,8 @@ export interface RuleContext {
     readonly allowPrivileged: boolean;
     readonly serviceCidrs: readonly string[];
     readonly nodePortRange: readonly [number, number];
+    /** The feature of this name: pods may mount ClusterTrustBundles. */
+    readonly clusterTrustBundleProjection?: boolean;
   };
 }
 

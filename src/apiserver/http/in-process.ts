@@ -8,7 +8,7 @@ import { type Json, type Status, StatusError } from '#apimachinery';
 import { type ApiRequest, type ApiResponse, decodeWatch, type Transport, type WatchEvent } from '#client';
 import type { UserInfo } from '../authentication/user.ts';
 import type { Entry } from './listener.ts';
-import { Query, type ResponseBody, type ServerRequest, type ServerResponse } from './message.ts';
+import { decodePath, Query, type ResponseBody, type ServerRequest, type ServerResponse } from './message.ts';
 
 export function inProcessTransport(entry: Entry, user: UserInfo, userAgent: string): Transport {
   const closing = new AbortController();
@@ -36,7 +36,7 @@ function serverRequest(call: ApiRequest, user: UserInfo, userAgent: string, clos
   const text = parameters.toString();
   return {
     method: call.method,
-    path: call.path,
+    path: decodePath(call.path),
     url: text === '' ? call.path : `${call.path}?${text}`,
     query: parameters,
     headers,

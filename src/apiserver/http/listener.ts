@@ -24,7 +24,14 @@ import { systemClock } from '#base';
 import { acceptWebSocket, isWebSocketUpgrade, type Upgrade } from '#streaming';
 import { PortCertificates, type TlsConfig } from './certificates.ts';
 import { sendableHeaders } from './header-values.ts';
-import { discard, type PresentedCertificates, Query, type ServerRequest, type ServerResponse } from './message.ts';
+import {
+  decodePath,
+  discard,
+  type PresentedCertificates,
+  Query,
+  type ServerRequest,
+  type ServerResponse,
+} from './message.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -179,16 +186,6 @@ function presentedCertificates(socket: TLSSocket): PresentedCertificates | undef
   const presented = leaf && { leaf, intermediates, ...(problem !== undefined && { problem }) };
   certificates.set(socket, { presented });
   return presented;
-}
-
-/** The path decoded; a malformed escape stays as it is. */
-function decodePath(path: string): string {
-  if (!path.includes('%')) return path;
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
 }
 
 interface Raw {

@@ -138,6 +138,16 @@ export interface ServerResponse {
   readonly terminated?: true;
 }
 
+/** The path decoded; a malformed escape stays as it is. */
+export function decodePath(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 /** First value of a header. */
 export function header(request: Pick<ServerRequest, 'headers'>, name: string): string | undefined {
   const value = request.headers[name];

@@ -29,7 +29,9 @@ export async function startHandling(start: Start, storage: Storage, access: Acce
   const { scheme, store, caches, objects } = storage;
   const { lookup, authorizer, authentication } = access;
   const hooks = registryHooks({ ...deps, store, lookup, authorizer }, config, scheme);
-  const registry = new Registry({ clock, random, objects, caches, config, hooks });
+  const clusterTrustBundleProjection = start.features.enabled('ClusterTrustBundleProjection');
+  const ruleConfig = { ...config, clusterTrustBundleProjection };
+  const registry = new Registry({ clock, random, objects, caches, config: ruleConfig, hooks });
   const fieldManagers = new FieldManagers(scheme);
   const toEndpoints = config.aggregation.enableAggregatorRouting;
   const client = new WebhookClient(serviceResolver(lookup, random, { toEndpoints }), clock);

@@ -108,14 +108,14 @@ export const daemonSetRules: KindRules<DaemonSet> = {
     spec.revisionHistoryLimit ??= 10;
     podSpecDefaults(spec.template.spec!);
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     dropStatus(draft);
     setGeneration(draft, Math.max(1, generationOf(draft)));
-    dropDisabledPodFields(draft.spec.template.spec, undefined);
+    dropDisabledPodFields(draft.spec.template.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
-    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec);
+    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec, context);
     const changed = !semanticEqual(old.spec.template, draft.spec.template);
     setGeneration(draft, generationOf(old) + (changed ? 1 : 0));
   },

@@ -91,13 +91,13 @@ export const deploymentRules: KindRules<Deployment> = {
     spec.progressDeadlineSeconds ??= 600;
     podSpecDefaults(spec.template.spec!);
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     dropStatus(draft);
-    dropDisabledPodFields(draft.spec.template.spec, undefined);
+    dropDisabledPodFields(draft.spec.template.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
-    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec);
+    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec, context);
   },
   prepareStatus(draft, old) {
     keepSpec(draft, old);

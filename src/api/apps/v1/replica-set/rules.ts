@@ -32,13 +32,13 @@ export const replicaSetRules: KindRules<ReplicaSet> = {
     spec.replicas ??= 1;
     if (spec.template?.spec) podSpecDefaults(spec.template.spec);
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     draft.status = { replicas: 0 };
-    dropDisabledPodFields(draft.spec.template?.spec, undefined);
+    dropDisabledPodFields(draft.spec.template?.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
-    dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec);
+    dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec, context);
   },
   validate,
   validateStatus: ({ status }) => [

@@ -175,15 +175,15 @@ export const statefulSetRules: KindRules<StatefulSet> = {
       if (!claim.status.phase) claim.status.phase = 'Pending';
     }
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     dropStatus(draft);
     dropDisabled(draft, undefined);
-    dropDisabledPodFields(draft.spec.template.spec, undefined);
+    dropDisabledPodFields(draft.spec.template.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
     dropDisabled(draft, old);
-    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec);
+    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec, context);
   },
   validate,
   validateStatus: ({ status }, old) => [

@@ -80,13 +80,17 @@ export const cronJobRules: KindRules<CronJob> = {
     spec.failedJobsHistoryLimit ??= 1;
     jobSpecDefaults(spec.jobTemplate.spec!);
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     dropStatus(draft);
-    dropDisabledPodFields(draft.spec.jobTemplate.spec?.template.spec, undefined);
+    dropDisabledPodFields(draft.spec.jobTemplate.spec?.template.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
-    dropDisabledPodFields(draft.spec.jobTemplate.spec?.template.spec, old.spec.jobTemplate.spec?.template.spec);
+    dropDisabledPodFields(
+      draft.spec.jobTemplate.spec?.template.spec,
+      old.spec.jobTemplate.spec?.template.spec,
+      context,
+    );
   },
   validate,
   generation: true,

@@ -226,14 +226,14 @@ export const jobRules: KindRules<Job> = {
   defaultPropagation: 'Orphan',
   openPropagationWarning:
     'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     generateSelector(draft);
     dropStatus(draft);
-    dropDisabledPodFields(draft.spec.template.spec, undefined);
+    dropDisabledPodFields(draft.spec.template.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
-    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec);
+    dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec, context);
   },
   canonicalize: labelsOfTemplate,
   validate,

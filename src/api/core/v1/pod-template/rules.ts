@@ -11,8 +11,8 @@ export const podTemplateRules: KindRules<PodTemplate> = {
   defaults(draft) {
     if (draft.template?.spec) podSpecDefaults(draft.template.spec);
   },
-  prepareCreate: draft => dropDisabledPodFields(draft.template?.spec, undefined),
-  prepareUpdate: (draft, old) => dropDisabledPodFields(draft.template?.spec, old.template?.spec),
+  prepareCreate: (draft, context) => dropDisabledPodFields(draft.template?.spec, undefined, context),
+  prepareUpdate: (draft, old, context) => dropDisabledPodFields(draft.template?.spec, old.template?.spec, context),
   validate(template, old, context) {
     const errors: Errors = [];
     checkTemplate(errors, FieldPath.of('template'), template.template, { old: old?.template, context });

@@ -3,6 +3,7 @@
  * (DropDisabledPodFields at v1.36's default gates).
  */
 import type { Draft } from '#apimachinery';
+import type { RuleContext } from '../../../kind.ts';
 import type { Container, Pod, PodAffinityTerm, PodSpec } from '../../../types.ts';
 
 type AnyContainer = Draft<Container>;
@@ -21,9 +22,14 @@ function usesProjection(spec: PodSpec | undefined, name: 'clusterTrustBundle' | 
 }
 
 /** Takes away the fields whose features are off, unless the old spec has them already. In pods and templates. */
-export function dropDisabledPodFields(spec: Draft<PodSpec> | undefined, old: PodSpec | undefined): void {
+export function dropDisabledPodFields(
+  spec: Draft<PodSpec> | undefined,
+  old: PodSpec | undefined,
+  context?: Pick<RuleContext, 'config'>,
+): void {
   if (!spec) return;
   for (const name of ['clusterTrustBundle', 'podCertificate'] as const) {
+    if (name === 'clusterTrustBundle' && context?.config.clusterTrustBundleProjection) continue;
     if (usesProjection(old, name)) continue;
     for (const volume of spec.volumes ?? []) for (const source of volume.projected?.sources ?? []) delete source[name];
   }

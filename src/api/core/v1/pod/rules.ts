@@ -17,7 +17,7 @@ export const podRules: KindRules<Pod> = {
   defaults: podDefaults,
   prepareCreate(draft, context) {
     draft.status = { phase: 'Pending', qosClass: qosClass(draft.spec as Pod['spec']) };
-    dropDisabledPodFields(draft.spec, undefined);
+    dropDisabledPodFields(draft.spec, undefined, context);
     if (draft.spec.schedulingGates?.length) {
       draft.status.conditions = [
         {
@@ -32,9 +32,9 @@ export const podRules: KindRules<Pod> = {
     mergeMatchLabelKeys(draft);
     applyAppArmorAnnotations(draft, containersOf(draft.spec), context.warn ?? (() => {}));
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepField(draft, old, 'status');
-    dropDisabledPodFields(draft.spec, old.spec);
+    dropDisabledPodFields(draft.spec, old.spec, context);
   },
   prepareStatus(draft, old) {
     keepField(draft, old, 'spec');

@@ -51,13 +51,13 @@ export const replicationControllerRules: KindRules<ReplicationController> = {
     spec.replicas ??= 1;
     if (spec.template) podSpecDefaults((spec.template.spec ??= { containers: [] }));
   },
-  prepareCreate(draft) {
+  prepareCreate(draft, context) {
     draft.status = { replicas: 0 };
-    dropDisabledPodFields(draft.spec.template?.spec, undefined);
+    dropDisabledPodFields(draft.spec.template?.spec, undefined, context);
   },
-  prepareUpdate(draft, old) {
+  prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
-    dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec);
+    dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec, context);
   },
   validate,
   validateStatus: ({ status }) => [
