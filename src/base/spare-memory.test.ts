@@ -5,12 +5,16 @@ import { SteppedClock } from './stepped-clock.ts';
 
 class Heap implements HeapControl {
   megabytes = 200;
-  /** Cores in use, as of each second. */
+  /** Cores in use; looked at every quarter of a second. */
   busy = 0;
   #spentMs = 0;
   favoured = false;
   /** How often the wish was uttered. */
   wishes = 0;
+  usedMegabytes = 40;
+  usedBytes(): number {
+    return this.usedMegabytes << 20;
+  }
   sizeBytes(): number {
     return this.megabytes << 20;
   }
@@ -19,7 +23,7 @@ class Heap implements HeapControl {
     this.collections++;
   }
   processorMs(): number {
-    this.#spentMs += this.busy * 1000;
+    this.#spentMs += this.busy * 250;
     return this.#spentMs;
   }
   favourMemory(wanted: boolean): void {
@@ -55,11 +59,12 @@ test('work ends the wish at once, and the next rest goes on', async () => {
   using _ = returnSpareMemory(clock, heap);
   await clock.advance(3000);
   assert.equal(heap.favoured, true);
-  heap.busy = 0.3;
+  heap.busy = 0.9;
+  heap.usedMegabytes = 20;
   await clock.advance(1000);
   assert.equal(heap.favoured, true, 'giving back is work too');
-  heap.busy = 0.9;
-  await clock.advance(1000);
+  heap.usedMegabytes = 23;
+  await clock.advance(250);
   assert.equal(heap.favoured, false);
   heap.busy = 0;
   await clock.advance(3000);

@@ -14,6 +14,8 @@ import type { Clock } from './clock.ts';
 export interface HeapControl {
   /** Bytes that the heap has taken from the system, used or not. */
   sizeBytes(): number;
+  /** Of these, what is taken by objects, garbage among them. */
+  usedBytes(): number;
   /** Processor that was used, in milliseconds since the begin. */
   processorMs(): number;
   /** Whether memory is worth more than speed. */
@@ -22,19 +24,21 @@ export interface HeapControl {
   collect(): void;
 }
 
-const periodMs = 1000;
-/** Cores in use, above which the process is not quiet; while memory is given back, which is work too, not any more. */
+/** Often, for the wish must not outlast the rest: while it holds, V8 collects four times as much as it otherwise does. */
+const periodMs = 250;
+/** Cores in use, above which the process is not quiet. */
 const quietCores = 0.15;
-const busyCores = 0.7;
 /** Quiet for so many periods is a rest. */
-const restPeriods = 3;
+const restPeriods = 12;
 /** V8 looks every 8 s, and collects twice in a row. */
-const reducingPeriods = 16;
+const reducingPeriods = 64;
+/** While memory is given back, which takes processor too, a rest ends when so much has been allocated. */
+const busyBytes = 2 << 20;
 /**
  * A memory reducer that has run lately, as it does in the middle of a burst of minutes, only looks again after a full
  * collection. It gets one where the heap is as large as before after so many periods.
  */
-const patiencePeriods = 10;
+const patiencePeriods = 40;
 /** Growth since the last time that makes it worth while. */
 const worthwhileFactor = 1.2;
 const worthwhileBytes = 4 << 20;
@@ -43,6 +47,7 @@ const worthwhileBytes = 4 << 20;
 export function processHeap(): HeapControl {
   return {
     sizeBytes: () => getHeapStatistics().total_heap_size,
+    usedBytes: () => getHeapStatistics().used_heap_size,
     processorMs() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;
@@ -57,36 +62,49 @@ export function processHeap(): HeapControl {
   };
 }
 
+/** V8 favours memory. */
+interface Wish {
+  /** For how many periods still. */
+  periods: number;
+  /** The heap's size when the wish was uttered. */
+  readonly burstBytes: number;
+  /** The least that was used since. */
+  leastBytes: number;
+}
+
 /** Watches over `heap` until disposed. The first rest after the start counts as after a burst. */
 export function returnSpareMemory(clock: Clock, heap: HeapControl = processHeap()): Disposable {
   let keptBytes = 0;
   let quietPeriods = 0;
-  let spentMs = heap.processorMs();
-  /** The wish, while there is one: for how many periods it still holds, and the heap's size when it was uttered. */
-  let wish: { periods: number; burstBytes: number } | undefined;
+  let [lookedMs, spentMs] = [clock.monotonicMs(), heap.processorMs()];
+  let wish: Wish | undefined;
   const end = (): void => {
     if (wish) heap.favourMemory(false);
     wish = undefined;
   };
-  const goOn = (held: NonNullable<typeof wish>): void => {
+  const begin = (burstBytes: number): void => {
+    wish = { periods: reducingPeriods, burstBytes, leastBytes: heap.usedBytes() };
+  };
+  const goOn = (held: Wish): void => {
     held.periods--;
-    if (held.periods === 0) {
+    held.leastBytes = Math.min(held.leastBytes, heap.usedBytes());
+    if (heap.usedBytes() > held.leastBytes + busyBytes) end();
+    else if (held.periods === 0) {
       end();
       keptBytes = heap.sizeBytes();
     } else if (held.periods === reducingPeriods - patiencePeriods && heap.sizeBytes() > held.burstBytes * 0.95) {
-      wish = { periods: reducingPeriods, burstBytes: Number.POSITIVE_INFINITY }; // once is enough
+      begin(Number.POSITIVE_INFINITY); // once is enough
       heap.collect();
     }
   };
   const look = (): void => {
-    const before = spentMs;
-    spentMs = heap.processorMs();
-    const cores = (spentMs - before) / periodMs;
+    const before = { lookedMs, spentMs };
+    [lookedMs, spentMs] = [clock.monotonicMs(), heap.processorMs()];
+    const cores = (spentMs - before.spentMs) / (lookedMs - before.lookedMs);
     quietPeriods = cores > quietCores ? 0 : quietPeriods + 1;
-    if (cores > busyCores) end();
-    else if (wish) goOn(wish);
+    if (wish) goOn(wish);
     else if (quietPeriods >= restPeriods && heap.sizeBytes() > keptBytes * worthwhileFactor + worthwhileBytes) {
-      wish = { periods: reducingPeriods, burstBytes: heap.sizeBytes() };
+      begin(heap.sizeBytes());
       heap.favourMemory(true);
     }
   };

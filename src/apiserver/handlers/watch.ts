@@ -106,7 +106,8 @@ async function* stream(
     const filter = selects(options) ?? (() => true);
     const place = placeOf(scope, options);
     const { storedForm } = scope.resource;
-    const watch = cache.watch({ ...place.watch, afterRevision: after, signal });
+    const { connection } = scope.request;
+    const watch = cache.watch({ ...place.watch, afterRevision: after, signal, ...(connection && { connection }) });
     if (initial) {
       // No await between the watch's begin and this: both are of the same revision.
       const found = present(cache, place);

@@ -214,6 +214,7 @@ function neutral(raw: Raw): ServerRequest {
     body: maxBytes => (body ??= readAll(raw.source, maxBytes)),
     bodyStream: () => raw.source,
     signal: raw.signal,
+    connection: raw.socket,
     ...(presented && { certificates: presented }),
     ...(raw.socket.remoteAddress && { remoteAddress: raw.socket.remoteAddress }),
     ...(raw.host && { host: raw.host }),

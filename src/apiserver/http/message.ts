@@ -77,6 +77,8 @@ export interface ServerRequest {
   /** What the audit log is to tell of the request; absent where nothing is recorded. */
   readonly audit?: RequestAudit;
   readonly remoteAddress?: string;
+  /** The same for all requests of one connection; absent where there is none. */
+  readonly connection?: object;
   /** The server's own address on this connection, as the client named it. */
   readonly host?: string;
   /** A connection that asks to speak another protocol (HTTP/1.1 Upgrade). */

@@ -5,6 +5,7 @@
  */
 import { StorageError } from '../contract.ts';
 import type { CacheEvent } from './cache-item.ts';
+import { WakeTurns } from './wake-turns.ts';
 
 export interface CacheWatchOptions {
   /** Deliver changes with a greater revision; absent: from the cache's revision on. */
@@ -18,6 +19,8 @@ export interface CacheWatchOptions {
   readonly signal?: AbortSignal;
   /** The watch is closed when so many events wait. Default 10,000. */
   readonly maxQueued?: number;
+  /** What its events are sent on, for watches that share it to be served together; absent: served at once. */
+  readonly connection?: object;
 }
 
 export interface CacheBatch<T> {
@@ -51,16 +54,25 @@ export class Watcher<T> implements CacheWatch<T> {
   readonly options: CacheWatchOptions;
   readonly #source: WatchSource<T>;
   readonly #leave: (watcher: Watcher<T>) => void;
+  readonly #turns: WakeTurns;
   readonly #onAbort: () => void = () => this.end('aborted');
   readonly #joinedAt: number;
   #queue: Array<CacheEvent<T>> = [];
   #ended: 'aborted' | 'slow' | 'stopped' | undefined;
   #progressDue = false;
   #wake: (() => void) | undefined;
+  /** Its turn to be waked is coming. */
+  #waking = false;
 
-  constructor(source: WatchSource<T>, options: CacheWatchOptions, leave: (watcher: Watcher<T>) => void) {
+  constructor(
+    source: WatchSource<T>,
+    options: CacheWatchOptions,
+    turns: WakeTurns,
+    leave: (watcher: Watcher<T>) => void,
+  ) {
     this.#source = source;
     this.options = options;
+    this.#turns = turns;
     this.#leave = leave;
     this.#joinedAt = source.revision;
     if (options.signal?.aborted) this.#ended = 'aborted';
@@ -80,9 +92,19 @@ export class Watcher<T> implements CacheWatch<T> {
   push(event: CacheEvent<T>): void {
     if (this.#ended || !concerns(event, this.options)) return;
     if (event.revision <= (this.options.afterRevision ?? 0)) return;
-    if (this.#queue.push(event) > (this.options.maxQueued ?? defaultMaxQueued)) this.end('slow');
-    else this.#wake?.();
+    const { connection, maxQueued = defaultMaxQueued } = this.options;
+    if (this.#queue.push(event) > maxQueued) this.end('slow');
+    else if (!connection) this.#wake?.();
+    else if (this.#wake && !this.#waking) {
+      this.#waking = true;
+      this.#turns.add(connection, this.#awake);
+    }
   }
+
+  readonly #awake = (): void => {
+    this.#waking = false;
+    this.#wake?.();
+  };
 
   end(reason: 'aborted' | 'slow' | 'stopped'): void {
     if (this.#ended) return;
@@ -158,6 +180,7 @@ export class FanOut<T> {
   readonly #byPrefix = new Map<string, Set<Watcher<T>>>();
   readonly #byKey = new Map<string, Set<Watcher<T>>>();
   readonly #byIndex = new Map<string, Map<string, Set<Watcher<T>>>>();
+  readonly #turns = new WakeTurns();
   #size = 0;
 
   /** @param onSlow told of every watcher that is closed for being too slow. */
@@ -186,7 +209,7 @@ export class FanOut<T> {
     if (key !== undefined) inMap(this.#byKey, key);
     else if (index) inMap(this.#byIndex.get(index.name)!, index.value);
     else if (prefix !== undefined && prefix !== this.#prefix) inMap(this.#byPrefix, prefix);
-    const watcher = new Watcher(source, options, leaving => {
+    const watcher = new Watcher(source, options, this.#turns, leaving => {
       if (bucket.delete(leaving)) this.#size--;
       if (leaving.ended === 'slow') this.#onSlow();
       undo();
@@ -212,6 +235,7 @@ export class FanOut<T> {
       this.#push(values.get(now), event);
       if (was !== now) this.#push(values.get(was), event);
     }
+    this.#turns.run();
   }
 
   /** Ends all, as the cache cannot go on without a gap. */
