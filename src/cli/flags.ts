@@ -7,8 +7,9 @@ const flags = flagGroups.flatMap(group => group.flags);
 /** Adds every flag, under its group's title in the help. */
 export function addFlags(command: Command): Command {
   for (const { title, flags } of flagGroups) {
-    for (const { name, value, help } of flags) {
-      const option = new Option(value === undefined ? `--${name} [true|false]` : `--${name} <${value}>`, help);
+    for (const { name, short, value, help } of flags) {
+      const long = value === undefined ? `--${name} [true|false]` : `--${name} <${value}>`;
+      const option = new Option(short ? `-${short}, ${long}` : long, help);
       command.addOption(option.argParser(gathered).helpGroup(title));
     }
   }

@@ -15,6 +15,7 @@ import { versionCommand } from './commands/version.ts';
 const program = new Command('kobune')
   .description("Kubernetes' own API, controllers, scheduler, node agent and container engine in one program.")
   .version(version)
+  .enablePositionalOptions()
   .showHelpAfterError('Try: kobune --help')
   .addHelpText(
     'after',

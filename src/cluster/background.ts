@@ -11,6 +11,7 @@ import type { GivenFlags } from './flags/flag.ts';
 import { serverArguments, serverSettings } from './flags/flags.ts';
 import type { ServerSettings } from './flags/settings.ts';
 import { checkMachine, thisMachine } from './requirements.ts';
+import { checkServiceRange } from './service-range.ts';
 import {
   createStateDir,
   directorySizeBytes,
@@ -37,6 +38,7 @@ export interface GivenSettings {
  * nothing on this machine that could meet another cluster's addresses: its default range is always the first one.
  */
 export function ensureConfig(dir: StateDir, given: GivenSettings): ClusterConfig {
+  if (given.serviceClusterIpRange !== undefined) checkServiceRange(given.serviceClusterIpRange);
   const existing = readConfig(dir);
   const base = existing ?? defaultConfig(freeIndex(dir.root), nodeNameOfHost());
   const config: ClusterConfig = {

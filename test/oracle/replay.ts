@@ -46,6 +46,8 @@ async function main(): Promise<number> {
   const child = spawn(process.execPath, [tool, 'replay', ...connection, ...options, ...files.filter(existsSync)], {
     stdio: 'inherit',
   });
+  // Whoever ends this ends the tool, and with it the server.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill(signal));
   return await new Promise(resolve => child.on('close', code => resolve(code ?? 1)));
 }
 

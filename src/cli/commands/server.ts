@@ -1,9 +1,10 @@
 /** `kobune server`: the server in the foreground; `up` runs this in the background. */
 import { Command, InvalidArgumentError } from 'commander';
-import { createLogger, type LogLevel, systemClock } from '#base';
+import { createLogger, type LogLevel, systemClock, UserError } from '#base';
 import {
   checkMachine,
   ensureConfig,
+  kubernetesVersion,
   listeningSettings,
   runServer,
   serverSettings,
@@ -43,9 +44,11 @@ export function addServerOptions(command: Command): Command {
 
 export function serverCommand(): Command {
   return addServerOptions(new Command('server'))
+    .option('--version [raw]', 'say which version of Kubernetes this is, and end')
     .description('run the server in the foreground until it is interrupted')
     .addHelpText('after', '\nExamples:\n  kobune server\n  kobune server --api-only --store memory --port 7443')
-    .action(async (flags: ServerFlags, command: Command) => {
+    .action(async (flags: ServerFlags & { readonly version?: string | true }, command: Command) => {
+      if (flags.version !== undefined) return sayVersion(flags.version);
       const dir = stateDir(flags.root, flags.name);
       if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
       const settings = serverSettings(givenFlags(command));
@@ -57,6 +60,16 @@ export function serverCommand(): Command {
       });
       await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, settings });
     });
+}
+
+/** As kube-apiserver does; a version to report in place of the own one is not taken. */
+function sayVersion(asked: string | true): void {
+  if (asked === 'false') throw new UserError('--version=false asks for nothing.');
+  if (asked !== true && asked !== 'true' && asked !== 'raw') {
+    const why = `this server is ${kubernetesVersion} and reports no other version`;
+    throw new UserError(`invalid argument ${JSON.stringify(asked)} for "--version" flag: ${why}`);
+  }
+  console.log(`Kubernetes ${kubernetesVersion}`);
 }
 
 function parsePort(text: string): number {

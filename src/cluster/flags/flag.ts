@@ -10,6 +10,8 @@ import type { ServerSettings } from './settings.ts';
 export interface Flag {
   /** As upstream calls it, without the dashes. */
   readonly name: string;
+  /** One letter that stands for it too. */
+  readonly short?: string;
   /** What stands for the value in the help; absent: true or false, and true when nothing is said. */
   readonly value?: string;
   /** One line for the help. */

@@ -21,7 +21,7 @@ export const logFlags: FlagGroup = {
   title: 'Log and metrics:',
   flags: [
     { name: formatFlag, value: 'format', help: 'json or text (default: json)' },
-    { name: verbosityFlag, value: 'level', help: '4 or more: debug' },
+    { name: verbosityFlag, short: 'v', value: 'level', help: '4 or more: debug' },
     { name: disabledFlag, value: 'names', help: 'metrics that are not shown' },
     { name: hiddenFlag, value: 'version', help: 'is read and finds nothing: no metric is hidden' },
     {
