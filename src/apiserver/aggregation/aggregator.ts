@@ -64,7 +64,7 @@ export class Aggregator implements Disposable {
     this.#deps = deps;
     this.builtin = builtinGroups(deps.scheme.served);
     const { config, lookup, random } = deps;
-    this.#services = new ApiServices(deps.scheme, deps.caches);
+    this.#services = new ApiServices(deps.scheme, deps.caches, deps.clock);
     this.#backends = new Backends({
       ...deps,
       resolve: serviceResolver(lookup, random, { toEndpoints: config.enableAggregatorRouting }),

@@ -5,10 +5,11 @@
 import { compareVersions } from '#api/discovery';
 import type { APIService } from '#api/types';
 import type { KubeObject } from '#apimachinery';
+import type { Clock } from '#base';
 import type { Caches } from '../registry/caches.ts';
+import { follow } from '../registry/follow.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { follow } from './follow.ts';
 
 export const registrationGroup = 'apiregistration.k8s.io';
 
@@ -76,16 +77,16 @@ export type ServiceListener = (
 
 export class ApiServices {
   readonly #resource: ServedResource;
-  readonly #caches: Caches;
+  readonly #deps: { readonly caches: Caches; readonly clock: Clock };
   readonly #byName = new Map<string, RegisteredService>();
   readonly #listeners: ServiceListener[] = [];
   #generation = 0;
   #remote = 0;
   #groups: { readonly generation: number; readonly groups: readonly RegisteredGroup[] } | undefined;
 
-  constructor(scheme: Scheme, caches: Caches) {
+  constructor(scheme: Scheme, caches: Caches, clock: Clock) {
     this.#resource = scheme.find(registrationGroup, 'v1', 'apiservices')!;
-    this.#caches = caches;
+    this.#deps = { caches, clock };
   }
 
   get resource(): ServedResource {
@@ -134,7 +135,7 @@ export class ApiServices {
   /** Takes over what is stored, then follows changes until `signal` aborts. */
   start(signal: AbortSignal): Promise<void> {
     const names = new Map<string, string>();
-    return follow(this.#caches, this.#resource, signal, {
+    return follow(this.#deps, this.#resource, signal, {
       put: ({ key, object }) => {
         const name = object.metadata.name!;
         names.set(key, name);

@@ -10,11 +10,11 @@ import { type Draft, isStatusError, type KubeObject } from '#apimachinery';
 import type { Clock, Logger } from '#base';
 import type { RequestHeaderConfig } from '../authentication/request-header.ts';
 import type { Caches } from '../registry/caches.ts';
+import { follow } from '../registry/follow.ts';
+import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { follow } from './follow.ts';
-import { ownContext } from './own-context.ts';
 
 const namespace = 'kube-system';
 const name = 'extension-apiserver-authentication';
@@ -109,7 +109,7 @@ export async function publishAuthenticationInfo(deps: AuthenticationInfoDeps, si
   deps.clientAuthorities.onChange(publish);
   deps.proxyAuthorities.onChange(publish);
   const own = `/${namespace}/${name}`;
-  await follow(deps.caches, resource, signal, {
+  await follow(deps, resource, signal, {
     put: () => {},
     gone: key => {
       if (key.endsWith(own)) publish();

@@ -11,14 +11,14 @@ import type { Lookup } from '../admission/lookup.ts';
 import { user } from '../authentication/user.ts';
 import { type Condition, setCondition } from '../custom/conditions.ts';
 import type { Caches } from '../registry/caches.ts';
+import { follow } from '../registry/follow.ts';
+import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 import { belongsTo } from '../server/service-resolver.ts';
 import type { ApiServices, RegisteredService } from './api-services.ts';
 import { type Backends, QuestionError } from './backends.ts';
-import { follow } from './follow.ts';
 import { AvailabilityMetrics } from './metrics.ts';
-import { ownContext } from './own-context.ts';
 
 export interface AvailabilityDeps {
   readonly clock: Clock;
@@ -129,11 +129,11 @@ export class Availability {
   #watch(signal: AbortSignal): void {
     if (this.#watching) return;
     this.#watching = true;
-    const { scheme, caches, clock, services } = this.#deps;
+    const { scheme, clock, services } = this.#deps;
     const serviceOf = (object: KubeObject): string | undefined => object.metadata.name;
     const ownerOf = (object: KubeObject): string | undefined => object.metadata.labels?.['kubernetes.io/service-name'];
-    this.#touch(signal, scheme.find('', 'v1', 'services')!, caches, serviceOf);
-    this.#touch(signal, scheme.find('discovery.k8s.io', 'v1', 'endpointslices')!, caches, ownerOf);
+    this.#touch(signal, scheme.find('', 'v1', 'services')!, serviceOf);
+    this.#touch(signal, scheme.find('discovery.k8s.io', 'v1', 'endpointslices')!, ownerOf);
     this.#resync = clock.setTicker(() => {
       for (const { name, service } of services.all()) if (service) this.#queue.add(name);
     }, resyncMs);
@@ -142,14 +142,13 @@ export class Availability {
   #touch(
     signal: AbortSignal,
     resource: Parameters<typeof follow>[1],
-    caches: Caches,
     serviceOf: (object: KubeObject) => string | undefined,
   ): void {
     const keys = new Map<string, string>();
     const touch = (key: string): void => {
       for (const name of this.#byService.get(key) ?? []) this.#queue.add(name);
     };
-    const followed = follow(caches, resource, signal, {
+    const followed = follow(this.#deps, resource, signal, {
       put: ({ key, object }) => {
         const service = serviceOf(object);
         if (service === undefined) return;

@@ -10,11 +10,11 @@ import { type Clock, type Logger, noActivity } from '#base';
 import { createWorkQueue, type WorkQueue } from '#client';
 import type { Caches } from '../registry/caches.ts';
 import { deleteObject } from '../registry/delete.ts';
+import { follow } from '../registry/follow.ts';
+import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Scheme } from '../scheme/scheme.ts';
 import { type ApiServices, type RegisteredService, registrationGroup } from './api-services.ts';
-import { follow } from './follow.ts';
-import { ownContext } from './own-context.ts';
 import { builtinPriority, customPriority, type Priority } from './priorities.ts';
 
 export const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
@@ -112,11 +112,11 @@ export class Registration {
 
   /** Resolves when it knows what is wanted; the work goes on until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    const { services, scheme, caches } = this.#deps;
+    const { services, scheme } = this.#deps;
     for (const wanted of builtinServices(scheme)) this.#wanted.set(`${wanted.version}.${wanted.group}`, wanted);
     for (const { name } of services.all()) this.#atStart.add(name);
     // Before anything is deleted that a definition still wants.
-    await follow(caches, scheme.find('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')!, signal, {
+    await follow(this.#deps, scheme.find('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')!, signal, {
       put: ({ key, object }) => this.#serve(key, servedVersions(object as unknown as CustomResourceDefinition)),
       gone: key => this.#serve(key, []),
     });

@@ -9,10 +9,10 @@ import { type Draft, formatTime, isStatusError, type KubeObject, parseApiVersion
 import type { Clock } from '#base';
 import { localCondition } from '../aggregation/availability.ts';
 import { builtinServices, wantedObject } from '../aggregation/registration.ts';
-import { user } from '../authentication/user.ts';
 import type { ApiServerConfig } from '../config.ts';
 import type { FeatureGates } from '../features/feature-gates.ts';
 import type { WriteContext } from '../registry/context.ts';
+import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { type ServedResource, storageKey } from '../scheme/resource.ts';
@@ -27,9 +27,6 @@ export interface BootstrapDeps {
   readonly registry: Registry;
   readonly config: ApiServerConfig;
 }
-
-/** As whom the server writes to itself. */
-const loopback = user('system:apiserver', ['system:authenticated', 'system:masters']);
 
 export const systemNamespaces: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease', 'default'];
 
@@ -211,13 +208,6 @@ function resourceOf(deps: BootstrapDeps, object: Draft<KubeObject>): ServedResou
 }
 
 function contextFor(resource: ServedResource, object: Draft<KubeObject>, subresource: string): WriteContext {
-  return {
-    user: loopback,
-    namespace: object.metadata.namespace ?? '',
-    name: object.metadata.name ?? '',
-    subresource,
-    dryRun: false,
-    warn: () => {},
-    requestResource: { group: resource.group, resource: resource.resource },
-  };
+  const { name = '', namespace } = object.metadata;
+  return { ...ownContext(resource, name, namespace), subresource };
 }

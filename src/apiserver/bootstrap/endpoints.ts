@@ -7,8 +7,7 @@ import type { Endpoints } from '#api/types';
 import { type Draft, type KubeObject, semanticEqual } from '#apimachinery';
 import type { Logger } from '#base';
 import type { Store } from '#storage';
-import { user } from '../authentication/user.ts';
-import type { WriteContext } from '../registry/context.ts';
+import { ownContext } from '../registry/own-context.ts';
 import { storageKey } from '../scheme/resource.ts';
 import { type BootstrapDeps, ensureObject } from './bootstrap.ts';
 import { type EndpointMembers, leaseMembers, masterCountMembers } from './endpoint-members.ts';
@@ -136,15 +135,7 @@ export class EndpointReconciler {
   async #write({ group, resource, object, fields }: Place): Promise<void> {
     const deps = this.#deps;
     if (await ensureObject(deps, structuredClone(object))) return;
-    const context: WriteContext = {
-      user: user('system:apiserver', ['system:masters']),
-      namespace,
-      name,
-      subresource: '',
-      dryRun: false,
-      warn: () => {},
-      requestResource: { group, resource },
-    };
+    const context = ownContext({ group, resource }, name, namespace);
     await deps.registry.modify(deps.scheme.find(group, 'v1', resource)!, context, draft => {
       for (const field of fields) {
         if (semanticEqual(draft[field] ?? [], object[field])) continue;

@@ -7,10 +7,10 @@ import { hostname } from 'node:os';
 import type { LeaseSpec } from '#api/types';
 import { type Draft, formatMicroTime, isStatusError, type KubeObject } from '#apimachinery';
 import type { Logger } from '#base';
-import { user } from '../authentication/user.ts';
 import type { Caches } from '../registry/caches.ts';
-import type { DeleteContext, WriteContext } from '../registry/context.ts';
+import type { DeleteContext } from '../registry/context.ts';
 import { deleteObject } from '../registry/delete.ts';
+import { ownContext } from '../registry/own-context.ts';
 import { type ServedResource, storageRange } from '../scheme/resource.ts';
 import { type BootstrapDeps, ensureObject } from './bootstrap.ts';
 
@@ -114,17 +114,8 @@ async function remove({ registry }: BootstrapDeps, resource: ServedResource, lea
   }
 }
 
-function leaseContext(name: string): WriteContext {
-  return {
-    user: user('system:apiserver', ['system:masters']),
-    namespace: 'kube-system',
-    name,
-    subresource: '',
-    dryRun: false,
-    warn: () => {},
-    requestResource: { group: 'coordination.k8s.io', resource: 'leases' },
-  };
-}
+const leaseContext = (name: string): DeleteContext =>
+  ownContext({ group: 'coordination.k8s.io', resource: 'leases' }, name, 'kube-system');
 
 /** Without a time or a duration a lease is nobody's. */
 function isExpired(lease: KubeObject, nowMs: number): boolean {

@@ -7,11 +7,11 @@ import { customGroups, type DiscoveryGroup } from '#api/discovery';
 import type { CustomResourceDefinition } from '#api/types';
 import { type Draft, formatTime, isStatusError, type KubeObject, semanticEqual } from '#apimachinery';
 import type { Clock, Logger } from '#base';
-import { user } from '../authentication/user.ts';
-import type { Caches, ObjectItem } from '../registry/caches.ts';
-import type { DeleteContext } from '../registry/context.ts';
+import type { Caches } from '../registry/caches.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { FieldManagers } from '../registry/field-managers.ts';
+import { follow } from '../registry/follow.ts';
+import { ownContext } from '../registry/own-context.ts';
 import type { Registry, RegistryHook } from '../registry/registry.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import type { ServedResource } from '../scheme/resource.ts';
@@ -37,8 +37,6 @@ import type { WebhookClient } from './webhook-client.ts';
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const group = 'apiextensions.k8s.io';
 const name = 'customresourcedefinitions';
-/** Between looks at instances that wait for their finalizers. */
-const retryMs = 500;
 const emptyingPeriodMs = 1000;
 
 export interface DefinitionsDeps {
@@ -123,50 +121,14 @@ export class Definitions {
 
   /** Serves what is there, then follows changes until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    const cache = this.#deps.caches.of(this.#own());
-    await cache.fresh(signal);
-    let after = this.#relist();
-    const follow = async (): Promise<void> => {
-      while (!signal.aborted) {
-        try {
-          for await (const { events, revision } of cache.watch({ afterRevision: after, signal })) {
-            for (const event of events) {
-              if (event.type === 'deleted') this.#forget(nameOf(event.item));
-              else this.#learn(event.item);
-            }
-            after = revision;
-          }
-        } catch (error) {
-          if (signal.aborted) return;
-          if (error instanceof Error && 'code' in error && error.code === 'closed') return;
-          try {
-            await cache.fresh(signal);
-            after = this.#relist();
-          } catch {
-            // The store does not answer yet.
-            await this.#deps.clock.sleep(retryMs, signal).catch(() => {});
-          }
-        }
-      }
-    };
-    void follow();
+    await follow(this.#deps, this.#own(), signal, {
+      put: ({ object }) => this.#take(object as unknown as CustomResourceDefinition),
+      gone: key => this.#forget(key.slice(key.lastIndexOf('/') + 1)),
+    });
   }
 
   #own(): ServedResource {
     return this.#deps.scheme.find(group, 'v1', name)!;
-  }
-
-  /** Takes over what the cache holds; answers of which revision that is. */
-  #relist(): number {
-    const { items, revision } = this.#deps.caches.of(this.#own()).list();
-    const names = new Set(items.map(nameOf));
-    for (const known of [...this.#known.keys()]) if (!names.has(known)) this.#forget(known);
-    for (const item of items) this.#learn(item);
-    return revision;
-  }
-
-  #learn(item: ObjectItem): void {
-    this.#take(item.object as unknown as CustomResourceDefinition);
   }
 
   /** Older states than what is known are left. */
@@ -288,7 +250,7 @@ export class Definitions {
   /** Writes to the status; what others wrote meanwhile stays, and comes back as an event. */
   async #change(crd: CustomResourceDefinition, change: (draft: Draft<KubeObject>) => void): Promise<void> {
     try {
-      const stored = await this.#deps.registry.modify(this.#own(), this.#context(crd.metadata.name!), draft =>
+      const stored = await this.#deps.registry.modify(this.#own(), ownContext(this.#own(), crd.metadata.name!), draft =>
         this.#owning(draft, change),
       );
       this.#took(stored);
@@ -310,19 +272,6 @@ export class Definitions {
 
   #took(stored: StoredObject): void {
     this.#take(stored.decoded() as unknown as CustomResourceDefinition);
-  }
-
-  #context(objectName: string, namespace = '', about = { group, resource: name }): DeleteContext {
-    return {
-      user: user('system:apiserver', ['system:masters']),
-      namespace,
-      name: objectName,
-      subresource: '',
-      dryRun: false,
-      warn: () => {},
-      requestResource: about,
-      options: {},
-    };
   }
 
   /** Deletes all instances; when none is left, takes the finalizer, and with it the definition. */
@@ -357,7 +306,7 @@ export class Definitions {
           });
           return next;
         },
-        { ...this.#context(crd.metadata.name!), subresource: 'status' },
+        { ...ownContext(this.#own(), crd.metadata.name!), subresource: 'status' },
       );
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
@@ -373,7 +322,7 @@ export class Definitions {
       if (object.metadata.deletionTimestamp) continue;
       const { name: own = '', namespace = '' } = object.metadata;
       try {
-        await deleteObject(this.#deps.registry, resource, this.#context(own, namespace, about));
+        await deleteObject(this.#deps.registry, resource, ownContext(about, own, namespace));
       } catch (error) {
         if (!isStatusError(error, 'NotFound')) throw error;
       }
@@ -382,5 +331,3 @@ export class Definitions {
     return cache.size === 0;
   }
 }
-
-const nameOf = (item: ObjectItem): string => item.object.metadata.name!;

@@ -1,7 +1,7 @@
 /** The objects of a resource, one change at a time: what is there first, then every event, in order. */
-import { systemClock } from '#base';
-import type { Caches, ObjectItem } from '../registry/caches.ts';
+import type { Clock } from '#base';
 import type { ServedResource } from '../scheme/resource.ts';
+import type { Caches, ObjectItem } from './caches.ts';
 
 const retryMs = 500;
 
@@ -13,7 +13,7 @@ export interface Follower {
 
 /** Resolves when `follower` has seen all that is there; goes on until `signal` aborts. */
 export async function follow(
-  caches: Caches,
+  { caches, clock }: { readonly caches: Caches; readonly clock: Clock },
   resource: ServedResource,
   signal: AbortSignal,
   follower: Follower,
@@ -55,7 +55,7 @@ export async function follow(
           after = relist();
         } catch {
           // The store does not answer yet.
-          await systemClock.sleep(retryMs, signal).catch(() => {});
+          await clock.sleep(retryMs, signal).catch(() => {});
         }
       }
     }
