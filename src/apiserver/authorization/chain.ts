@@ -2,8 +2,8 @@
  * The authorizers of a server in the order of its configuration, which may change while it runs. Upstream:
  * pkg/kubeapiserver/authorizer/{config,reload}.go.
  */
-import { readFileSync, statSync } from 'node:fs';
-import type { Clock, Logger, MetricsRegistry, Random } from '#base';
+import { readFileSync } from 'node:fs';
+import { type Clock, type Logger, type MetricsRegistry, type Random, watchFile } from '#base';
 import type { UserInfo } from '../authentication/user.ts';
 import { kubeconfigWebhook } from '../webhook/kubeconfig-client.ts';
 import { type Abac, readAbacPolicy } from './abac.ts';
@@ -29,9 +29,6 @@ import { checkConfiguration } from './config/validate.ts';
 import { AuthorizationMetrics, ReloadMetrics } from './metrics.ts';
 import { MatchConditionCompiler } from './webhook/match-conditions.ts';
 import { WebhookAuthorizer } from './webhook/webhook.ts';
-
-/** How often the file is looked at. Upstream is told by the kernel, and looks once a minute besides. */
-const lookEveryMs = 1_000;
 
 export interface AuthorizerChainDeps {
   readonly clock: Clock;
@@ -150,11 +147,7 @@ export class AuthorizerChain implements Authorizer, RuleResolver {
     reloads.applied(file.text);
     let read = file.text;
     let loaded = JSON.stringify(first.authorizers);
-    let stamp = stampOf(file.path);
-    const look = (): void => {
-      const now = stampOf(file.path);
-      if (now === stamp) return;
-      stamp = now;
+    const onChange = (): void => {
       try {
         const text = readFileSync(file.path, 'utf8');
         if (text === read) return;
@@ -174,8 +167,7 @@ export class AuthorizerChain implements Authorizer, RuleResolver {
         logger.error('reloading authorization config', { error });
       }
     };
-    const ticker = clock.setTicker(look, lookEveryMs);
-    signal.addEventListener('abort', () => ticker.cancel(), { once: true });
+    watchFile(file.path, { clock, signal, onChange });
   }
 
   #load(text: string): AuthorizationConfiguration {
@@ -186,16 +178,6 @@ export class AuthorizerChain implements Authorizer, RuleResolver {
 
 function dispose({ webhooks }: Built): void {
   for (const webhook of webhooks) webhook[Symbol.dispose]();
-}
-
-/** Changes when the file does. */
-function stampOf(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${ino} ${size} ${mtimeMs}`;
-  } catch {
-    return 'absent';
-  }
 }
 
 /** Throws an Error with upstream's text. */
