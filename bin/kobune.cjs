@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /*
  * The launcher. Plain old JavaScript, so that any Node can read it: it finds a Node that is new enough, or says in one
- * sentence what is missing, and hands over to the bundle (or, in a checkout without one, to the source).
+ * sentence what is missing, and hands over to the bundle; in a checkout whose source is newer than that, to the source.
  */
 'use strict';
 var childProcess = require('child_process');
@@ -14,9 +14,22 @@ var source = path.join(root, 'src', 'cli', 'main.ts');
 var own = path.join(root, 'node_modules', 'node', 'bin', 'node');
 var major = Number(process.versions.node.split('.')[0]);
 
+/* When the youngest file or folder below `folder` was changed; a file that was removed changes its folder. */
+function changedMs(folder) {
+  return fs.readdirSync(folder, { withFileTypes: true }).reduce(function (latest, entry) {
+    var file = path.join(folder, entry.name);
+    return Math.max(latest, entry.isDirectory() ? changedMs(file) : fs.statSync(file).mtimeMs);
+  }, fs.statSync(folder).mtimeMs);
+}
+
+function isBundleCurrent() {
+  if (!fs.existsSync(bundle)) return false;
+  return !fs.existsSync(source) || changedMs(path.join(root, 'src')) <= fs.statSync(bundle).mtimeMs;
+}
+
 function start() {
   process.env.KOBUNE_LAUNCHER = __filename;
-  if (fs.existsSync(bundle)) {
+  if (isBundleCurrent()) {
     require('module').enableCompileCache(path.join(root, 'dist', '.compile-cache'));
     return import(require('url').pathToFileURL(bundle).href);
   }

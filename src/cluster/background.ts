@@ -70,7 +70,7 @@ function nodeNameOfHost(): string {
 }
 
 const readyTimeoutMs = 30_000;
-/** What was asked of a server gets its answer first, which may take a minute. */
+/** What was asked of a server gets its answer first, which may take a minute; where it does not say how long. */
 const stopTimeoutMs = 90_000;
 const pollMs = 10;
 
@@ -135,7 +135,7 @@ export async function stopServer(dir: StateDir): Promise<boolean> {
   if (!server) return false;
   using _alive = keepProcessAlive();
   process.kill(server.pid, 'SIGTERM');
-  const deadline = systemClock.monotonicMs() + stopTimeoutMs;
+  const deadline = systemClock.monotonicMs() + Math.max(stopTimeoutMs, server.stopsWithinMs ?? 0);
   while (isRunning(server)) {
     if (systemClock.monotonicMs() > deadline) {
       throw new UserError(`The server (process ${server.pid}) does not stop.`, { remedy: `kill -9 ${server.pid}` });

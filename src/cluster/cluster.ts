@@ -164,7 +164,7 @@ function optionalControllers(apiServer: Partial<ApiServerConfig> = {}): Controll
 }
 
 /** What was asked gets its answer, so a stop may take as long as an answer. */
-function apiStopTimeoutMs({ requestTimeoutMs, shutdown }: Partial<ApiServerConfig> = {}): number {
+export function apiStopTimeoutMs({ requestTimeoutMs, shutdown }: Partial<ApiServerConfig> = {}): number {
   const { delayMs, watchGraceMs } = shutdown ?? defaultShutdown;
   return delayMs + watchGraceMs + (requestTimeoutMs ?? 60_000) + 10_000;
 }

@@ -16,7 +16,7 @@ import {
 import { StorageError } from '#storage';
 import { adminAccess } from './admin-access.ts';
 import { startAdminSocket } from './admin-socket.ts';
-import { startControlPlane } from './cluster.ts';
+import { apiStopTimeoutMs, startControlPlane } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import type { KubeletSettings, ServerSettings } from './flags/settings.ts';
 import { withFrontProxy } from './front-proxy.ts';
@@ -30,6 +30,7 @@ import { Serving } from './serving/serving.ts';
 import {
   createStateDir,
   processStartTicks,
+  removeEmptyRun,
   runningServer,
   type ServerFile,
   type StateDir,
@@ -74,7 +75,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
     isStarted = true;
     const readyMs = Math.round(performance.now()); // since the process began
     options.logger.info('ready', { url, readyMs });
-    writeServerFile(options.dir, url, nodeAddress);
+    writeServerFile(options, url, nodeAddress);
     await stop.promise;
     options.logger.info('stopping');
     // Said at once, and nothing stops before those who look at it could have seen it.
@@ -85,6 +86,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
     if (!isStarted) abort.abort(new Error('the server stops'));
     await stack.disposeAsync();
     abort.abort(new Error('the server stops'));
+    removeEmptyRun(options.dir);
     alive[Symbol.dispose]();
   }
 }
@@ -251,12 +253,16 @@ function renewUserKubeconfig({ dir, config, logger }: ServerOptions, now: Cluste
     logger.info('the certificates of the cluster were renewed in the kubeconfig', { path });
 }
 
-function writeServerFile(dir: StateDir, url: string, nodeAddress: string | undefined): void {
+/** Its node and its components stop beside the API, whose end is told by its flags. */
+const furtherStopMs = 10_000;
+
+function writeServerFile({ dir, settings }: ServerOptions, url: string, nodeAddress: string | undefined): void {
   const file: ServerFile = {
     pid: process.pid,
     startTicks: processStartTicks(process.pid) ?? '',
     url,
     startedAt: new Date(systemClock.now()).toISOString(),
+    stopsWithinMs: apiStopTimeoutMs(settings.apiServer) + furtherStopMs,
     ...(nodeAddress && { nodeAddress }),
   };
   writeFileAtomically(dir.serverFile, JSON.stringify(file));

@@ -97,6 +97,8 @@ export interface ServerFile {
   readonly url: string;
   readonly nodeAddress?: string;
   readonly startedAt: string;
+  /** How long it may take to stop, by its flags. */
+  readonly stopsWithinMs?: number;
 }
 
 /** The running server of this directory; undefined when none runs. */
@@ -135,10 +137,20 @@ export function processStartTicks(pid: number): string | undefined {
 export function removeStateDir(dir: StateDir): void {
   rmSync(dir.path, { recursive: true, force: true });
   rmSync(dir.run, { recursive: true, force: true });
+  removeEmpty(dirname(dir.run));
+}
+
+/** Removes the directory of the cluster's sockets where a server leaves none behind: no container runs. */
+export function removeEmptyRun(dir: StateDir): void {
+  removeEmpty(dir.run);
+}
+
+function removeEmpty(path: string): void {
   try {
-    rmdirSync(dirname(dir.run));
-  } catch {
-    // Another cluster's sockets are in it.
+    rmdirSync(path);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(code)) throw error;
   }
 }
 
