@@ -2,7 +2,7 @@
  * The servers behind APIServices: requests of clients handed on in their users' names, and questions of this server's
  * own. Upstream: kube-aggregator pkg/apiserver/handler_proxy.go.
  *
- * Deviation: connections are kept by trust and name, not by APIService; HTTP/1.1 only.
+ * Deviation: connections are kept by trust and name, not by APIService; HTTP/1.1 only, and trailers are not handed on.
  */
 import { Agent } from 'node:https';
 import type { Clock, Logger } from '#base';

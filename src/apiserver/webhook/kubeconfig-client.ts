@@ -5,6 +5,8 @@
  * Redirects are followed as Go does: nine at most, 301 to 303 with GET; credentials go to the named host alone, and only
  * over TLS.
  * Deviation: an answer may have 16 MiB; upstream has no bound. HTTP/1.1 only.
+ * Deviation: the pause before a webhook is called again is the back-off's; upstream waits as long as `Retry-After` says
+ * first. A token is not sent on to the host of a redirect; upstream adds it to every request.
  */
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';

@@ -1,6 +1,7 @@
 /**
  * The public keys of a provider, fetched when a token needs one that is not known, kept as long as the provider says,
  * and used beyond that while it does not answer. Upstream: coreos/go-oidc jwks.go.
+ * Deviation: keys of kinds that no signature is verified with are skipped; upstream refuses the whole set.
  */
 import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import type { Clock } from '#base';

@@ -2,7 +2,7 @@
  * Gets documents from OpenID providers, trusting the authorities that the configuration names, or those of the machine.
  * Redirects are followed as Go does. Upstream: plugin/pkg/authenticator/token/oidc/oidc.go (http.Client).
  *
- * Deviation: an answer may have 4 MiB; upstream has no bound.
+ * Deviation: an answer may have 4 MiB; upstream has no bound. HTTP/1.1 only.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
