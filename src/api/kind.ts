@@ -151,7 +151,9 @@ export interface KindRules<T extends KubeObject = KubeObject> {
    * upstream compares with reflect.DeepEqual. `early`: it is asked before `prepareUpdate`, for kinds of which upstream
    * drops fields only then. Default false: upstream's kinds without generation have none.
    */
-  generation?: boolean | { changed(object: T, old: T): boolean; exact?: boolean; early?: boolean };
+  generation?:
+    | boolean
+    | { changed(object: T, old: T, context: RuleContext): boolean; exact?: boolean; early?: boolean };
   /** Field selectors beyond metadata.name and metadata.namespace, as strings. */
   selectableFields?: SelectableFields<T>;
   /** PUT of a name that does not exist creates it. */

@@ -159,11 +159,11 @@ function prepareUpdate(
   const { rules } = resource;
   const special = rules.subresources?.[context.subresource];
   const early = typeof rules.generation === 'object' && rules.generation.early;
-  const rises = early && generationRises(resource, object as KubeObject, old);
+  const rises = early && generationRises(resource, object as KubeObject, old, context);
   if (special) special.prepare(object, old, context);
   else if (rules.prepareUpdate) rules.prepareUpdate(object, old, context);
   else if (hasSubresource(resource, 'status') && context.subresource === '') keepField(object, old, 'status');
-  if (early ? rises : rules.generation && generationRises(resource, object as KubeObject, old)) {
+  if (early ? rises : rules.generation && generationRises(resource, object as KubeObject, old, context)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
 }
@@ -188,11 +188,16 @@ function keepField(object: Draft<KubeObject>, old: KubeObject, key: string): voi
   else object[key] = structuredClone(old[key]);
 }
 
-function generationRises({ rules, struct, custom }: ServedResource, sent: KubeObject, old: KubeObject): boolean {
+function generationRises(
+  { rules, struct, custom }: ServedResource,
+  sent: KubeObject,
+  old: KubeObject,
+  context: RuleContext,
+): boolean {
   // Custom resources are stored as they are, empty maps and all.
   const exact = custom || (typeof rules.generation === 'object' && rules.generation.exact);
   const object = exact ? sent : withoutEmptyContainers(sent, struct);
-  if (typeof rules.generation === 'object') return rules.generation.changed(object, old);
+  if (typeof rules.generation === 'object') return rules.generation.changed(object, old, context);
   const ignored = new Set(['kind', 'apiVersion', 'metadata', 'status']);
   const keys = new Set([...Object.keys(object), ...Object.keys(old)].filter(key => !ignored.has(key)));
   for (const key of keys) if (!semanticEqual(object[key], old[key])) return true;

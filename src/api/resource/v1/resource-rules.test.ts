@@ -66,3 +66,21 @@ test('taints without a time get one', () => {
     { key: 'k', effect: 'NoSchedule', timeAdded: '1970-01-01T00:00:00Z' },
   ]);
 });
+
+test('a slice has changed when a taint without a time comes in another second, or with what is dropped', () => {
+  const { rules } = kindRecord('resource.k8s.io', 'v1', 'ResourceSlice')!;
+  const { generation } = rules;
+  assert.ok(typeof generation === 'object' && generation.early);
+  const slice = (taint: object, more: object = {}): never =>
+    ({
+      metadata: {},
+      spec: { driver: 'd', devices: [{ name: 'a', taints: [{ key: 'k', ...taint }], ...more }] },
+    }) as never;
+  const old = slice({ timeAdded: '1970-01-01T00:00:00Z' });
+  const changed = (now: never, nowMs = 0): boolean => generation.changed(now, old, { ...context, nowMs });
+  assert.deepEqual([changed(slice({})), changed(slice({}), 1000)], [false, true]);
+  assert.equal(
+    changed(slice({ timeAdded: '1970-01-01T00:00:00Z' }, { nodeAllocatableResourceMappings: { a: {} } })),
+    true,
+  );
+});

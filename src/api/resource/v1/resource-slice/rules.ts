@@ -28,9 +28,13 @@ function prepare(draft: Draft<ResourceSlice>, { nowMs }: RuleContext): void {
   }
 }
 
-function changed({ spec }: ResourceSlice, old: ResourceSlice): boolean {
-  const isNew = spec.devices?.some(({ taints }) => taints?.some(({ timeAdded }) => timeAdded === undefined));
-  return isNew === true || !semanticEqual(spec, old.spec);
+/** A taint without a time is one of now, so that it counts as changed a second later. */
+function changed({ spec }: ResourceSlice, old: ResourceSlice, { nowMs }: RuleContext): boolean {
+  const devices = spec.devices?.map(device => {
+    const taints = device.taints?.map(taint => ({ ...taint, timeAdded: taint.timeAdded ?? formatTime(nowMs) }));
+    return taints ? { ...device, taints } : device;
+  });
+  return !semanticEqual({ ...spec, ...(devices && { devices }) }, old.spec);
 }
 
 function checkPool(errors: Errors, path: FieldPath, pool: ResourceSliceSpec['pool']): void {
@@ -113,7 +117,7 @@ function checkSpec(errors: Errors, path: FieldPath, spec: ResourceSliceSpec, old
 }
 
 export const resourceSliceRules: KindRules<ResourceSlice> = {
-  // A slice that is sent with fields of features that are off counts as changed, and so does a taint without a time.
+  // A slice that is sent with fields of features that are off counts as changed.
   generation: { changed, early: true },
   prepareCreate: prepare,
   prepareUpdate(draft, _old, context) {
