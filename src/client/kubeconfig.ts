@@ -82,7 +82,9 @@ export function parseKubeconfig(
   const name = options.context ?? (config?.['current-context'] as string | undefined);
   const context = find<ContextEntry>('contexts', 'context', name);
   const cluster = find<ClusterEntry>('clusters', 'cluster', context.cluster);
-  const user = context.user ? find<UserEntry>('users', 'user', context.user) : {};
+  // As client-go has it, a context whose user is not there has none.
+  const users = (config?.['users'] ?? []) as readonly Named[];
+  const user = (users.find(each => each.name === context.user)?.['user'] ?? {}) as UserEntry;
   if (!cluster.server) throw new UserError(`the kubeconfig's cluster ${context.cluster} names no server`);
   if (user['auth-provider']) throw new UserError(`auth-provider ${user['auth-provider'].name} is not supported`);
   const pem = (data: string | undefined, file: string | undefined): string | undefined => {

@@ -335,3 +335,35 @@ test('an embedded object has metadata when it is applied, whatever its schema sa
   for (let n = 0; n < 500 && /not f/.test(answer); n++) answer = await apply();
   assert.equal(answer, '');
 });
+
+test('policies hold for the configurations of webhooks, not for policies', async () => {
+  const group = 'admissionregistration.k8s.io';
+  const post = (resource: string, body: object): Promise<string> =>
+    server
+      .transport()
+      .request({ method: 'POST', path: `/apis/${group}/v1/${resource}`, body })
+      .then(
+        () => '',
+        (error: Error) => error.message,
+      );
+  const apiVersion = `${group}/v1`;
+  const resourceRules = [{ apiGroups: [group], apiVersions: ['*'], operations: ['CREATE'], resources: ['*'] }];
+  const spec = { matchConstraints: { resourceRules }, validations: [{ expression: 'false', message: 'never' }] };
+  const policy = { apiVersion, kind: 'ValidatingAdmissionPolicy', metadata: { name: 'never' }, spec };
+  assert.equal(await post('validatingadmissionpolicies', policy), '');
+  const binding = { policyName: 'never', validationActions: ['Deny'] };
+  const kind = 'ValidatingAdmissionPolicyBinding';
+  await post('validatingadmissionpolicybindings', { apiVersion, kind, metadata: { name: 'never' }, spec: binding });
+  const configuration = (n: number): object => ({
+    apiVersion,
+    kind: 'ValidatingWebhookConfiguration',
+    metadata: { name: `refused-${n}` },
+  });
+  let answer = '';
+  for (let n = 0; n < 500 && answer === ''; n++)
+    answer = await post('validatingwebhookconfigurations', configuration(n));
+  assert.match(answer, /denied request: never/);
+  assert.equal(await post('validatingadmissionpolicies', { ...policy, metadata: { name: 'another' } }), '');
+  for (const resource of ['validatingadmissionpolicybindings', 'validatingadmissionpolicies'])
+    await server.transport().request({ method: 'DELETE', path: `/apis/${group}/v1/${resource}/never` });
+});

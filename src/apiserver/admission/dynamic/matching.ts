@@ -43,6 +43,13 @@ export function isExempt({ kind }: AdmissionAttributes): boolean {
   return kind.group === admissionGroup && exemptKinds.has(kind.kind);
 }
 
+/** Reviews, which are asked all the time, and policies are not held against policies; webhooks' configurations are. */
+export function isExemptFromPolicies({ kind, resource }: AdmissionAttributes): boolean {
+  if (kind.group === admissionGroup) return exemptKinds.has(kind.kind) && !kind.kind.endsWith('WebhookConfiguration');
+  const { group, resource: name } = resource;
+  return (group === 'authentication.k8s.io' || group === 'authorization.k8s.io') && name.endsWith('reviews');
+}
+
 const takes = (items: readonly string[] | undefined, wanted: string): boolean =>
   items?.some(item => item === '*' || item === wanted) ?? false;
 

@@ -21,7 +21,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../chain.ts';
 import { admissionForbidden } from '../../errors.ts';
 import { type Compiled, OutOfBudget, PolicyRun, policyBudget, RequestValues } from '../evaluation.ts';
 import { ConditionError, compileConditions, type MatchConditions } from '../match-conditions.ts';
-import { type Invocation, isExempt } from '../matching.ts';
+import { type Invocation, isExemptFromPolicies } from '../matching.ts';
 import { type Memory, memoryOf, requireAgain } from '../reinvocation.ts';
 import { objectJson, replaceDraft, structOf, VersionedObjects } from '../versioned.ts';
 import { jsonOf, misnamed } from './made-json.ts';
@@ -86,7 +86,7 @@ export function mutatingAdmissionPolicies(deps: PolicyDeps): AdmissionPlugin {
   const bound = boundPolicies<Policy, CompiledPolicy>(deps, resources, compile);
   return {
     name: pluginName,
-    handles: attributes => bound().length > 0 && !isExempt(attributes),
+    handles: attributes => bound().length > 0 && !isExemptFromPolicies(attributes),
     async admit(attributes, draft) {
       const request = new Request(deps, attributes, draft);
       const runs: Run[] = [];

@@ -12,7 +12,7 @@ import { admissionForbidden } from '../../errors.ts';
 import type { PolicyAction, PolicyMetrics } from '../../metrics.ts';
 import { type Compiled, OutOfBudget, PolicyRun, policyBudget, RequestValues } from '../evaluation.ts';
 import { ConditionError, compileConditions, type MatchConditions } from '../match-conditions.ts';
-import { isExempt } from '../matching.ts';
+import { isExemptFromPolicies } from '../matching.ts';
 import { VersionedObjects } from '../versioned.ts';
 import {
   type BindingShape,
@@ -109,7 +109,7 @@ export function validatingAdmissionPolicies(deps: ValidatingPolicyDeps): Admissi
   const bound = boundPolicies<ValidatingAdmissionPolicy & KubeObject, CompiledPolicy>(deps, resources, compile);
   return {
     name: 'ValidatingAdmissionPolicy',
-    handles: attributes => bound().length > 0 && !isExempt(attributes),
+    handles: attributes => bound().length > 0 && !isExemptFromPolicies(attributes),
     async validate(attributes, object) {
       const request = new Request(deps, attributes, object);
       for (const each of bound()) await request.hold(each);
