@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isStatusError } from '#apimachinery';
-import { createApiServer, user } from '#apiserver';
+import { type ApiServerConfig, createApiServer, user } from '#apiserver';
 import { createActivity, MetricsRegistry, noFaults, SteppedClock, silentLogger, systemRandom } from '#base';
 import type { Transport } from '#client';
 import { createMemoryStore, type Store } from '#storage';
@@ -21,8 +21,10 @@ interface World extends AsyncDisposable {
   readonly clock: SteppedClock;
   readonly store: Store;
   readonly plugin: KmsPluginServer;
+  /** Replaces the providers of secrets in the file; `kms` is the plug-in. */
+  configure(...providers: string[]): void;
   /** A server on the store with this plug-in for secrets. */
-  start(): Promise<Running>;
+  start(config?: Partial<ApiServerConfig>): Promise<Running>;
 }
 
 interface Running extends AsyncDisposable {
@@ -36,17 +38,18 @@ async function world(test: TestContext, more = ''): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'kobune-kms-'));
   const socket = join(folder, 'kms.sock');
   const file = join(folder, 'encryption.yaml');
-  writeFileSync(
-    file,
-    `apiVersion: apiserver.config.k8s.io/v1
+  const kms = `kms: {apiVersion: v2, name: own, endpoint: "unix://${socket}", timeout: 500ms}`;
+  const configure = (...providers: string[]): void =>
+    writeFileSync(
+      file,
+      `apiVersion: apiserver.config.k8s.io/v1
 kind: EncryptionConfiguration
 resources:
 - resources: [secrets]
   providers:
-  - kms: {apiVersion: v2, name: own, endpoint: "unix://${socket}", timeout: 500ms}
-  - identity: {}
-${more.replace('SOCKET', socket)}`,
-  );
+${providers.map(each => `  - ${each === 'kms' ? kms : each}\n`).join('')}${more.replace('SOCKET', socket)}`,
+    );
+  configure('kms', 'identity: {}');
   const clock = new SteppedClock();
   const store = createMemoryStore({ clock });
   const plugin = await startKmsPlugin(socket);
@@ -59,15 +62,16 @@ ${more.replace('SOCKET', socket)}`,
     clock,
     store,
     plugin,
-    start: () => startServer(store, clock, file),
+    configure,
+    start: config => startServer(store, clock, { encryptionProviderConfig: file, ...config }),
     [Symbol.asyncDispose]: dispose,
   };
 }
 
-async function startServer(store: Store, clock: SteppedClock, file: string): Promise<Running> {
+async function startServer(store: Store, clock: SteppedClock, config: Partial<ApiServerConfig>): Promise<Running> {
   const metrics = new MetricsRegistry();
   const deps = { store, clock, random: systemRandom, logger: silentLogger, metrics, faults: noFaults };
-  const server = await createApiServer({ ...deps, activity: createActivity() }, { encryptionProviderConfig: file });
+  const server = await createApiServer({ ...deps, activity: createActivity() }, config);
   const client = server.transport(user('admin', ['system:masters']));
   return {
     client,
@@ -190,6 +194,48 @@ describe('a KMS v2 plug-in', () => {
     await until(clock, async () => (await server.text('/readyz/kms-providers')).startsWith('200'));
     await create(server.client, 'c');
     assert.equal(await read(server.client, 'c'), 'swordfish');
+  });
+
+  it('comes and goes with its file while the server runs, and what it wrote is read all along', async t => {
+    const { clock, store, plugin, configure, start } = await world(t);
+    const aescbc = `aescbc: {keys: [{name: k, secret: ${Buffer.alloc(32, 7).toString('base64')}}]}`;
+    configure(aescbc);
+    await using server = await start({ encryptionProviderConfigAutomaticReload: true });
+    const writesBy = async (name: string, prefix: string): Promise<void> => {
+      let turn = 0;
+      await until(clock, async () => {
+        await create(server.client, `${name}${turn}`);
+        return (await stored(store, `${name}${turn++}`)).toString('latin1').startsWith(prefix);
+      });
+    };
+    await writesBy('a', 'k8s:enc:aescbc:v1:k:');
+    configure('kms', aescbc);
+    await writesBy('b', 'k8s:enc:kms:v2:own:');
+    assert.equal(await read(server.client, 'a0'), 'swordfish');
+    assert.ok((await server.text('/readyz/kms-providers')).startsWith('200'));
+    const path = `${secrets}/a0`;
+    const body = (await (await server.client.request({ method: 'GET', path })).json()) as object;
+    await server.client.request({ method: 'PUT', path, body });
+    assert.match((await stored(store, 'a0')).toString('latin1'), /^k8s:enc:kms:v2:own:/, 'an update moves it');
+    plugin.status.keyId = 'key-2';
+    configure(aescbc, 'kms');
+    await writesBy('c', 'k8s:enc:aescbc:v1:k:');
+    assert.equal(await read(server.client, 'a0'), 'swordfish');
+  });
+
+  it('hangs: health tells it, reads and writes go on by the last seed, and all is well when it answers again', async t => {
+    const { clock, plugin, start } = await world(t);
+    await using server = await start();
+    await create(server.client, 'a');
+    plugin.hangs = true;
+    await until(clock, async () => (await server.text('/readyz/kms-providers')).startsWith('500'), 1000);
+    assert.match(await server.text('/healthz/kms-providers'), /kms-provider-0: .*code = DeadlineExceeded/);
+    await create(server.client, 'b');
+    assert.equal(await read(server.client, 'a'), 'swordfish');
+    assert.match(await server.text('/livez/kms-providers'), /^404/);
+    plugin.hangs = false;
+    await until(clock, async () => (await server.text('/readyz/kms-providers')).startsWith('200'));
+    await create(server.client, 'c');
   });
 
   it('is gone when the server starts: that starts, secrets are refused, the rest is served', async t => {

@@ -14,6 +14,8 @@ export interface KmsPluginServer extends AsyncDisposable {
   readonly status: { version: string; healthz: string; keyId: string };
   /** Annotations to give with what is encrypted. */
   annotations: Record<string, Uint8Array>;
+  /** It takes calls and never answers. */
+  hangs: boolean;
   /** How often each method was called. */
   readonly calls: { status: number; encrypt: number; decrypt: number };
   /** As if its process had ended; keys are kept. */
@@ -27,11 +29,14 @@ export async function startKmsPlugin(path: string): Promise<KmsPluginServer> {
   const status = { version: 'v2', healthz: 'ok', keyId: 'key-1' };
   const calls = { status: 0, encrypt: 0, decrypt: 0 };
   let server: grpc.Server | undefined;
+  const handle = (answer: (message: Message) => Message): ReturnType<typeof handler> =>
+    handler(message => (plugin.hangs ? undefined : answer(message)));
   const plugin: KmsPluginServer = {
     endpoint: `unix://${path}`,
     status,
     annotations: { 'how.kms.example.com': Buffer.from('aes') },
     calls,
+    hangs: false,
     async stop() {
       server?.forceShutdown();
       server = undefined;
@@ -41,11 +46,11 @@ export async function startKmsPlugin(path: string): Promise<KmsPluginServer> {
       rmSync(path, { force: true });
       server = new grpc.Server();
       server.addService(definition(), {
-        status: handler(() => {
+        status: handle(() => {
           calls.status++;
           return status;
         }),
-        encrypt: handler(({ plaintext }) => {
+        encrypt: handle(({ plaintext }) => {
           calls.encrypt++;
           const nonce = randomBytes(12);
           const cipher = createCipheriv('aes-256-gcm', secretOf(status.keyId), nonce);
@@ -53,7 +58,7 @@ export async function startKmsPlugin(path: string): Promise<KmsPluginServer> {
           const annotations = Object.entries(plugin.annotations).map(([key, value]) => ({ key, value }));
           return { ciphertext: Buffer.concat(sealed), keyId: status.keyId, annotations };
         }),
-        decrypt: handler(({ ciphertext, keyId }) => {
+        decrypt: handle(({ ciphertext, keyId }) => {
           calls.decrypt++;
           const bytes = ciphertext as Uint8Array;
           const decipher = createDecipheriv('aes-256-gcm', secretOf(keyId as string), bytes.subarray(0, 12));
@@ -90,10 +95,12 @@ function definition(): grpc.ServiceDefinition {
   );
 }
 
-function handler(answer: (message: Message) => Message): grpc.handleUnaryCall<Message, Message> {
+/** An answer that is undefined never comes. */
+function handler(answer: (message: Message) => Message | undefined): grpc.handleUnaryCall<Message, Message> {
   return ({ request }, callback) => {
     try {
-      callback(null, answer(request));
+      const message = answer(request);
+      if (message) callback(null, message);
     } catch (error) {
       callback({ code: grpc.status.INVALID_ARGUMENT, details: (error as Error).message });
     }
