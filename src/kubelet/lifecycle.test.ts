@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SteppedClock } from '#base';
 import { CriError } from '#cri';
 import type { ContainerScript } from '#cri/fake';
+import { loadTokenKeys } from '#pki';
 import type { ContainerStateView, Pod } from './api-objects.ts';
 import { resources } from './resources.ts';
 import { type Harness, type HarnessOptions, startHarness } from './testing/harness.ts';
@@ -256,6 +258,36 @@ test('volumes and environment come from ConfigMaps, Secrets and the pod itself, 
   await maps.patch('cfg', { data: { key: 'changed' } }, { type: 'merge' });
   await harness.clock.advance(1000);
   assert.equal(await readFile(join(directory, 'key'), 'utf8'), 'changed');
+});
+
+test('what a pod is believed by and believes is renewed in its projected volume: token and authorities', async () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const tokenKeys = loadTokenKeys(privateKey.export({ format: 'pem', type: 'sec1' }) as string);
+  await using harness = await stepped({}, { tokenKeys });
+  const maps = harness.client.resource(resources.configMaps).namespace('default');
+  await maps.create({ metadata: { name: 'trust' }, data: { 'ca.crt': 'old' } });
+  const sources = [
+    { serviceAccountToken: { path: 'token', expirationSeconds: 600 } },
+    { configMap: { name: 'trust', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+  ];
+  await harness.run('caller', {
+    volumes: [{ name: 'access', projected: { sources } }],
+    containers: [{ ...main, volumeMounts: [{ name: 'access', mountPath: '/access' }] }],
+  });
+  await harness.clock.advance(2000);
+  const [container] = await harness.engine.runtime.listContainers();
+  const { mounts } = harness.engine.config(container!.id);
+  const directory = mounts.find(({ containerPath }) => containerPath === '/access')!.hostPath;
+  const read = (name: string): Promise<string> => readFile(join(directory, name), 'utf8');
+  const token = await read('token');
+  assert.match(token, /^[\w-]+\.[\w-]+\.[\w-]+$/);
+  await maps.patch('trust', { data: { 'ca.crt': 'old and new' } }, { type: 'merge' });
+  await harness.clock.advance(1000);
+  assert.equal(await read('ca.crt'), 'old and new');
+  await harness.clock.advance(400_000);
+  assert.equal(await read('token'), token, 'a fifth of its life is left');
+  await harness.clock.advance(190_000);
+  assert.notEqual(await read('token'), token);
 });
 
 test('a pod past its deadline fails; one that does not fit is refused', async () => {

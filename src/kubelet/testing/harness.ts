@@ -6,6 +6,7 @@ import { createApiServer, user } from '#apiserver';
 import { type Clock, createActivity, MetricsRegistry, noFaults, seededRandom, silentLogger } from '#base';
 import { type Client, createClient } from '#client';
 import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from '#cri/fake';
+import type { TokenKeys } from '#pki';
 import { createMemoryStore } from '#storage';
 import type { Pod } from '../api-objects.ts';
 import { defaultKubeletConfig, type KubeletConfig, type KubeletServing } from '../config.ts';
@@ -32,6 +33,8 @@ export interface HarnessOptions extends Omit<FakeEngineOptions, 'clock'> {
   clock(activity: ReturnType<typeof createActivity>): Clock;
   readonly config?: Partial<KubeletConfig>;
   readonly serving?: KubeletServing;
+  /** Absent: there are no tokens of ServiceAccounts. */
+  readonly tokenKeys?: TokenKeys;
 }
 
 export async function startHarness(options: HarnessOptions): Promise<Harness> {
@@ -43,7 +46,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   const common = { clock, random: seededRandom(7), logger: silentLogger, faults: noFaults, activity };
   const store = createMemoryStore({ clock });
   stack.defer(() => store.close());
-  const api = await createApiServer({ ...common, store, metrics: new MetricsRegistry() });
+  const api = await createApiServer({ ...common, store, metrics: new MetricsRegistry(), tokenKeys: options.tokenKeys });
   stack.use(api);
   const engine = stack.use(createFakeEngine({ images: ['busybox:1'], ...options, clock, activity }));
   const client = createClient(api.transport(user('admin', ['system:masters'])));
