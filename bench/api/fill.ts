@@ -33,9 +33,21 @@ export async function fill(
   });
 }
 
-/** Empties a collection, so that nobody is busy with it when the next part begins. */
+const attempts = 60;
+
+/**
+ * Empties a collection, so that nobody is busy with it when the next part begins. Of a hundred thousand objects a server
+ * may not get to the end within a request's time; then it goes on with what is left.
+ */
 export async function empty({ client }: Pick<Bench, 'client'>, path: string): Promise<void> {
   const query = [['gracePeriodSeconds', '0']] as const;
   const headers = { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' };
-  await drained((await client.transport.request({ method: 'DELETE', path, query, headers })).bytes());
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await drained((await client.transport.request({ method: 'DELETE', path, query, headers })).bytes());
+      return;
+    } catch (error) {
+      if (attempt === attempts) throw error;
+    }
+  }
 }
