@@ -103,6 +103,10 @@ export async function createApiServer(
     dispatch: handling.dispatch,
     discovery: new Discovery({
       builtin: aggregator.builtin,
+      aggregations: metrics.counter(
+        'aggregator_discovery_aggregation_count_total',
+        '[ALPHA] Counter of number of times discovery was aggregated',
+      ),
       legacyGroups: () => aggregator.legacyGroups,
       aggregatedGroups: () => aggregator.aggregatedGroups,
       serverAddress: request => config.externalHostname ?? request.host ?? '',

@@ -26,6 +26,8 @@ export interface DiscoveryDeps {
   legacyGroups(): readonly DiscoveryGroup[];
   /** The same of the aggregated document. */
   aggregatedGroups(): readonly DiscoveryGroup[];
+  /** Told of every aggregated document that is made. */
+  readonly aggregations: { inc(): void };
   /** `host:port` that clients reach this server by. */
   serverAddress(request: ServerRequest): string;
 }
@@ -87,8 +89,10 @@ export class Discovery {
   #aggregated(request: ServerRequest, groups: readonly DiscoveryGroup[], form: 'json' | 'protobuf'): ServerResponse {
     const key = `${groups === this.#core ? 'core' : 'groups'}/${form}`;
     let document = this.#documents.get(key);
-    if (document?.groups !== groups)
+    if (document?.groups !== groups) {
       this.#documents.set(key, (document = documentOf(groups, groups === this.#core, form)));
+      this.#deps.aggregations.inc();
+    }
     const { bytes, headers, etag } = document;
     if (header(request, 'if-none-match') === etag) return { status: 304, headers, body: { kind: 'empty' } };
     return { status: 200, headers, body: { kind: 'bytes', bytes } };
