@@ -3,7 +3,10 @@
  * some 33,000 requests, of which these stand for the rules.
  */
 import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders } from 'node:http';
+import { get } from 'node:https';
 import { after, before, test } from 'node:test';
+import type { KubeObject } from '#apimachinery';
 import { type ApiRequest, createHttpsTransport, type Transport } from '#client';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
 
@@ -129,3 +132,57 @@ test('components are asked how they are: the store answers, what does not run is
   const none = { code: 404, message: 'componentstatus "nothing" not found' };
   assert.deepEqual(await refusal('GET', `${path}/nothing`), none);
 });
+
+test('routes that give one thing refuse to give another, indented for people', async () => {
+  const give = (types: string) => ({
+    code: 406,
+    message: `406: Not Acceptable\n\nAvailable representations: ${types}`,
+  });
+  const text = { headers: { accept: 'text/html' } };
+  assert.deepEqual(await refusal('GET', '/version', text), give('application/json'));
+  assert.deepEqual(await refusal('GET', '/openid/v1/jwks', text), give('application/jwk-set+json'));
+  const all = 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
+  assert.deepEqual(await refusal('GET', `${pods}/x`, text), give(all));
+  assert.deepEqual(await refusal('GET', `${pods}/x/log`, text), give(`text/plain, ${all}`));
+  const answer = await fetchRaw(`${pods}/x`, { accept: 'text/html' });
+  assert.match(answer.body, /^\{\n {2}"kind": "Status",\n/);
+  assert.equal(answer.headers['connection'], undefined);
+  assert.equal(answer.headers['keep-alive'], undefined);
+});
+
+test('what the server makes for itself is owned by it', async () => {
+  const owners = async (path: string): Promise<string[]> => {
+    const { metadata } = (await (await transport.request({ method: 'GET', path })).json()) as KubeObject;
+    return (metadata.managedFields ?? []).map(each => `${each.manager} ${each.operation}`);
+  };
+  for (const path of [
+    '/api/v1/namespaces/default',
+    '/api/v1/namespaces/default/services/kubernetes',
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles/admin',
+    '/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical',
+    '/apis/apiregistration.k8s.io/v1/apiservices/v1.apps',
+    '/apis/networking.k8s.io/v1/ipaddresses/10.96.0.1',
+  ]) {
+    assert.deepEqual(await owners(path), ['kube-apiserver Update'], path);
+  }
+  assert.deepEqual(await owners('/apis/networking.k8s.io/v1/servicecidrs/kubernetes'), [
+    'kubernetes-service-cidr-controller Apply',
+    'kube-apiserver Update',
+  ]);
+});
+
+/** One request of HTTP/1.1, as it was answered. */
+function fetchRaw(
+  path: string,
+  headers: Record<string, string>,
+): Promise<{ headers: IncomingHttpHeaders; body: string }> {
+  const { certPem: cert, keyPem: key } = server.admin;
+  const options = { host: '127.0.0.1', port: server.port, path, headers, cert, key, ca: server.authority.certPem };
+  return new Promise((resolve, reject) => {
+    get(options, async response => {
+      let body = '';
+      for await (const chunk of response) body += chunk;
+      resolve({ headers: response.headers, body });
+    }).on('error', reject);
+  });
+}

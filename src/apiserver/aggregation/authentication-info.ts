@@ -10,6 +10,7 @@ import { type Draft, isStatusError, type KubeObject } from '#apimachinery';
 import type { Clock, Logger } from '#base';
 import type { RequestHeaderConfig } from '../authentication/request-header.ts';
 import type { Caches } from '../registry/caches.ts';
+import { ownFieldManager } from '../registry/field-managers.ts';
 import { follow } from '../registry/follow.ts';
 import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -129,7 +130,7 @@ async function write(deps: AuthenticationInfoDeps, resource: ServedResource): Pr
     requestHeader,
     dropped: clientAuthorities.dropped.union(proxyAuthorities.dropped),
   };
-  const context = ownContext(resource, name, namespace);
+  const context = { ...ownContext(resource, name, namespace), fieldManager: ownFieldManager };
   try {
     await registry.modify(resource, context, draft => {
       draft['data'] = authenticationData((draft['data'] ?? {}) as Record<string, string>, info, clock.now());

@@ -10,6 +10,7 @@ import { type Clock, type Logger, noActivity } from '#base';
 import { createWorkQueue, type WorkQueue } from '#client';
 import type { Caches } from '../registry/caches.ts';
 import { deleteObject } from '../registry/delete.ts';
+import { ownFieldManager } from '../registry/field-managers.ts';
 import { follow } from '../registry/follow.ts';
 import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -177,7 +178,7 @@ export class Registration {
     current: RegisteredService | undefined,
   ): Promise<void> {
     const { registry, services } = this.#deps;
-    const context = ownContext(services.resource, name);
+    const context = { ...ownContext(services.resource, name), fieldManager: ownFieldManager };
     if (action === 'create') {
       await registry.create(services.resource, wantedObject(wanted!), context);
     } else if (action === 'update') {

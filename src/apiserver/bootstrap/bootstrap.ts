@@ -2,8 +2,6 @@
  * What a fresh server has: system namespaces, priority classes, roles and bindings, the Service range,
  * the local APIServices. Only what is absent is made, so that a restart changes nothing. Upstream: the post-start hooks
  * of pkg/controlplane and kube-aggregator's autoregister.
- *
- * Deviation: these objects have no managedFields.
  */
 import { type Draft, formatTime, isStatusError, type KubeObject, parseApiVersion } from '#apimachinery';
 import type { Clock } from '#base';
@@ -12,6 +10,7 @@ import { builtinServices, wantedObject } from '../aggregation/registration.ts';
 import type { ApiServerConfig } from '../config.ts';
 import type { FeatureGates } from '../features/feature-gates.ts';
 import type { WriteContext } from '../registry/context.ts';
+import { ownFieldManager } from '../registry/field-managers.ts';
 import { ownContext } from '../registry/own-context.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
@@ -108,17 +107,27 @@ function priorityClasses(): Draft<KubeObject>[] {
   ];
 }
 
-function condition(deps: BootstrapDeps, type: string, status: string, reason: string, message: string): object {
-  return { type, status, lastTransitionTime: formatTime(deps.clock.now()), reason, message };
-}
-
 async function ensureServiceCidr(deps: BootstrapDeps): Promise<void> {
-  await ensureWithStatus(deps, {
+  const applied = {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'ServiceCIDR',
     metadata: { name: 'kubernetes' },
-    spec: { cidrs: [...deps.config.serviceCidrs] },
-    status: { conditions: [condition(deps, 'Ready', 'True', '', 'Kubernetes default Service CIDR is ready')] },
+    status: {
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'True',
+          lastTransitionTime: formatTime(deps.clock.now()),
+          message: 'Kubernetes default Service CIDR is ready',
+        },
+      ],
+    },
+  };
+  const object = { ...structuredClone(applied), spec: { cidrs: [...deps.config.serviceCidrs] } } as Draft<KubeObject>;
+  await ensureWithStatus(deps, object, live => {
+    const tracker = deps.registry.deps.fieldManagers.of(resourceOf(deps, object), 'status');
+    const manager = 'kubernetes-service-cidr-controller';
+    return tracker.apply(live, applied, { manager, nowMs: deps.clock.now(), force: true });
   });
 }
 
@@ -188,17 +197,28 @@ async function ensure(deps: BootstrapDeps, object: Draft<KubeObject>): Promise<S
   }
 }
 
-/** The same, and its status once it has been made. */
-async function ensureWithStatus(deps: BootstrapDeps, object: Draft<KubeObject>): Promise<void> {
+/** The same, and its status once it has been made: by `apply`, or without anybody to own it. */
+async function ensureWithStatus(
+  deps: BootstrapDeps,
+  object: Draft<KubeObject>,
+  apply?: (live: KubeObject) => KubeObject,
+): Promise<void> {
   const status = structuredClone(object['status']) as { conditions: Array<Record<string, unknown>> };
   for (const each of status.conditions) each['lastTransitionTime'] ??= formatTime(deps.clock.now());
   if (await ensure(deps, object)) return;
   const resource = resourceOf(deps, object);
   await deps.registry.update(
     resource,
-    async existing => ({ ...existing!.draft(), status: structuredClone(status) }) as Draft<KubeObject>,
-    contextFor(resource, object, 'status'),
+    async existing =>
+      (apply
+        ? structuredClone(apply(existing!.decoded()))
+        : { ...existing!.draft(), status: structuredClone(status) }) as Draft<KubeObject>,
+    withoutOwner(contextFor(resource, object, 'status')),
   );
+}
+
+function withoutOwner({ fieldManager: _, ...context }: WriteContext): WriteContext {
+  return context;
 }
 
 function resourceOf(deps: BootstrapDeps, object: Draft<KubeObject>): ServedResource {
@@ -209,5 +229,5 @@ function resourceOf(deps: BootstrapDeps, object: Draft<KubeObject>): ServedResou
 
 function contextFor(resource: ServedResource, object: Draft<KubeObject>, subresource: string): WriteContext {
   const { name = '', namespace } = object.metadata;
-  return { ...ownContext(resource, name, namespace), subresource };
+  return { ...ownContext(resource, name, namespace), subresource, fieldManager: ownFieldManager };
 }

@@ -7,6 +7,7 @@ import type { Endpoints } from '#api/types';
 import { type Draft, type KubeObject, semanticEqual } from '#apimachinery';
 import type { Logger } from '#base';
 import type { Store } from '#storage';
+import { ownFieldManager } from '../registry/field-managers.ts';
 import { ownContext } from '../registry/own-context.ts';
 import { storageKey } from '../scheme/resource.ts';
 import { type BootstrapDeps, ensureObject } from './bootstrap.ts';
@@ -135,7 +136,7 @@ export class EndpointReconciler {
   async #write({ group, resource, object, fields }: Place): Promise<void> {
     const deps = this.#deps;
     if (await ensureObject(deps, structuredClone(object))) return;
-    const context = ownContext({ group, resource }, name, namespace);
+    const context = { ...ownContext({ group, resource }, name, namespace), fieldManager: ownFieldManager };
     await deps.registry.modify(deps.scheme.find(group, 'v1', resource)!, context, draft => {
       for (const field of fields) {
         if (semanticEqual(draft[field] ?? [], object[field])) continue;

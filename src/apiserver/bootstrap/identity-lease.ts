@@ -10,6 +10,7 @@ import type { Logger } from '#base';
 import type { Caches } from '../registry/caches.ts';
 import type { DeleteContext } from '../registry/context.ts';
 import { deleteObject } from '../registry/delete.ts';
+import { ownFieldManager } from '../registry/field-managers.ts';
 import { ownContext } from '../registry/own-context.ts';
 import { type ServedResource, storageRange } from '../scheme/resource.ts';
 import { type BootstrapDeps, ensureObject } from './bootstrap.ts';
@@ -114,8 +115,10 @@ async function remove({ registry }: BootstrapDeps, resource: ServedResource, lea
   }
 }
 
-const leaseContext = (name: string): DeleteContext =>
-  ownContext({ group: 'coordination.k8s.io', resource: 'leases' }, name, 'kube-system');
+const leaseContext = (name: string): DeleteContext => ({
+  ...ownContext({ group: 'coordination.k8s.io', resource: 'leases' }, name, 'kube-system'),
+  fieldManager: ownFieldManager,
+});
 
 /** Without a time or a duration a lease is nobody's. */
 function isExpired(lease: KubeObject, nowMs: number): boolean {

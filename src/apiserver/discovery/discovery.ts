@@ -104,7 +104,7 @@ function plain(request: ServerRequest, document: object, kind: string): ServerRe
   const bytes = encodeAs(document, builtinTypes.struct(meta + kind), output);
   return {
     status: 200,
-    headers: { 'content-type': output.mediaType, 'cache-control': 'no-cache, private', vary: 'Accept' },
+    headers: { 'content-type': output.mediaType, 'cache-control': 'no-cache, private' },
     body: { kind: 'bytes', bytes },
   };
 }

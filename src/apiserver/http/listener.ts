@@ -313,6 +313,8 @@ function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: E
     const { 'transfer-encoding': _chunked, ...headers } = sendableHeaders(response.headers);
     if (body.kind === 'bytes') headers['content-length'] = String(body.bytes.length);
     if ((!incoming.complete && response.status >= 400) || !keepsAlive()) headers['connection'] = 'close';
+    // Connections of HTTP/1.1 stay; Go does not say so.
+    else if (incoming.httpVersion === '1.1' && outgoing.shouldKeepAlive) outgoing.removeHeader('connection');
     outgoing.writeHead(response.status, headers);
     if (body.kind === 'empty') return void outgoing.end();
     if (body.kind === 'bytes') return void outgoing.end(body.bytes);

@@ -8,6 +8,9 @@ import { escapeHtml, type Json, type Status, StatusError } from '#apimachinery';
 import type { RequestAudit } from '../audit/request-audit.ts';
 import type { UserInfo } from '../authentication/user.ts';
 
+/** What makes Go leave a pair of a query out. */
+const odd = /;|%(?![0-9a-fA-F]{2})/;
+
 /** Query parameters in the order given; the last of `pairs` with a name does not hide the first. */
 export class Query {
   readonly pairs: ReadonlyArray<readonly [string, string]>;
@@ -16,9 +19,11 @@ export class Query {
     this.pairs = pairs;
   }
 
-  /** Parses what follows the question mark. Malformed escapes stay as they are. */
+  /** Parses what follows the question mark. As in Go, pairs with a semicolon or a malformed escape are none. */
   static parse(text: string): Query {
-    return text === '' ? Query.empty : new Query([...new URLSearchParams(text)]);
+    if (text === '') return Query.empty;
+    const known = odd.test(text) ? text.split('&').filter(pair => !odd.test(pair)) : [text];
+    return new Query([...new URLSearchParams(known.join('&'))]);
   }
 
   static readonly empty: Query = new Query([]);
@@ -184,6 +189,15 @@ export function textResponse(status: number, text: string, contentType = 'text/p
   return {
     status,
     headers: { 'content-type': contentType, 'x-content-type-options': 'nosniff' },
+    body: { kind: 'bytes', bytes: encoder.encode(text) },
+  };
+}
+
+/** Text that does not forbid to guess what it is, as Go's plain handlers write it. */
+export function plainText(text: string, contentType = 'text/plain; charset=utf-8'): ServerResponse {
+  return {
+    status: 200,
+    headers: { 'content-type': contentType },
     body: { kind: 'bytes', bytes: encoder.encode(text) },
   };
 }

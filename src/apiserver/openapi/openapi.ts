@@ -17,7 +17,7 @@ import { type ServedFacts, servedByDefault } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
 import type { Clock } from '#base';
 import { mergeSpec, type Spec } from '../aggregation/openapi/merge-specs.ts';
-import { header, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
+import { header, plainText, type ServerRequest, type ServerResponse } from '../http/message.ts';
 import { parseAccept } from '../serialization/negotiation.ts';
 import { kubernetesVersion } from '../server/version.ts';
 
@@ -263,7 +263,7 @@ function index(documents: OpenapiDocuments, custom: CustomDocuments, others?: Ot
     ...documents.names.map(name => link(name, documents.hash(name))),
     ...custom.names().map(name => link(name, custom.hash(name) ?? '')),
   ];
-  return textResponse(200, JSON.stringify({ paths: Object.fromEntries(paths) }));
+  return plainText(JSON.stringify({ paths: Object.fromEntries(paths) }));
 }
 
 /** Which form of v2 the client takes: the first clause that names one. */
@@ -286,7 +286,7 @@ function version2(
   others: OtherDocuments | undefined,
 ): ServerResponse {
   const form = version2Form(request);
-  if (!form) return bare(406);
+  if (!form) return { ...bare(406), headers: { vary: 'Accept-Encoding, Accept' } };
   const { bytes, etag } = custom.v2(form, others) ?? documents.v2(form);
   const headers = {
     'content-type': form === 'json' ? 'application/json' : v2Protobuf,

@@ -25,6 +25,11 @@ export interface WriteContext extends WriteHooks {
   /** Of the request, as `apps/v1`. */
   readonly groupVersion?: string;
   readonly dryRun: boolean;
+  /**
+   * Who owns the fields of a write of the server's own, which the registry keeps account of; of requests the handlers
+   * do.
+   */
+  readonly fieldManager?: string;
   /** Adds a `Warning:` header. */
   readonly warn: (text: string) => void;
   /** As the request names it: errors speak of this group and resource. */

@@ -114,6 +114,9 @@ function scaleManager(): FieldManager {
   });
 }
 
+/** As whom the server owns fields of the objects that it writes to itself. */
+export const ownFieldManager = 'kube-apiserver';
+
 /** The manager's name of a request. */
 export function managerOf(request: ServerRequest, fieldManager: string | undefined): string {
   return managerOrUserAgent(fieldManager ?? '', header(request, 'user-agent') ?? '');

@@ -23,6 +23,7 @@ import { apiVersionText, type ServedResource, storageKey } from '../scheme/resou
 import { encodeObject, encodeStored } from '../serialization/encode.ts';
 import type { Caches } from './caches.ts';
 import type { RuleConfig, WriteContext } from './context.ts';
+import type { FieldManagers } from './field-managers.ts';
 import { CompanionConflict, type Companions, type Decision, joinCompanions, type ObjectStore } from './object-store.ts';
 import { StoredObject } from './stored-object.ts';
 import {
@@ -76,6 +77,7 @@ export interface RegistryDeps {
   readonly config: RuleConfig & { readonly enableGarbageCollector: boolean };
   /** By `group/resource` of the stored kind. */
   readonly hooks: ReadonlyMap<string, RegistryHook>;
+  readonly fieldManagers: FieldManagers;
 }
 
 export interface Updated {
@@ -121,6 +123,7 @@ export class Registry {
   /** `object` is a draft of the stored version, with the request's defaults applied; it is used up. */
   async create(resource: ServedResource, object: Draft<KubeObject>, context: WriteContext): Promise<StoredObject> {
     const generate = !object.metadata.name && Boolean(object.metadata.generateName);
+    this.#own(resource, object, null, context);
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#create(resource, generate ? (cloneJson(object) as Draft<KubeObject>) : object, context);
@@ -207,6 +210,7 @@ export class Registry {
           if (options.uid && options.uid !== old.metadata.uid)
             throw uidConflict(requestResource, key, options.uid, old.metadata.uid, context);
           let draft = await transform(existing);
+          this.#own(resource, draft, old, context);
           checkResourceVersion(storage, draft, old, requestResource);
           const companions = context.subresource === '' ? await hook?.prepare(draft, old, context) : undefined;
           const facts = await hook?.facts?.(draft as KubeObject, old, context);
@@ -251,6 +255,7 @@ export class Registry {
       if (!existing) throw notFound(context.requestResource, context.name);
       const draft = existing.draft();
       await change(draft);
+      this.#own(resource, draft, existing.decoded(), context);
       return { type: 'put', object: draft };
     });
     return outcome.object;
@@ -277,6 +282,16 @@ export class Registry {
       ...(together && { with: together }),
       ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
     };
+  }
+
+  /** Keeps account of the fields that the server itself writes. Both objects are of the stored version. */
+  #own(resource: ServedResource, draft: Draft<KubeObject>, old: KubeObject | null, context: WriteContext): void {
+    const { fieldManager: manager, subresource } = context;
+    if (manager === undefined) return;
+    const { clock, fieldManagers } = this.deps;
+    const tracker = fieldManagers.of(resource.storage, subresource);
+    const { metadata } = tracker.update(old, draft as KubeObject, { manager, nowMs: clock.now() });
+    draft.metadata = metadata as Draft<typeof metadata>;
   }
 
   hookOf(resource: ServedResource): RegistryHook | undefined {

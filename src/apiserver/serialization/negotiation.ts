@@ -66,10 +66,14 @@ function notAcceptable(accepted: readonly string[]): StatusError {
 
 /** 406 as upstream's routes tell it. */
 export function checkAccept(request: ServerRequest, streams: boolean): void {
+  checkProduced(request, [...mediaTypes, ...(streams ? streamTypes : [])]);
+}
+
+/** 406 where a route produces nothing that the client names; ranges but for the whole one do not count. */
+export function checkProduced(request: ServerRequest, produced: readonly string[]): void {
   const accept = header(request, 'accept') ?? '';
   const ranges = accept.split(',').map(each => each.split(';')[0]!.trim());
-  if (accept === '' || ranges.some(each => each === '*/*' || (mediaTypes as readonly string[]).includes(each))) return;
-  const produced = [...mediaTypes, ...(streams ? streamTypes : [])];
+  if (accept === '' || ranges.some(each => each === '*/*' || produced.includes(each))) return;
   const message = `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`;
   throw new StatusError({ code: 406, reason: 'NotAcceptable', message, details: {} });
 }

@@ -25,7 +25,7 @@ import { watchObjects } from '../handlers/watch.ts';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { checkAccept } from '../serialization/negotiation.ts';
+import { checkAccept, checkProduced, mediaTypes } from '../serialization/negotiation.ts';
 
 /** 404 for a path that nothing serves. */
 export function noSuchPath(): StatusError {
@@ -158,7 +158,8 @@ function checkPath(info: RequestInfo, scheme: Scheme): void {
 
 /** Upstream's routes refuse what they can neither give nor take before any handler is asked. */
 function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: ServedResource): void {
-  checkAccept(request, info.verb === 'list' || info.verb === 'watch');
+  if (info.subresource === 'log') checkProduced(request, ['text/plain', ...mediaTypes]);
+  else checkAccept(request, info.verb === 'list' || info.verb === 'watch');
   if (info.verb !== 'patch') return;
   const type = (header(request, 'content-type') ?? '').split(';')[0]!.trim();
   if (patchTypesOf(resource).includes(type)) return;
@@ -170,7 +171,7 @@ function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: Se
 const proxies = new Set(['proxy']);
 const proxyMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 /** What they accept is the business of whoever is at the other end. */
-const tunnels = new Set(['proxy', 'exec', 'attach', 'portforward', 'log']);
+const tunnels = new Set(['proxy', 'exec', 'attach', 'portforward']);
 
 /** 404 in plain text: no server of ours has anything below the path. */
 export class PageNotFound extends Error {

@@ -30,6 +30,7 @@ import {
   errorStatus,
   header,
   orderedStatus,
+  plainText,
   type ServerRequest,
   type ServerResponse,
   statusResponse,
@@ -37,7 +38,7 @@ import {
 } from '../http/message.ts';
 import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { negotiateOutput } from '../serialization/negotiation.ts';
+import { checkProduced, negotiateOutput } from '../serialization/negotiation.ts';
 import { isPlainJson, respondValue } from '../serialization/respond.ts';
 import type { Inside, Lifecycle } from '../shutdown/lifecycle.ts';
 import { debug } from './debug.ts';
@@ -287,12 +288,13 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/version' || path === '/version/') {
     if (request.method !== 'GET') throw noSuchMethod();
+    checkProduced(request, ['application/json']);
     return jsonText(versionInfo);
   }
   if (path.startsWith('/version/')) throw noSuchPath();
   if (path === '/') return jsonText({ paths: rootPaths(deps) });
   if (path === '/metrics')
-    return textResponse(200, deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
+    return plainText(deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
   const debugged =
     path.startsWith('/debug/') &&
     (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, deps.dispatch.clock) : undefined));
@@ -304,10 +306,15 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
     request.path,
     deps.serviceAccountTokens,
   );
-  if (openid) return openid;
+  if (openid) {
+    if (request.method !== 'GET') throw noSuchMethod();
+    checkProduced(request, [String(openid.headers['content-type'])]);
+    return openid;
+  }
   const discovered = deps.discovery.respond(request);
   if (discovered) {
-    if (!isRead) throw noSuchMethod();
+    // What lists groups and a group's versions does not look at the method.
+    if (!isRead && !/^\/apis(?:\/[^/]*)?\/?$/.test(path)) throw noSuchMethod();
     return discovered;
   }
   const [, root, group = ''] = path.split('/');

@@ -1,5 +1,5 @@
 /** /healthz, /livez and /readyz with their checks by name. Upstream: apiserver pkg/server/healthz/healthz.go. */
-import { type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
+import { plainText, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 
 export type HealthRoot = 'healthz' | 'livez' | 'readyz';
 
@@ -106,7 +106,7 @@ export async function health(request: ServerRequest, checks: readonly HealthChec
     const check = applicable.find(each => each.name === single);
     if (!check) return nothing();
     const problem = await check.check(root as HealthRoot);
-    return problem === undefined ? textResponse(200, 'ok') : textResponse(500, `internal server error: ${problem}\n`);
+    return problem === undefined ? plainText('ok') : textResponse(500, `internal server error: ${problem}\n`);
   }
   const excluded = new Set(request.query.all('exclude'));
   const unknown = [...excluded].filter(name => !applicable.some(check => check.name === name));

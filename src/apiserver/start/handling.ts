@@ -31,8 +31,8 @@ export async function startHandling(start: Start, storage: Storage, access: Acce
   const hooks = registryHooks({ ...deps, store, lookup, authorizer }, config, scheme);
   const clusterTrustBundleProjection = start.features.enabled('ClusterTrustBundleProjection');
   const ruleConfig = { ...config, clusterTrustBundleProjection };
-  const registry = new Registry({ clock, random, objects, caches, config: ruleConfig, hooks });
   const fieldManagers = new FieldManagers(scheme);
+  const registry = new Registry({ clock, random, objects, caches, config: ruleConfig, hooks, fieldManagers });
   const toEndpoints = config.aggregation.enableAggregatorRouting;
   const client = new WebhookClient(serviceResolver(lookup, random, { toEndpoints }), clock);
   const admission = await admissionOf(start, storage, access, { registry, fieldManagers, client });

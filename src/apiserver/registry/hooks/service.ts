@@ -11,6 +11,7 @@ import {
   internalError,
   invalidValue,
   type KubeObject,
+  type ManagedFieldsEntry,
   StatusError,
 } from '#apimachinery';
 import type { Clock, Random } from '#base';
@@ -18,6 +19,7 @@ import type { Precondition, StorageOp, Store } from '#storage';
 import type { ServedResource } from '../../scheme/resource.ts';
 import { encodeObject } from '../../serialization/encode.ts';
 import type { WriteContext } from '../context.ts';
+import { ownFieldManager } from '../field-managers.ts';
 import type { Companions } from '../object-store.ts';
 import type { RegistryHook } from '../registry.ts';
 import { AddressRange } from './address-range.ts';
@@ -46,6 +48,24 @@ type DraftService = Draft<Service>;
 
 const spec = FieldPath.of('spec');
 const encoder = new TextEncoder();
+
+/** The server owns the addresses that it grants. */
+const addressOwner: ManagedFieldsEntry = {
+  manager: ownFieldManager,
+  operation: 'Update',
+  apiVersion: 'networking.k8s.io/v1',
+  fieldsType: 'FieldsV1',
+  fieldsV1: {
+    'f:metadata': {
+      'f:labels': {
+        '.': {},
+        'f:ipaddress.kubernetes.io/ip-family': {},
+        'f:ipaddress.kubernetes.io/managed-by': {},
+      },
+    },
+    'f:spec': { 'f:parentRef': { '.': {}, 'f:name': {}, 'f:namespace': {}, 'f:resource': {} } },
+  },
+};
 
 /** The keys that one write takes and gives back. */
 class Transaction {
@@ -331,17 +351,19 @@ class Allocator {
   }
 
   #addressObject(service: DraftService, address: string, family: Family, context: WriteContext): Uint8Array {
+    const time = formatTime(this.#deps.clock.now());
     const object: KubeObject = {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'IPAddress',
       metadata: {
         name: address,
         uid: this.#deps.random.uuid(),
-        creationTimestamp: formatTime(this.#deps.clock.now()),
+        creationTimestamp: time,
         labels: {
           'ipaddress.kubernetes.io/ip-family': family,
           'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
         },
+        managedFields: [{ ...addressOwner, time }],
       },
       spec: {
         parentRef: { group: '', resource: 'services', namespace: context.namespace, name: service.metadata.name ?? '' },
