@@ -150,6 +150,21 @@ export function statusBounds(
     .map(name => invalidValue(statusPath.child(name), counts[name] ?? 0, text));
 }
 
+const replicaCounts: readonly string[] = [
+  ...['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+  'terminatingReplicas',
+];
+
+/** The status of what keeps so many pods: ReplicaSets and ReplicationControllers. */
+export function checkReplicaStatus(status: object | undefined): FieldError[] {
+  const within = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'];
+  return [
+    ...statusCounts(status, replicaCounts),
+    ...statusBounds(status, within, 'replicas', 'cannot be greater than status.replicas'),
+    ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
+  ];
+}
+
 /** A collision count only rises. */
 export function collisionCountFalls(
   status: { readonly collisionCount?: number } | undefined,

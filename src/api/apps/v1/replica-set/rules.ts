@@ -7,7 +7,7 @@ import { keepStatus } from '../../../strategies.ts';
 import type { ReplicaSet } from '../../../types.ts';
 import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
 import { shownSelector } from '../../../validation/internal-value.ts';
-import { checkReplicated, statusBounds, statusCounts } from '../../../validation/workloads.ts';
+import { checkReplicaStatus, checkReplicated } from '../../../validation/workloads.ts';
 
 const spec = FieldPath.of('spec');
 
@@ -21,11 +21,6 @@ function validate(set: ReplicaSet, old: ReplicaSet | null, context: RuleContext)
     checkImmutable(errors, spec.child('selector'), shownSelector(own.selector), shownSelector(old.spec.selector));
   return errors;
 }
-
-export const replicaCounts: readonly string[] = [
-  ...['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
-  'terminatingReplicas',
-];
 
 export const replicaSetRules: KindRules<ReplicaSet> = {
   defaults({ spec }) {
@@ -41,16 +36,7 @@ export const replicaSetRules: KindRules<ReplicaSet> = {
     dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec, context);
   },
   validate,
-  validateStatus: ({ status }) => [
-    ...statusCounts(status, replicaCounts),
-    ...statusBounds(
-      status,
-      ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-      'replicas',
-      'cannot be greater than status.replicas',
-    ),
-    ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
-  ],
+  validateStatus: ({ status }) => checkReplicaStatus(status),
   generation: true,
   allowUnconditionalUpdate: true,
 };

@@ -1,16 +1,14 @@
 /** ReplicationControllers. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/replicationcontroller. */
 import { type FieldError, FieldPath, nameIsLongName, required, selectorFromSet } from '#apimachinery';
-import { replicaCounts } from '../../../apps/v1/replica-set/rules.ts';
 import type { KindRules, RuleContext } from '../../../kind.ts';
 import { keepStatus } from '../../../strategies.ts';
 import type { ReplicationController } from '../../../types.ts';
 import { checkNonnegative, type Errors } from '../../../validation/common.ts';
 import {
+  checkReplicaStatus,
   checkRunsForever,
   checkSelectorMatches,
   checkTemplate,
-  statusBounds,
-  statusCounts,
 } from '../../../validation/workloads.ts';
 import { podSpecDefaults } from '../pod/defaults.ts';
 import { dropDisabledPodFields } from '../pod/prepare.ts';
@@ -60,16 +58,7 @@ export const replicationControllerRules: KindRules<ReplicationController> = {
     dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec, context);
   },
   validate,
-  validateStatus: ({ status }) => [
-    ...statusCounts(status, replicaCounts),
-    ...statusBounds(
-      status,
-      ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-      'replicas',
-      'cannot be greater than status.replicas',
-    ),
-    ...statusBounds(status, ['availableReplicas'], 'readyReplicas', 'cannot be greater than readyReplicas'),
-  ],
+  validateStatus: ({ status }) => checkReplicaStatus(status),
   generation: true,
   selectableFields: {
     names: ['status.replicas'],
