@@ -20,6 +20,7 @@ import { Query, type ServerResponse } from '../http/message.ts';
 import type { Backend } from '../proxy/forward.ts';
 import { outputOf } from './common.ts';
 import { admittedOptions, type ConnectOptions } from './connect-options.ts';
+import { checkedAnswer } from './kubelet-refusal.ts';
 import { type ConnectDeps, failed, kubeletOf, toKubelet } from './kubelet-tunnel.ts';
 import { integerParameter } from './options.ts';
 import type { Handler, Scope } from './scope.ts';
@@ -108,7 +109,8 @@ export function podLog(deps: ConnectDeps): Handler {
     const kubelet = await kubeletOf(pod.spec.nodeName, scope, deps);
     const kept = new Query(query.pairs.filter(([name]) => logParameters.includes(name)));
     const path = `/containerLogs/${scope.namespace}/${scope.name}/${container}`;
-    const answer = await toKubelet(scope, kubelet, withQuery(path, kept));
+    const answered = await toKubelet(scope, kubelet, withQuery(path, kept));
+    const answer = await checkedAnswer(answered, { resource: 'pods/log', name: scope.name });
     return { ...answer, headers: { ...answer.headers, 'content-type': 'text/plain' } };
   };
 }
