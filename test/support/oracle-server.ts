@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
+import { stateDir } from '#cluster';
 import { freePort, launcher, runCommand } from './program.ts';
 
 export interface OracleServer extends AsyncDisposable {
@@ -50,7 +51,7 @@ export async function startOracleServer(): Promise<OracleServer> {
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     await ended;
-    rmSync(directory, { recursive: true, force: true });
+    for (const path of [directory, stateDir(root, name).run]) rmSync(path, { recursive: true, force: true });
   };
   try {
     await isReady(child.stderr, ended);
