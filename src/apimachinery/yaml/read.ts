@@ -36,13 +36,13 @@ export function parseYaml(text: string): YamlReadResult {
 
 /** What may be beyond an int64. */
 const wideNumber = /[0-9a-fA-F_]{16}/;
-/** Numbers that YAML reads otherwise than JSON. */
-const uncommonNumber = /[0-9]{19}|[eE][-+]?[0-9]{3}/;
+/** Numbers that YAML reads otherwise than JSON, and escapes that it does not know. */
+const uncommon = /[0-9]{19}|[eE][-+]?[0-9]{3}|\\u[dD][89a-fA-F]|\\\//;
 
 /** Reads the first document of a text that may be JSON, as bodies that are said to be YAML mostly are. */
 export function parseYamlOrJson(text: string): YamlReadResult {
   // Only when the JSON is not clean is the slower way taken: YAML tells of duplicates by line.
-  if (/^\s*\{/.test(text) && !uncommonNumber.test(text)) {
+  if (/^\s*\{/.test(text) && !uncommon.test(text)) {
     try {
       const { value, strictErrors } = readJson(text, anyNode);
       if (strictErrors.length === 0) return { value, duplicates: [] };
@@ -134,7 +134,7 @@ class YamlReader {
 
   constructor(text: string) {
     this.#text = text;
-    this.#events = parse(text);
+    this.#events = parseFirst(text);
   }
 
   read(): YamlReadResult {
@@ -163,7 +163,7 @@ class YamlReader {
       this.#anchors.set(anchor, this.#at);
       this.#open.add(anchor);
     }
-    if (++this.#depth > maxJsonDepth) throw new InputError('yaml', 'yaml: exceeded max depth');
+    if (++this.#depth > maxJsonDepth) throw new InputError('yaml', 'yaml: exceeded max depth of 10000');
     const value =
       event.type === EVENT_ID.SCALAR
         ? this.#scalar()
@@ -194,8 +194,28 @@ class YamlReader {
     const value = getScalarValue(this.#text, event);
     this.#count(1 + value.length);
     const tag = event.tagStart < 0 ? '' : this.#text.slice(event.tagStart, event.tagEnd);
-    if (tag !== '') return resolveTagged(tag, value);
-    return event.style === SCALAR_STYLE.PLAIN ? resolvePlain(value) : value;
+    if (event.style === SCALAR_STYLE.DOUBLE_QUOTED) this.#checkEscapes(event.valueStart, event.valueEnd);
+    const resolved =
+      tag !== '' ? resolveTagged(tag, value) : event.style === SCALAR_STYLE.PLAIN ? resolvePlain(value) : value;
+    if (typeof resolved === 'number' && !Number.isFinite(resolved)) {
+      const shown = Number.isNaN(resolved) ? 'NaN' : resolved > 0 ? '+Inf' : '-Inf';
+      throw new InputError('yaml', `json: unsupported value: ${shown}`);
+    }
+    return resolved;
+  }
+
+  /** Halves of surrogate pairs are no characters to Go's scanner, and a slash needs no escape. */
+  #checkEscapes(from: number, to: number): void {
+    const source = this.#text.slice(from, to);
+    if (!source.includes('\\')) return;
+    for (const { 0: found, index } of source.matchAll(/\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[\s\S])/g)) {
+      const code = /^\\[uU]./.test(found) ? Number.parseInt(found.slice(2), 16) : 0;
+      const wrong = (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff;
+      if (!wrong && found !== '\\/') continue;
+      const line = this.#text.slice(0, from + index).split('\n').length;
+      const what = wrong ? 'found invalid Unicode character escape code' : 'found unknown escape character';
+      throw new InputError('yaml', `yaml: ${line > 1 ? `line ${line}: ` : ''}${what}`);
+    }
   }
 
   #list(): unknown[] {
@@ -219,10 +239,13 @@ class YamlReader {
         continue;
       }
       const key = this.#node();
-      if (key === null || typeof key === 'object') {
-        const what =
-          key === null ? '%!s(<nil>)' : Array.isArray(key) ? '[]interface {}' : 'map[interface {}]interface {}';
-        throw new InputError('yaml', `error converting YAML to JSON: unsupported map key of type: ${what}`);
+      if (key !== null && typeof key === 'object') {
+        throw new InputError('yaml', `yaml: invalid map key: ${goSyntax(key)}`);
+      }
+      if (key === null || (typeof key === 'bigint' && key >= 2n ** 63n)) {
+        const type = key === null ? '%!s(<nil>)' : 'uint64';
+        const shown = `unsupported map key of type: ${type}, key: ${goSyntax(key)}, value: ${goSyntax(this.#node())}`;
+        throw new InputError('yaml', shown);
       }
       const name = String(key);
       const valueAt = this.#at;
@@ -265,14 +288,35 @@ class YamlReader {
 
 /** Go's %#v of a key. */
 function goSyntax(key: unknown): string {
-  return typeof key === 'string' ? goQuote(key) : String(key);
+  if (key === null) return '<nil>';
+  if (typeof key === 'string') return goQuote(key);
+  if (typeof key === 'bigint' && key >= 2n ** 63n) return `0x${key.toString(16)}`;
+  if (typeof key !== 'object') return String(key);
+  if (Array.isArray(key)) return `[]interface {}{${key.map(goSyntax).join(', ')}}`;
+  const members = Object.entries(key).map(([name, value]) => `${goQuote(name)}:${goSyntax(value)}`);
+  return `map[interface {}]interface {}{${members.join(', ')}}`;
+}
+
+/** Where the first document ends, when another or an end mark follows it. */
+const nextDocument = /^[\s\S]*?\n(?=(?:---|\.\.\.)(?:\s|$))/;
+
+/** The events of the first document, of which alone anything is read: what comes behind it may be anything. */
+function parseFirst(text: string): Event[] {
+  try {
+    return parse(text);
+  } catch (error) {
+    const begin = /^(?:(?:#[^\n]*|%[^\n]*)?\n)*---(?=\s)/.exec(text)?.[0].length ?? 0;
+    const first = nextDocument.exec(text.slice(begin))?.[0];
+    if (first === undefined) throw error;
+    return parse(text.slice(0, begin) + first);
+  }
 }
 
 function parse(text: string): Event[] {
   try {
     return parseEvents(text, { maxDepth: maxJsonDepth });
   } catch (error) {
-    if (error instanceof RangeError) throw new InputError('yaml', 'yaml: exceeded max depth');
+    if (error instanceof RangeError) throw new InputError('yaml', 'yaml: exceeded max depth of 10000');
     if (!(error instanceof YAMLException)) throw error;
     throw new InputError('yaml', `yaml: ${goText(text, error)}`, { cause: error });
   }
@@ -301,6 +345,6 @@ function goText(text: string, { reason, mark }: YAMLException): string {
   if (reason === 'unknown escape sequence') return `${at}found unknown escape character`;
   if (reason.includes('non-printable')) return 'control characters are not allowed';
   if (reason.includes('document separator is expected')) return `${at}did not find expected <document start>`;
-  if (reason.includes('nesting') || reason.includes('depth')) return 'exceeded max depth';
+  if (reason.includes('nesting') || reason.includes('depth')) return 'exceeded max depth of 10000';
   return at + reason;
 }

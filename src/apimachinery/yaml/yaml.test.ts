@@ -184,3 +184,28 @@ test('text is folded behind column 80 and quoted as go-yaml does it', () => {
   );
   assert.equal(writeYaml({ a: '\nx', b: 'x\n\n', c: 1234567.5 }), 'a: |2-\n\n  x\nb: |+\n  x\n\nc: 1.2345675e+06\n');
 });
+
+test('what Go refuses of scalars, keys and escapes', () => {
+  const rows: readonly (readonly [text: string, message: string])[] = [
+    ['a: .inf', 'json: unsupported value: +Inf'],
+    ['a: [-.inf]', 'json: unsupported value: -Inf'],
+    ['a: .nan', 'json: unsupported value: NaN'],
+    ['~: v', 'unsupported map key of type: %!s(<nil>), key: <nil>, value: "v"'],
+    ['? [a]\n: v', 'yaml: invalid map key: []interface {}{"a"}'],
+    ['? {a: b}\n: v', 'yaml: invalid map key: map[interface {}]interface {}{"a":"b"}'],
+    ['9223372036854775808: v', 'unsupported map key of type: uint64, key: 0x8000000000000000, value: "v"'],
+    ['a: "\\uD800"', 'yaml: found invalid Unicode character escape code'],
+    ['a: b\nc: "\\uD83D\\uDE00"', 'yaml: line 2: found invalid Unicode character escape code'],
+    ['{"a":"\\/"}', 'yaml: found unknown escape character'],
+  ];
+  for (const [text, message] of rows) assert.throws(() => yamlToJson(text), { code: 'yaml', message }, text);
+  assert.equal(yamlToJson('a: "\\\\uD800 \\u00e9"').json, '{"a":"\\\\uD800 é"}');
+  assert.equal(yamlToJson('a: 1e400').json, '{"a":"1e400"}');
+  assert.equal(yamlToJson('{"a":18446744073709551615}').json, '{"a":18446744073709551615}');
+});
+
+test('what stands behind the first document is not read', () => {
+  assert.equal(yamlToJson('a: b\n---\n{{{').json, '{"a":"b"}');
+  assert.equal(yamlToJson('# c\n---\na: b\n...\n[').json, '{"a":"b"}');
+  assert.throws(() => yamlToJson('a: [\n---\nb: c\n'), { code: 'yaml' });
+});
