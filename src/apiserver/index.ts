@@ -30,10 +30,11 @@ export { defaultFlowControl, type FlowControlSettings } from './flow-control/set
 export type { ComponentProbe, ComponentProbes } from './handlers/component-statuses.ts';
 export type { KubeletClient } from './handlers/kubelet-tunnel.ts';
 export { type SniPair, sniNames, type TlsConfig } from './http/certificates.ts';
-export type { Listener, ListenOptions } from './http/listener.ts';
+export type { Listener } from './http/listener.ts';
 export { OpenapiDocuments } from './openapi/openapi.ts';
 export { type StorageMediaType, storageMediaTypes } from './serialization/stored-values.ts';
 export { openDebugSocket } from './server/debug-socket.ts';
+export type { PortOptions } from './server/ports.ts';
 export { kubernetesVersion } from './server/version.ts';
 export { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts';
 export { defaultShutdown, type ShutdownSettings } from './shutdown/settings.ts';

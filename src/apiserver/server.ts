@@ -16,11 +16,11 @@ import { Impersonation } from './filters/impersonation/impersonation.ts';
 import { StepMetrics } from './filters/step-metrics.ts';
 import { concurrency } from './flow-control/start.ts';
 import { inProcessTransport } from './http/in-process.ts';
-import type { Entry, Listener, ListenOptions } from './http/listener.ts';
+import type { Entry, Listener } from './http/listener.ts';
 import { CustomDocuments, OpenapiDocuments } from './openapi/openapi.ts';
 import { createEntry } from './server/entry.ts';
 import { type HealthCheck, healthChecks } from './server/health.ts';
-import { Ports } from './server/ports.ts';
+import { type PortOptions, Ports } from './server/ports.ts';
 import { registerProcessMetrics } from './server/process-metrics.ts';
 import { storeCheck } from './server/store-check.ts';
 import { Lifecycle } from './shutdown/lifecycle.ts';
@@ -39,7 +39,7 @@ export interface ApiServer extends AsyncDisposable {
   /** A client's way in without a network, bound to an identity (system:authenticated is added). */
   transport(user: UserInfo, userAgent?: string): Transport;
   /** Opens a TLS port. May be called several times. */
-  listen(options: ListenOptions): Promise<Listener>;
+  listen(options: PortOptions): Promise<Listener>;
   /**
    * Begins the end: readiness fails, the address is taken back, and all is served as before until the promise resolves
    * (after `--shutdown-delay-duration`). Disposing does this first, then lets requests and watches come to their end.
@@ -137,7 +137,7 @@ export async function createApiServer(
   const ports = new Ports(
     withBrowserHeaders(entry, config, () => deps.random.uuid()),
     authentication,
-    metrics,
+    deps,
   );
   let stopped: Promise<void> | undefined;
   const beginShutdown = (): Promise<void> => lifecycle.begin(() => endpoints.stop());

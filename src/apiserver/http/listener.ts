@@ -46,9 +46,18 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
   /** Told of every connection that did not get beyond its handshake. */
   readonly onHandshakeError?: () => void;
+  /** Told of what went wrong while an answer was sent: a fault of ours, which ends that answer alone. */
+  readonly onAnswerError: (error: unknown) => void;
 }
 
 export type Entry = (request: ServerRequest) => Promise<ServerResponse>;
+
+/** Writes what the server answers to `request`; `sink`, to which it goes, is closed if that fails. */
+type Answer = (
+  request: ServerRequest,
+  sink: Pick<Sink, 'destroy'>,
+  write: (response: ServerResponse) => unknown,
+) => void;
 
 export interface Listener extends AsyncDisposable {
   readonly host: string;
@@ -69,8 +78,15 @@ export interface Listener extends AsyncDisposable {
 const http2Settings = { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20, maxHeaderListSize: 1 << 20 };
 const maxSessionMemoryMb = 64;
 
-/** Opens the port. `entry` never rejects. */
+/** Opens the port. */
 export async function listen(options: ListenOptions, entry: Entry): Promise<Listener> {
+  const answer: Answer = (request, sink, write) => {
+    const broken = (error: unknown): void => {
+      options.onAnswerError(error);
+      sink.destroy(error instanceof Error ? error : new Error(String(error)));
+    };
+    entry(request).then(write).catch(broken);
+  };
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const { maxConcurrentStreams = http2Settings.maxConcurrentStreams, http1Only = false, reusePort = false } = options;
@@ -78,7 +94,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     settings: { ...http2Settings, maxConcurrentStreams },
     maxSessionMemory: maxSessionMemoryMb,
   });
-  h2.on('stream', (stream, headers, _flags, raw) => serveHttp2(stream as ServerHttp2Stream, headers, raw, entry));
+  h2.on('stream', (stream, headers, _flags, raw) => serveHttp2(stream as ServerHttp2Stream, headers, raw, answer));
   h2.on('session', session => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
@@ -91,12 +107,12 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
     maxHeaderSize: 1 << 20,
   });
   let accepting = true;
-  h1.on('request', (request, response) => serveHttp1(request, response, entry, () => accepting));
-  h1.on('upgrade', (request, socket, head) => serveUpgrade(request, socket, head, entry));
-  h1.on('connect', (request, socket) => serveConnect(request, socket, entry));
+  h1.on('request', (request, response) => serveHttp1(request, response, answer, () => accepting));
+  h1.on('upgrade', (request, socket, head) => serveUpgrade(request, socket, head, answer));
+  h1.on('connect', (request, socket) => serveConnect(request, socket, answer));
   h1.on('clientError', (error, socket) => {
     const { code, rawPacket } = error as Error & { code?: string; rawPacket?: Buffer };
-    if (code === 'HPE_INVALID_METHOD' && rawPacket && socket.writable) return serveStrange(rawPacket, socket, entry);
+    if (code === 'HPE_INVALID_METHOD' && rawPacket && socket.writable) return serveStrange(rawPacket, socket, answer);
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
   });
   const certificates = new PortCertificates(options.tls);
@@ -246,7 +262,7 @@ const clientGone: Error = Object.freeze(new Error('the client went away'));
 
 type Http2Headers = Record<string, string | string[] | undefined>;
 
-function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: readonly string[], entry: Entry): void {
+function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: readonly string[], answer: Answer): void {
   const headers = incoming as Http2Headers;
   const gone = new AbortController();
   stream.on('close', () => gone.abort(clientGone));
@@ -263,7 +279,7 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
     signal: gone.signal,
     source: stream as AsyncIterable<Uint8Array>,
   });
-  void entry(request).then(response => {
+  answer(request, stream, response => {
     if (stream.destroyed) return discard(response);
     const { 'transfer-encoding': _chunked, connection, ...rest } = sendableHeaders(response.headers);
     // Of this version there is no such header: the connection is told instead, and ends after its last stream.
@@ -281,7 +297,12 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
 }
 
 /** `keepsAlive`: the connection may be used again. */
-function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: Entry, keepsAlive: () => boolean): void {
+function serveHttp1(
+  incoming: IncomingMessage,
+  outgoing: Http1Response,
+  answer: Answer,
+  keepsAlive: () => boolean,
+): void {
   const gone = new AbortController();
   const { socket } = incoming;
   // Node tells the end of a connection to the answer that is being sent, not to those that wait behind it.
@@ -306,7 +327,7 @@ function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: E
     signal: gone.signal,
     source: incoming,
   });
-  void entry(request).then(response => {
+  answer(request, outgoing, response => {
     if (outgoing.destroyed) return discard(response);
     const { body } = response;
     if (body.kind === 'hijacked') return;
@@ -323,7 +344,7 @@ function serveHttp1(incoming: IncomingMessage, outgoing: Http1Response, entry: E
   });
 }
 
-function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, entry: Entry): void {
+function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, answer: Answer): void {
   const gone = new AbortController();
   socket.on('close', () => gone.abort(clientGone));
   socket.on('error', () => {});
@@ -340,7 +361,7 @@ function serveUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, e
     }),
     upgrade: { socket, head },
   };
-  void entry(request).then(response => {
+  answer(request, socket, response => {
     const watched = response.body.kind === 'watch' && isWebSocketUpgrade(incoming);
     return watched ? serveWatch(response, { request: incoming, socket, head }) : writeRaw(response, socket);
   });
@@ -370,17 +391,17 @@ async function serveWatch(response: ServerResponse, upgrade: Upgrade): Promise<v
 }
 
 /** A method like any other here: there is no tunnel, whatever the client asks to be led to. */
-function serveConnect({ url = '', headers, socket: tls }: IncomingMessage, socket: Duplex, entry: Entry): void {
+function serveConnect({ url = '', headers, socket: tls }: IncomingMessage, socket: Duplex, answer: Answer): void {
   const gone = new AbortController();
   socket.on('close', () => gone.abort(clientGone));
   socket.on('error', () => {});
   const common = { method: 'CONNECT', headers, host: headers.host, signal: gone.signal, source: nothing() };
   const path = url.startsWith('/') ? url : '/';
-  void entry(neutral({ ...common, url: path, socket: tls as TLSSocket })).then(response => writeRaw(response, socket));
+  answer(neutral({ ...common, url: path, socket: tls as TLSSocket }), socket, response => writeRaw(response, socket));
 }
 
 /** A request whose method Node's parser does not know: answered, most likely refused, as any other, without its body. */
-function serveStrange(packet: Buffer, socket: Duplex, entry: Entry): void {
+function serveStrange(packet: Buffer, socket: Duplex, answer: Answer): void {
   const [head = ''] = packet.toString('latin1').split('\r\n\r\n');
   const [first = '', ...lines] = head.split('\r\n');
   const [, method, url] = /^([!#$%&'*+.^_`|~\w-]{1,32}) (\/\S*) HTTP\/1\.[01]$/.exec(first) ?? [];
@@ -395,7 +416,7 @@ function serveStrange(packet: Buffer, socket: Duplex, entry: Entry): void {
   socket.on('error', () => {});
   const tls = socket as TLSSocket;
   const request = { method, url, headers, host: headers['host'], socket: tls, signal: gone.signal, source: nothing() };
-  void entry(neutral(request)).then(response => writeRaw(response, socket));
+  answer(neutral(request), socket, response => writeRaw(response, socket));
 }
 
 /** An answer on a connection that speaks no HTTP of Node's any more; it ends with it. */
@@ -422,7 +443,7 @@ async function* nothing(): AsyncGenerator<Uint8Array> {}
 interface Sink {
   write(chunk: Uint8Array, written?: (error: Error | null | undefined) => void): boolean;
   end(): void;
-  destroy(): unknown;
+  destroy(error?: Error): unknown;
   once(event: 'drain' | 'close', fn: () => void): unknown;
   off(event: 'drain' | 'close', fn: () => void): unknown;
   readonly destroyed: boolean;
@@ -444,12 +465,7 @@ async function pump(
 ): Promise<void> {
   try {
     if (body.kind === 'chunks') {
-      try {
-        for await (const chunk of body.chunks) if (!(await send(sink, chunk, body.sent))) return;
-      } catch (error) {
-        if (!isBrokenConnection(error)) throw error;
-        sink.destroy();
-      }
+      for await (const chunk of body.chunks) if (!(await send(sink, chunk, body.sent))) return;
     } else {
       for await (const events of body.events) {
         const frames = events.map(event => event.frame());
@@ -458,9 +474,11 @@ async function pump(
         if (!(await send(sink, bytes))) return;
       }
     }
-  } finally {
-    if (!sink.destroyed) sink.end();
+  } catch (error) {
+    if (!isBrokenConnection(error)) throw error;
+    return void sink.destroy(error as Error);
   }
+  if (!sink.destroyed) sink.end();
 }
 
 /** `sent` is told of the chunk when all of it is with the kernel. */

@@ -1,5 +1,5 @@
 /** What the flags of kube-apiserver stand for, by the part of the server that it is for. */
-import type { ApiServerConfig, ListenOptions, TlsConfig } from '#apiserver';
+import type { ApiServerConfig, PortOptions, TlsConfig } from '#apiserver';
 import type { MetricRestrictions } from '#base';
 import type { PairFiles, ServingFiles } from '../serving/serving-files.ts';
 
@@ -31,7 +31,7 @@ export interface ListeningSettings {
   readonly advertiseAddress?: string;
   /** `--cert-dir`. */
   readonly certDir?: string;
-  readonly listener: Pick<ListenOptions, 'maxConcurrentStreams' | 'http1Only' | 'reusePort'>;
+  readonly listener: Pick<PortOptions, 'maxConcurrentStreams' | 'http1Only' | 'reusePort'>;
 }
 
 /** How kubelets are reached. Paths of PEM files. */
