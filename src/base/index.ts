@@ -7,6 +7,7 @@ export { type FaultPlan, noFaults } from './fault.ts';
 export { keepProcessAlive } from './keep-alive.ts';
 export { type Component, type Running, startAll } from './lifecycle.ts';
 export { createLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './logger.ts';
+export { LruMap } from './lru-map.ts';
 export {
   type BoundHistogram,
   type Counter,
@@ -20,4 +21,5 @@ export {
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { type HeapControl, processHeap, returnSpareMemory } from './spare-memory.ts';
 export { SteppedClock } from './stepped-clock.ts';
+export { TokenBucket } from './token-bucket.ts';
 export { type WatchedFileOptions, watchFile } from './watched-file.ts';

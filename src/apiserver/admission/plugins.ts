@@ -2,8 +2,8 @@
  * The admission plugins in the order in which they are asked, and which of them are on.
  * Upstream: pkg/kubeapiserver/options/plugins.go.
  *
- * Deviation: EventRateLimit, ImagePolicyWebhook, PodGroupProtection, PodGroupWorkloadExists and JobValidation are not
- * built in; but for the first two they act only behind features that are off.
+ * Deviation: PodGroupProtection, PodGroupWorkloadExists and JobValidation are not built in; they act only behind features
+ * that are off.
  */
 import { type Clock, type MetricsRegistry, UserError } from '#base';
 import { rbacEscalation } from '../authorization/escalation.ts';
@@ -21,6 +21,8 @@ import { mutatingAdmissionPolicies } from './dynamic/policies/mutating.ts';
 import { validatingAdmissionPolicies } from './dynamic/policies/validating.ts';
 import { readWebhookCredentials, type WebhookCredentials } from './dynamic/webhooks/credentials.ts';
 import { mutatingWebhooks, validatingWebhooks, type WebhookDeps } from './dynamic/webhooks/webhooks.ts';
+import { eventRateLimit } from './event-rate-limit.ts';
+import { imagePolicyWebhook } from './image-policy.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { PodSecurityMetrics, PolicyMetrics } from './metrics.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
@@ -87,6 +89,7 @@ const entries: readonly Entry[] = [
   off('NodeRestriction', ({ lookup, authorizer }) => nodeRestriction(lookup, authorizer)),
   on('TaintNodesByCondition', () => taintNodesByCondition),
   off('AlwaysPullImages', () => alwaysPullImages),
+  off('ImagePolicyWebhook', (deps, { imagePolicy }) => imagePolicyWebhook(imagePolicy, deps)),
   on('PodSecurity', ({ lookup, clock, metrics }, { podSecurity: settings }) =>
     podSecurity({ lookup, clock, metrics: new PodSecurityMetrics(metrics) }, settings),
   ),
@@ -94,6 +97,7 @@ const entries: readonly Entry[] = [
   on('Priority', ({ lookup }) => priority(lookup)),
   on('DefaultTolerationSeconds', ({ tolerationSeconds }) => defaultTolerationSeconds(tolerationSeconds)),
   off('PodTolerationRestriction', ({ lookup }, { tolerations }) => podTolerationRestriction(lookup, tolerations)),
+  off('EventRateLimit', ({ clock }, { eventLimits }) => eventRateLimit(eventLimits, clock)),
   off('ExtendedResourceToleration', () => extendedResourceToleration),
   on('DefaultStorageClass', ({ lookup }) => defaultStorageClass(lookup)),
   on('StorageObjectInUseProtection', () => storageObjectInUseProtection),

@@ -3,7 +3,7 @@
  * Keys are keyed hashes, so that no token stays in memory. Upstream: apiserver pkg/authentication/token/cache.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Clock } from '#base';
+import { type Clock, LruMap } from '#base';
 import { type Authenticated, type AuthenticationContext, Refused, type TokenAuthenticator } from './authenticator.ts';
 import type { TokenCacheMetrics } from './metrics.ts';
 
@@ -43,8 +43,7 @@ class TokenCache implements TokenAuthenticator {
   readonly #delegate: TokenAuthenticator;
   readonly #options: TokenCacheOptions;
   readonly #secret = randomBytes(32);
-  /** In the order of use, so that the first is the one to forget. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new LruMap<string, Entry>(maxEntries);
   readonly #running = new Map<string, Promise<Outcome>>();
 
   constructor(delegate: TokenAuthenticator, options: TokenCacheOptions) {
@@ -81,11 +80,9 @@ class TokenCache implements TokenAuthenticator {
 
   #get(key: string): Outcome | undefined {
     const entry = this.#entries.get(key);
-    if (!entry) return undefined;
+    if (entry && entry.untilMs > this.#options.clock.now()) return entry.outcome;
     this.#entries.delete(key);
-    if (entry.untilMs <= this.#options.clock.now()) return undefined;
-    this.#entries.set(key, entry);
-    return entry.outcome;
+    return undefined;
   }
 
   #set(key: string, outcome: Outcome): void {
@@ -93,7 +90,6 @@ class TokenCache implements TokenAuthenticator {
     if (outcome.refused && !cacheErrors) return;
     const ttlMs = outcome.found ? successTtlMs : failureTtlMs;
     if (ttlMs <= 0) return;
-    if (this.#entries.size >= maxEntries) this.#entries.delete(this.#entries.keys().next().value!);
     this.#entries.set(key, { outcome, untilMs: clock.now() + ttlMs });
   }
 

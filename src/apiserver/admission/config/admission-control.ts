@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { load } from 'js-yaml';
 import { UserError } from '#base';
+import { type EventLimit, readEventLimits } from '../event-rate-limit.ts';
+import { type ImagePolicy, readImagePolicy } from '../image-policy.ts';
 import type { NodeSelectors, TolerationConfiguration } from '../placement.ts';
 import { type PodSecurityConfiguration, readPodSecurity } from '../pod-security/configuration.ts';
 import type { QuotaLimits } from './resource-quota.ts';
@@ -15,6 +17,8 @@ export interface AdmissionControl {
   readonly limitedResources?: QuotaLimits;
   readonly nodeSelectors?: NodeSelectors;
   readonly tolerations?: TolerationConfiguration;
+  readonly eventLimits?: readonly EventLimit[];
+  readonly imagePolicy?: ImagePolicy;
   /** Credentials for webhooks, by plugin: path of a kubeconfig. */
   readonly webhookKubeconfigs?: Readonly<Record<string, string>>;
 }
@@ -70,6 +74,10 @@ function readPlugin(name: string, told: Told, control: AdmissionControl): Admiss
       return { nodeSelectors: (told['podNodeSelectorPluginConfig'] ?? {}) as NodeSelectors };
     case 'PodTolerationRestriction':
       return { tolerations: told as TolerationConfiguration };
+    case 'EventRateLimit':
+      return { eventLimits: readEventLimits(told) };
+    case 'ImagePolicyWebhook':
+      return { imagePolicy: readImagePolicy(told) };
     case 'MutatingAdmissionWebhook':
     case 'ValidatingAdmissionWebhook': {
       const file = told['kubeConfigFile'];

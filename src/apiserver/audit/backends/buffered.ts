@@ -7,11 +7,10 @@
  *
  * Deviation: stopping waits ten seconds for a back end that does not answer; upstream waits as long as it is let.
  */
-import type { Clock, Timer } from '#base';
+import { type Clock, type Timer, TokenBucket } from '#base';
 import type { AuditEvent } from '../event.ts';
 import type { AuditMetrics } from '../metrics.ts';
 import type { AuditBackend } from './backend.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export interface BatchOptions {
   readonly bufferSize: number;

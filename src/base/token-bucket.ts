@@ -1,5 +1,5 @@
 /** So many at once, then so many a second. Upstream: client-go util/flowcontrol NewTokenBucketRateLimiter. */
-import type { Clock } from '#base';
+import type { Clock } from './clock.ts';
 
 export class TokenBucket {
   readonly #clock: Clock;
@@ -18,10 +18,22 @@ export class TokenBucket {
 
   /** Resolves when it is the caller's turn; turns come in the order of calls. */
   async take(): Promise<void> {
+    this.#fill();
+    this.#tokens -= 1;
+    if (this.#tokens < 0) await this.#clock.sleep(-this.#tokens / this.#perMs);
+  }
+
+  /** Whether it is the caller's turn at once; else nothing is taken. */
+  tryTake(): boolean {
+    this.#fill();
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  #fill(): void {
     const now = this.#clock.monotonicMs();
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#atMs) * this.#perMs);
     this.#atMs = now;
-    this.#tokens -= 1;
-    if (this.#tokens < 0) await this.#clock.sleep(-this.#tokens / this.#perMs);
   }
 }
