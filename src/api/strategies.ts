@@ -25,8 +25,16 @@ export function keepSpec(draft: Draft<KubeObject>, old: KubeObject): void {
 
 /** On writes that are not about metadata: what clients may change of it stays as it was. Upstream: ResetObjectMetaForStatus. */
 export function keepMetadata(draft: Draft<KubeObject>, old: KubeObject): void {
-  for (const field of ['deletionTimestamp', 'labels', 'annotations', 'finalizers', 'ownerReferences']) {
+  for (const field of ['deletionTimestamp', 'selfLink', 'labels', 'annotations', 'finalizers', 'ownerReferences']) {
     keepField(draft.metadata, old.metadata, field);
+  }
+}
+
+/** On a write to the status, of the kinds whose metadata is then the old one, but for who owns which field. */
+export function keepSpecAndAllMetadata(draft: Draft<KubeObject>, old: KubeObject): void {
+  keepSpec(draft, old);
+  for (const field of new Set([...Object.keys(draft.metadata), ...Object.keys(old.metadata)])) {
+    if (field !== 'managedFields') keepField(draft.metadata, old.metadata, field);
   }
 }
 

@@ -171,6 +171,38 @@ test('what the server makes for itself is owned by it', async () => {
   ]);
 });
 
+test('bindings, evictions and token requests tell of owners named twice; unsafe evictions are refused', async () => {
+  const namespace = '/api/v1/namespaces/default';
+  const created = async (path: string, body: object): Promise<readonly string[]> => {
+    const response = await transport.request({ method: 'POST', path, body: body as never });
+    await response.json();
+    return [response.headers['warning'] ?? []].flat();
+  };
+  const container = { name: 'a', image: 'registry.example/app:1' };
+  const meta = { name: 'twice' };
+  await created(`${namespace}/pods`, { metadata: meta, spec: { containers: [container] } });
+  const owner = { apiVersion: 'v1', kind: 'Node', name: 'n', uid: 'u' };
+  const twice = { metadata: { ...meta, ownerReferences: [owner, owner] } };
+  const eviction = `${namespace}/pods/twice/eviction?dryRun=All`;
+  const binding = { ...twice, target: { name: 'n' } };
+  const warned = [
+    await created(`${namespace}/pods/twice/binding?dryRun=All`, binding),
+    await created(eviction, twice),
+    await created(`${namespace}/serviceaccounts/default/token`, {
+      metadata: { ownerReferences: [owner, owner] },
+      spec: { audiences: [] },
+    }),
+  ];
+  for (const warnings of warned) assert.match(warnings.join(), /contains duplicate entries; .*observed: u/);
+  const deleteOptions = { ignoreStoreReadErrorWithClusterBreakingPotential: true };
+  assert.deepEqual(await refusal('POST', eviction, { body: { metadata: meta, deleteOptions } }), {
+    code: 422,
+    message:
+      'Eviction.policy "twice" is invalid: deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential: ' +
+      'Invalid value: true: can not be set for pod eviction, try after removing the option',
+  });
+});
+
 /** One request of HTTP/1.1, as it was answered. */
 function fetchRaw(
   path: string,

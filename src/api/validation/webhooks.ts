@@ -42,7 +42,8 @@ export function checkWebhookService(errors: Errors, path: FieldPath, service: Se
     return;
   }
   if (!target.startsWith('/')) errors.push(invalidValue(at, target, "must start with a '/'"));
-  const steps = target.slice(1).replace(/\/$/, '').split('/');
+  // One byte is cut off, whatever it is: of a letter beyond ASCII a rest stays, which is a segment.
+  const steps = Buffer.from(target).toString('utf8', 1).replace(/\/$/, '').split('/');
   steps.forEach((step, i) => {
     if (step === '') errors.push(invalidValue(at, target, `segment[${i}] may not be empty`));
     else for (const text of isDNS1123Subdomain(step)) errors.push(invalidValue(at, target, `segment[${i}]: ${text}`));

@@ -23,6 +23,7 @@ import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { createOptions, isDryRun } from './options.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import { maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: '', version: 'v1', kind: 'Binding' };
@@ -40,6 +41,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   logRequestObject(scope, object, target);
   const pods = deps.scheme.find('', 'v1', 'pods')!;
   settleNamespace(object, pods, namespace);
+  dedupOwnerReferences(object, scope.warn, false);
   const binding = object as unknown as Draft<Binding>;
   const name = scope.info.subresource === 'binding' ? scope.name : (binding.metadata.name ?? '');
   if (scope.info.subresource === 'binding' && (binding.metadata.name ?? '') !== name) {
@@ -49,6 +51,7 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   const more = { operation: 'CREATE' as const, name, dryRun, options: { ...options }, old: null, kind };
   const attributes = admissionAttributes(scope, more);
   await deps.admission.admit(attributes, object);
+  dedupOwnerReferences(object, scope.warn, true);
   refuseWrong(binding);
   (await deps.admission.validate(attributes, object as KubeObject))?.release?.();
   const context: WriteContext = {

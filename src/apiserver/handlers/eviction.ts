@@ -11,8 +11,11 @@ import {
   conflict,
   type DeleteOptions,
   type Draft,
+  FieldPath,
   formatTime,
   internalError,
+  invalid,
+  invalidValue,
   type KubeObject,
   labelSelectorAsSelector,
   notFound,
@@ -29,6 +32,7 @@ import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { deleteContext } from './delete.ts';
 import { createOptions, isDryRun } from './options.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'policy', version: 'v1', kind: 'Eviction' };
@@ -52,8 +56,10 @@ export function evictPod(lookup: Lookup): Handler {
     logRequestObject(scope, object, target);
     const pods = scope.deps.scheme.find('', 'v1', 'pods')!;
     settleNamespace(object, pods, namespace);
+    dedupOwnerReferences(object, scope.warn, false);
     const eviction = object as unknown as Draft<Eviction>;
     if (eviction.metadata.name !== name) throw badRequest('name in URL does not match name in Eviction object');
+    refuseUnsafe(eviction);
     const options = deletionOptions(eviction.deleteOptions as DeleteOptions | undefined, request.query.all('dryRun'));
     const pod = (await lookup.get('', 'pods', namespace, name)) as unknown as Pod | undefined;
     if (!pod) throw notFound({ group: '', resource: 'pods' }, name);
@@ -61,6 +67,7 @@ export function evictPod(lookup: Lookup): Handler {
     const more = { operation: 'CREATE' as const, name, dryRun, options: { ...options }, old: null, kind };
     const attributes = admissionAttributes(scope, more);
     await scope.deps.admission.admit(attributes, object);
+    dedupOwnerReferences(object, scope.warn, true);
     (await scope.deps.admission.validate(attributes, object as KubeObject))?.release?.();
     if (!canIgnoreBudget(pod)) await takeFromBudget(scope, lookup, pod, options);
     const settled = dryRun ? options : await markEvicted(scope, options);
@@ -109,6 +116,14 @@ function setMark(pod: Draft<Pod>, nowMs: number): void {
   const next = { lastProbeTime: null as never, ...found, ...mark, lastTransitionTime: since! };
   if (found) conditions[conditions.indexOf(found)] = next;
   else conditions.push(next);
+}
+
+/** A pod that cannot be read is not evicted. */
+function refuseUnsafe({ deleteOptions, metadata }: Draft<Eviction>): void {
+  const option = 'ignoreStoreReadErrorWithClusterBreakingPotential';
+  if (!(deleteOptions as DeleteOptions | undefined)?.[option]) return;
+  const text = 'can not be set for pod eviction, try after removing the option';
+  throw invalid(kind, metadata.name ?? '', [invalidValue(FieldPath.of('deleteOptions', option), true, text)]);
 }
 
 /** The options of the deletion: a dry run may be asked for in the query, in the body, or in both alike. */

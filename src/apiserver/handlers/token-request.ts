@@ -29,6 +29,7 @@ import { respondValue } from '../serialization/respond.ts';
 import { logRequestObject, outputOf } from './common.ts';
 import { settleNamespace } from './create.ts';
 import { createOptions, writeOptions } from './options.ts';
+import { dedupOwnerReferences } from './owner-references.ts';
 import { type Handler, maxBodyBytes, type Scope } from './scope.ts';
 
 const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
@@ -44,14 +45,17 @@ export function tokenRequest(tokens: ServiceAccountTokens, lookup: Lookup): Hand
     const output = outputOf(scope);
     const request = await read(scope);
     const { metadata, spec } = request;
-    settleNamespace(request as unknown as Draft<KubeObject>, scope.resource, namespace);
+    const object = request as unknown as Draft<KubeObject>;
+    settleNamespace(object, scope.resource, namespace);
+    dedupOwnerReferences(object, scope.warn, false);
     const manager = managerOf(scope.request, writeOptions(scope.request.query).fieldManager);
     const nowMs = scope.deps.clock.now();
     const managed = tokenRequestFields().update(null, request as unknown as KubeObject, { manager, nowMs });
     if (managed.metadata.managedFields) metadata.managedFields = managed.metadata.managedFields as never;
     const more = { operation: 'CREATE' as const, name, dryRun: false, options: {}, old: null, kind };
     const attributes = admissionAttributes(scope, more);
-    await scope.deps.admission.admit(attributes, request as unknown as Draft<KubeObject>);
+    await scope.deps.admission.admit(attributes, object);
+    dedupOwnerReferences(object, scope.warn, true);
     if (metadata.name && metadata.name !== name) {
       const text = 'must match the service account name if specified';
       throw invalid(kind, name, [invalidValue(FieldPath.of('metadata', 'name'), metadata.name, text)]);

@@ -92,9 +92,10 @@ function validate(policy: ValidatingAdmissionPolicy, old: ValidatingAdmissionPol
   }
   const keys = new Set<string>();
   auditAnnotations.forEach((annotation, i) => {
+    const { key = '' } = annotation;
     checkAnnotation(errors, at.index(i), annotation, policy.metadata.name ?? '', expressions);
-    if (keys.has(annotation.key)) errors.push(duplicate(at.index(i).child('key'), annotation.key));
-    keys.add(annotation.key);
+    if (keys.has(key)) errors.push(duplicate(at.index(i).child('key'), key));
+    keys.add(key);
   });
   return errors;
 }
@@ -124,6 +125,7 @@ export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy
   validate,
   validateStatus,
   prepareStatus: keepAllButStatus,
+  metaOnStatus: [],
   generation: true,
   allowUnconditionalUpdate: false,
 };

@@ -13,7 +13,7 @@ import {
 import { podSpecDefaults } from '../../../core/v1/pod/defaults.ts';
 import { dropDisabledPodFields } from '../../../core/v1/pod/prepare.ts';
 import type { KindRules, RuleContext } from '../../../kind.ts';
-import { dropStatus, keepStatus } from '../../../strategies.ts';
+import { dropStatus, keepSpec, keepStatus } from '../../../strategies.ts';
 import type { DaemonSet, DaemonSetUpdateStrategy } from '../../../types.ts';
 import { checkImmutable, checkNonnegative, type Errors } from '../../../validation/common.ts';
 import { internalValue, shownSelector } from '../../../validation/internal-value.ts';
@@ -118,6 +118,10 @@ export const daemonSetRules: KindRules<DaemonSet> = {
     dropDisabledPodFields(draft.spec.template.spec, old.spec.template.spec, context);
     const changed = !semanticEqual(old.spec.template, draft.spec.template);
     setGeneration(draft, generationOf(old) + (changed ? 1 : 0));
+  },
+  prepareStatus(draft, old) {
+    keepSpec(draft, old);
+    setGeneration(draft, generationOf(old));
   },
   validate,
   validateStatus: ({ status }, old) => [...statusCounts(status, counts), ...collisionCountFalls(status, old.status)],

@@ -93,6 +93,7 @@ export const cronJobRules: KindRules<CronJob> = {
     );
   },
   validate,
+  metaOnStatus: [],
   generation: true,
   allowUnconditionalUpdate: true,
 };

@@ -1,7 +1,7 @@
 /** ReplicationControllers. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/replicationcontroller. */
-import { type FieldError, FieldPath, nameIsLongName, required, selectorFromSet } from '#apimachinery';
+import { type Draft, type FieldError, FieldPath, nameIsLongName, required, selectorFromSet } from '#apimachinery';
 import type { KindRules, RuleContext } from '../../../kind.ts';
-import { keepStatus } from '../../../strategies.ts';
+import { keepSpec, keepStatus } from '../../../strategies.ts';
 import type { ReplicationController } from '../../../types.ts';
 import { checkNonnegative, type Errors } from '../../../validation/common.ts';
 import {
@@ -36,16 +36,19 @@ function validate(
   return errors;
 }
 
+function labelDefaults({ metadata, spec }: Draft<ReplicationController>): void {
+  const labels = spec.template?.metadata?.labels;
+  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+}
+
 export const replicationControllerRules: KindRules<ReplicationController> = {
   validateName: nameIsLongName,
   defaultPropagation: 'Orphan',
   defaults(draft) {
-    const { spec, metadata } = draft;
+    const { spec } = draft;
     const labels = spec.template?.metadata?.labels;
-    if (labels) {
-      if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
-      if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
-    }
+    if (labels && Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+    labelDefaults(draft);
     spec.replicas ??= 1;
     if (spec.template) podSpecDefaults((spec.template.spec ??= { containers: [] }));
   },
@@ -56,6 +59,11 @@ export const replicationControllerRules: KindRules<ReplicationController> = {
   prepareUpdate(draft, old, context) {
     keepStatus(draft, old);
     dropDisabledPodFields(draft.spec.template?.spec, old.spec.template?.spec, context);
+  },
+  prepareStatus(draft, old) {
+    keepSpec(draft, old);
+    // The labels were defaulted by the template that was sent; what is written is read back by the one that is kept.
+    labelDefaults(draft);
   },
   validate,
   validateStatus: ({ status }) => checkReplicaStatus(status),

@@ -10,7 +10,7 @@ import {
   required,
 } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
-import { keepAllButStatus } from '../../../strategies.ts';
+import { keepSpecAndAllMetadata } from '../../../strategies.ts';
 import type {
   FlowcontrolV1Subject,
   FlowSchema,
@@ -175,7 +175,8 @@ export const flowSchemaRules: KindRules<FlowSchema> = {
     if (spec && !spec.matchingPrecedence) spec.matchingPrecedence = 1000;
   },
   validate,
-  prepareStatus: keepAllButStatus,
+  prepareStatus: keepSpecAndAllMetadata,
+  metaOnStatus: [],
   validateStatus: ({ status }) => checkConditionTypes(status?.conditions),
   generation: true,
   allowUnconditionalUpdate: true,

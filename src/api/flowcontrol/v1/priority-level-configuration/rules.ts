@@ -1,7 +1,7 @@
 /** PriorityLevelConfigurations. Upstream: pkg/apis/flowcontrol/{v1/defaults.go,validation}, pkg/registry/flowcontrol. */
 import { type FieldError, FieldPath, forbiddenField, invalidValue, notSupported, required } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
-import { keepAllButStatus } from '../../../strategies.ts';
+import { keepSpecAndAllMetadata } from '../../../strategies.ts';
 import type {
   LimitedPriorityLevelConfiguration,
   LimitResponse,
@@ -109,7 +109,8 @@ export const priorityLevelConfigurationRules: KindRules<PriorityLevelConfigurati
     if (!queuing.queueLengthLimit) queuing.queueLengthLimit = 50;
   },
   validate,
-  prepareStatus: keepAllButStatus,
+  prepareStatus: keepSpecAndAllMetadata,
+  metaOnStatus: [],
   validateStatus: ({ status }) => checkConditionTypes(status?.conditions),
   generation: true,
   allowUnconditionalUpdate: true,

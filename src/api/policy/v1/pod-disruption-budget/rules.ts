@@ -43,6 +43,7 @@ export const podDisruptionBudgetRules: KindRules<PodDisruptionBudget> = {
     ...validateConditions((status?.conditions ?? []) as never, FieldPath.of('status', 'conditions')),
     ...statusCounts(status, ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods']),
   ],
+  metaOnStatus: [],
   generation: true,
   allowUnconditionalUpdate: false,
 };

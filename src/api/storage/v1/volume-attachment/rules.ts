@@ -70,7 +70,9 @@ export const volumeAttachmentRules: KindRules<VolumeAttachment> = {
     volumeSourceDefaults(inline);
   },
   validate,
+  metaOnUpdate: ['full'],
   validateStatus: validate,
+  metaOnStatus: ['full'],
   prepareStatus: keepAllButStatus,
   allowUnconditionalUpdate: false,
 };
