@@ -49,6 +49,7 @@ const failures: readonly [string, string][] = [
   ['a in (b', "unable to parse requirement: found '', expected: ',' or ')'"],
   ['=a', "found '=', expected: !, identifier, or 'end of string'"],
   ['a b', "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"],
+  ['!a=1', "found '=', expected: ',' or 'end of string'"],
   ['!', "unable to parse requirement: found '', expected: identifier"],
   ['a=(', "unable to parse requirement: found '(', expected: identifier"],
   [

@@ -239,9 +239,10 @@ function parseRequirement(lexer: LabelLexer): LabelRequirement {
     if (keyErrors.length > 0) {
       throw new InputError('selector', aggregateText([invalidValue(FieldPath.root, key, keyErrors.join('; '))]));
     }
+    // What follows a negated key is the next requirement's, or is refused as no separator.
+    if (negated) return newRequirement(key, '!', []);
     const next = lexer.peek();
-    if (next.type === 'end' || next.type === ',') return newRequirement(key, negated ? '!' : 'exists', []);
-    // A negated key that is followed by an operator is, upstream too, read as if it were not negated.
+    if (next.type === 'end' || next.type === ',') return newRequirement(key, 'exists', []);
     const operator = parseOperator(lexer);
     const values = operator === 'in' || operator === 'notin' ? parseValues(lexer) : parseExactValue(lexer);
     return newRequirement(key, operator, [...values].sort());

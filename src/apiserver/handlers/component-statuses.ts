@@ -86,7 +86,7 @@ async function getStatus(scope: Scope, probes: ComponentProbes): Promise<ServerR
 async function listStatuses(scope: Scope, probes: ComponentProbes): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
   const output = outputOf(scope);
-  const { labels, fields } = listOptions(request.query, resource, false);
+  const { labels, fields } = listOptions(request.query, resource);
   const all = await Promise.all(Object.entries(probes).map(([name, probe]) => statusOf(name, probe)));
   const chosen = all.filter(
     ({ metadata: { name = '' } }) => labels.matches({}) && fields.matches({ 'metadata.name': name }),

@@ -32,3 +32,9 @@ test('whatever a continue token is, it is one or a refusal', () => {
     { numRuns: 500 },
   );
 });
+
+test('of a continue token of another version the version is told', () => {
+  const token = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  assert.throws(() => decodeContinue(token({})), /does not recognize this encoded version $/);
+  assert.throws(() => decodeContinue(token({ v: 'x' })), /does not recognize this encoded version x$/);
+});

@@ -12,7 +12,7 @@ import type { Scope } from './scope.ts';
 export async function deleteCollection(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
   const output = outputOf(scope);
-  const options = listOptions(request.query, resource, false);
+  const options = listOptions(request.query, resource);
   const deletion = await readDeleteOptions(scope);
   warnOfOpenPropagation(scope, deletion);
   const page = await readPage(scope, options);

@@ -29,6 +29,7 @@ import type { ServedResource } from '../scheme/resource.ts';
 import { integerParameter } from './options.ts';
 
 export interface ListOptions {
+  /** As the query says: false of what the deprecated paths of watches ask for, whose options are those of lists. */
   readonly watch: boolean;
   readonly labels: LabelsSelector;
   readonly fields: FieldsSelector;
@@ -45,24 +46,34 @@ export interface ListOptions {
 const freshTimeoutMs = 3000;
 
 /** Throws 400 and 422 as upstream does. `name`: the object that a request for one object names. */
-export function listOptions(query: Query, resource: ServedResource, forceWatch: boolean, name = ''): ListOptions {
-  const watch = forceWatch || booleanParameter(query.get('watch'));
+export function listOptions(query: Query, resource: ServedResource, name = ''): ListOptions {
   const send = query.get('sendInitialEvents');
-  const options: ListOptions = {
-    watch,
+  // Numbers are read before selectors are, so that of two mistakes theirs is told.
+  const timeoutSeconds = integerParameter(query, 'timeoutSeconds');
+  const limit = integerParameter(query, 'limit') ?? 0;
+  const options = withDefaults({
+    watch: booleanParameter(query.get('watch')),
     labels: labelsOf(query),
     fields: parsedFields(query),
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
-    limit: integerParameter(query, 'limit') ?? 0,
+    limit,
     continue: query.get('continue') ?? '',
-    timeoutSeconds: integerParameter(query, 'timeoutSeconds'),
+    timeoutSeconds,
     allowWatchBookmarks: booleanParameter(query.get('allowWatchBookmarks')),
     sendInitialEvents: send === undefined ? undefined : booleanParameter(send),
-  };
-  const errors = watch ? validateWatch(options) : validateList(options);
+  });
+  const errors = options.watch ? validateWatch(options) : validateList(options);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
   return { ...options, fields: fieldsOf(options.fields, resource, name) };
+}
+
+/** A watch that says nothing of where it begins asks for the present and its end. */
+function withDefaults(options: ListOptions): ListOptions {
+  const { watch, resourceVersion, resourceVersionMatch, sendInitialEvents } = options;
+  if (!watch || sendInitialEvents !== undefined || resourceVersionMatch !== '') return options;
+  if (resourceVersion !== '' && resourceVersion !== '0') return options;
+  return { ...options, sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' };
 }
 
 function labelsOf(query: Query): LabelsSelector {
@@ -285,7 +296,7 @@ export function decodeContinue(text: string): ContinueToken {
     if (!(error instanceof InputError)) throw error;
     fail(error.message);
   }
-  if (parsed.v !== 'meta.k8s.io/v1') fail(`server does not recognize this encoded version "${parsed.v}"`);
+  if (parsed.v !== 'meta.k8s.io/v1') fail(`server does not recognize this encoded version ${parsed.v ?? ''}`);
   const { rv, start } = parsed;
   if (typeof rv !== 'number' || rv === 0) fail('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
   if (typeof start !== 'string' || start === '') fail('encoded start key empty (version meta.k8s.io/v1)');

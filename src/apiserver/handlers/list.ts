@@ -34,7 +34,7 @@ interface Page {
 export async function listObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource } = scope;
   const output = outputOf(scope);
-  const options = listOptions(request.query, resource, false);
+  const options = listOptions(request.query, resource);
   const page = await readPage(scope, options);
   return respondList(scope, page, output);
 }

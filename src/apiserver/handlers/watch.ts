@@ -10,6 +10,7 @@ import type { StoredForm } from '../custom/stored-form.ts';
 import type { EncodedWatchEvent, ServerResponse } from '../http/message.ts';
 import type { ObjectCache, ObjectItem } from '../registry/caches.ts';
 import { storageKey, storageRange } from '../scheme/resource.ts';
+import { checkStream } from '../serialization/negotiation.ts';
 import { checkTableOptions, tableFor } from '../serialization/table.ts';
 import { EventEncoder, watchContentType } from '../watch/event-encoder.ts';
 import { outputOf, shownItems } from './common.ts';
@@ -33,7 +34,7 @@ const initialATurn = 100;
 export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   const { request, resource, deps } = scope;
   const output = outputOf(scope);
-  const options = listOptions(request.query, resource, true, scope.name);
+  const options = listOptions(request.query, resource, scope.name);
   const table = output.as === 'Table' ? await tableFor(resource) : undefined;
   const encoder = new EventEncoder(scope, output, table);
   const cache = deps.caches.of(resource);
@@ -43,6 +44,7 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
     version === '' ? await refreshed(cache, request.signal) : await refreshedSoon(cache, deps.clock, request.signal);
   if (unread) throw initializing(resource, unread);
   if (table) checkTableOptions(request.query.get('includeObject') ?? '');
+  checkStream(output);
   const end = new AbortController();
   const stop = AbortSignal.any([request.signal, end.signal]);
   // Told before the answer begins: what happens from then on is seen, however long the first turn is in coming.

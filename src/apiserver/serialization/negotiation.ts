@@ -78,6 +78,11 @@ export function checkProduced(request: ServerRequest, produced: readonly string[
   throw new StatusError({ code: 406, reason: 'NotAcceptable', message, details: {} });
 }
 
+/** 406 for a stream in an encoding that has no frames. */
+export function checkStream({ mediaType }: OutputType): void {
+  if (mediaType === 'application/yaml') throw notAcceptable(streamTypes);
+}
+
 const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
 export interface OutputRestrictions {
   /** Encodings that this endpoint can give; default all. */
@@ -117,7 +122,7 @@ function withParameters(
   const group = parameters.get('g') ?? '';
   const version = parameters.get('v') ?? '';
   const stream = parameters.get('stream');
-  if (stream !== undefined && stream !== '' && stream !== 'watch') return undefined;
+  if (stream && (stream !== 'watch' || mediaType === 'application/yaml')) return undefined;
   if (as === undefined && !parameters.has('g') && !parameters.has('v')) {
     return plain.includes(mediaType) ? { mediaType, version: 'v1' } : undefined;
   }

@@ -156,11 +156,14 @@ function checkPath(info: RequestInfo, scheme: Scheme): void {
   if (wrong.length > 0) throw badRequest(`Name parameter invalid: ${goQuote(name)}: ${wrong.join(';')}`);
 }
 
-/** Upstream's routes refuse what they can neither give nor take before any handler is asked. */
+/** Upstream's routes refuse what they can neither take nor give, in this order, before any handler is asked. */
 function checkMediaTypes(request: ServerRequest, info: RequestInfo, resource: ServedResource): void {
+  if (info.verb === 'patch') checkPatchType(request, resource);
   if (info.subresource === 'log') checkProduced(request, ['text/plain', ...mediaTypes]);
   else checkAccept(request, info.verb === 'list' || info.verb === 'watch');
-  if (info.verb !== 'patch') return;
+}
+
+function checkPatchType(request: ServerRequest, resource: ServedResource): void {
   const type = (header(request, 'content-type') ?? '').split(';')[0]!.trim();
   if (patchTypesOf(resource).includes(type)) return;
   const message = '415: Unsupported Media Type';

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Query, type ServerRequest } from '../http/message.ts';
+import { checkStream, negotiateOutput, type OutputType } from './negotiation.ts';
+
+function accepting(accept: string): OutputType {
+  const headers = { accept };
+  return negotiateOutput({ headers, query: Query.parse('') } as unknown as ServerRequest);
+}
+
+test('YAML has no frames: it is refused for a stream, and as the encoding of one', () => {
+  assert.throws(() => checkStream(accepting('application/yaml')), {
+    code: 406,
+    message: /json;stream=watch, .*protobuf;stream=watch$/,
+  });
+  checkStream(accepting('application/json'));
+  assert.throws(() => accepting('application/yaml;stream=watch'), { code: 406 });
+  assert.equal(accepting('application/yaml;stream=watch,application/json;stream=watch').mediaType, 'application/json');
+  assert.equal(accepting('application/yaml;stream=').mediaType, 'application/yaml');
+});
