@@ -6,6 +6,8 @@ import type { Logger } from './logger.ts';
 export interface Component {
   readonly name: string;
   start(signal: AbortSignal): Promise<AsyncDisposable | undefined>;
+  /** The next one starts after so long, ready or not; absent: it is waited for. */
+  readonly patienceMs?: number;
   /** How long it may take to stop; absent: as long as the others. */
   readonly stopTimeoutMs?: number;
 }
@@ -41,7 +43,7 @@ export async function startAll(
     for (const component of components) {
       signal.throwIfAborted();
       const begin = clock.monotonicMs();
-      const handle = await component.start(signal);
+      const handle = await startOne(component, options);
       startedMs.push({ name: component.name, ms: clock.monotonicMs() - begin });
       const limitMs = component.stopTimeoutMs ?? stopTimeoutMs;
       if (handle) started.push({ name: component.name, handle, limitMs });
@@ -51,6 +53,38 @@ export async function startAll(
     throw cause;
   }
   return { startedMs, [Symbol.asyncDispose]: () => (stopping ??= stop()) };
+}
+
+type StartOptions = Pick<Parameters<typeof startAll>[1], 'clock' | 'logger' | 'signal'>;
+
+/** Resolves when the component is ready, or has had its time; then it stops what comes of its start. */
+async function startOne(
+  component: Component,
+  { clock, logger, signal }: StartOptions,
+): Promise<AsyncDisposable | undefined> {
+  const { name, patienceMs } = component;
+  if (patienceMs === undefined) return component.start(signal);
+  const leaving = new AbortController();
+  const starting = component.start(AbortSignal.any([signal, leaving.signal]));
+  const late = Promise.withResolvers<undefined>();
+  const timer = clock.setTimer(() => late.resolve(undefined), patienceMs);
+  const isReady = await Promise.race([starting.then(() => true), late.promise]).finally(() => timer.cancel());
+  if (isReady) return starting;
+  logger.warn('a component is not ready yet, what comes after it starts meanwhile', { component: name });
+  const unlessStopped = (tell: () => void): void => {
+    if (!leaving.signal.aborted && !signal.aborted) tell();
+  };
+  starting.then(
+    () => unlessStopped(() => logger.info('the component is ready', { component: name })),
+    error => unlessStopped(() => logger.error('component failed', { component: name, error })),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      leaving.abort(new Error('the component stops'));
+      const handle = await starting.catch(() => undefined);
+      await handle?.[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function bounded(clock: Clock, timeoutMs: number, work: PromiseLike<void>): Promise<void> {

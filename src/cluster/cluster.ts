@@ -90,7 +90,10 @@ function identity(name: string): UserInfo {
   return serviceAccountUser(namespace, account);
 }
 
-/** Starts API server, controllers and scheduler. Resolves when all are ready. */
+/** A component that may not read what it needs, by who authorizes, does not keep the API from being served. */
+const componentPatienceMs = 15_000;
+
+/** Starts API server, controllers and scheduler. Resolves when all are ready, or the API is and others had their time. */
 export async function startControlPlane(
   deps: ClusterDeps,
   options: ControlPlaneOptions,
@@ -125,6 +128,7 @@ export async function startControlPlane(
     },
     {
       name: 'kube-controller-manager',
+      patienceMs: componentPatienceMs,
       start: stop =>
         startControllers(
           {
@@ -144,6 +148,7 @@ export async function startControlPlane(
   if (!options.apiOnly) {
     components.push({
       name: 'kube-scheduler',
+      patienceMs: componentPatienceMs,
       start: stop => startScheduler({ ...deps, metrics, client: clientFor('system:kube-scheduler') }, {}, stop),
     });
   }
