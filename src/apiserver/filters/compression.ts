@@ -37,7 +37,31 @@ export async function compressed(request: ServerRequest, response: ServerRespons
     size += step.value.length;
   }
   const all = prepended(first, { [Symbol.asyncIterator]: () => iterator });
-  return { ...response, headers: marked(response), body: { kind: 'chunks', chunks: gzipped(all, body.sent) } };
+  return {
+    ...response,
+    headers: marked(response),
+    body: { kind: 'chunks', isGathered: true, chunks: gzipped(all, body.sent) },
+  };
+}
+
+/** Compressed documents, while there are the plain ones. */
+const documents = new WeakMap<Uint8Array, Promise<Buffer>>();
+
+/**
+ * A document outside of the API compressed for whoever takes that, however small; parts of it are left as they are.
+ * Upstream: the gzip handlers of kube-openapi and client_golang promhttp.
+ */
+export async function wholeCompressed(request: ServerRequest, response: ServerResponse): Promise<ServerResponse> {
+  const { body, status } = response;
+  if (status !== 200 || body.kind !== 'bytes' || request.user || !takesGzip(request)) return response;
+  const { 'content-length': _length, ...headers } = response.headers;
+  let made = documents.get(body.bytes);
+  if (!made) documents.set(body.bytes, (made = gzipBytes(body.bytes, options)));
+  return {
+    ...response,
+    headers: { ...headers, 'content-encoding': 'gzip' },
+    body: { kind: 'bytes', bytes: await made },
+  };
 }
 
 function marked({ headers }: ServerResponse): ServerResponse['headers'] {

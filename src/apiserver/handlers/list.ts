@@ -207,6 +207,7 @@ export async function respondList(scope: Scope, { items, meta }: Page, output: O
   const shown = compare ? items.toSorted((a, b) => compare(a.passing, b.passing)) : items;
   const raw = resource.storage === resource && !output.as && output.mediaType === 'application/json' && !output.pretty;
   const chunks = raw ? storedPieces(resource, form, shown, making.buffers) : formedPieces(form, output, shown, making);
-  const body = { kind: 'chunks', chunks, sent: (chunk: Uint8Array) => making.buffers.giveBack(chunk) } as const;
+  const sent = (chunk: Uint8Array): void => making.buffers.giveBack(chunk);
+  const body = { kind: 'chunks', chunks, isGathered: true, sent } as const;
   return { status: 200, headers, body, ...logged };
 }

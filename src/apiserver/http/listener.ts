@@ -23,6 +23,7 @@ import { requestEntityTooLarge } from '#apimachinery';
 import { systemClock } from '#base';
 import { acceptWebSocket, isWebSocketUpgrade, type Upgrade } from '#streaming';
 import { PortCertificates, type TlsConfig } from './certificates.ts';
+import { framed, shortest } from './framing.ts';
 import { sendableHeaders } from './header-values.ts';
 import {
   decodePath,
@@ -279,7 +280,8 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
     signal: gone.signal,
     source: stream as AsyncIterable<Uint8Array>,
   });
-  answer(request, stream, response => {
+  answer(request, stream, async plain => {
+    const response = await framed(request.method, plain, shortest.http2);
     if (stream.destroyed) return discard(response);
     const { 'transfer-encoding': _chunked, connection, ...rest } = sendableHeaders(response.headers);
     // Of this version there is no such header: the connection is told instead, and ends after its last stream.
@@ -287,7 +289,7 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
     const { body } = response;
     if (body.kind === 'empty') return stream.respond({ ':status': response.status, ...rest }, { endStream: true });
     if (body.kind === 'bytes') {
-      stream.respond({ ':status': response.status, ...rest, 'content-length': String(body.bytes.length) });
+      stream.respond({ ':status': response.status, ...rest });
       return void stream.end(body.bytes);
     }
     if (body.kind === 'hijacked') return;
@@ -327,15 +329,16 @@ function serveHttp1(
     signal: gone.signal,
     source: incoming,
   });
-  answer(request, outgoing, response => {
+  answer(request, outgoing, async plain => {
+    const response = await framed(request.method, plain, shortest.http1);
     if (outgoing.destroyed) return discard(response);
     const { body } = response;
     if (body.kind === 'hijacked') return;
     const { 'transfer-encoding': _chunked, ...headers } = sendableHeaders(response.headers);
-    if (body.kind === 'bytes') headers['content-length'] = String(body.bytes.length);
     if ((!incoming.complete && response.status >= 400) || !keepsAlive()) headers['connection'] = 'close';
     // Connections of HTTP/1.1 stay; Go does not say so.
     else if (incoming.httpVersion === '1.1' && outgoing.shouldKeepAlive) outgoing.removeHeader('connection');
+    if (response.status === 416) outgoing.statusMessage = 'Requested Range Not Satisfiable';
     outgoing.writeHead(response.status, headers);
     if (body.kind === 'empty') return void outgoing.end();
     if (body.kind === 'bytes') return void outgoing.end(body.bytes);

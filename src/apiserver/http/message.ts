@@ -109,6 +109,8 @@ export type ResponseBody =
   | {
       readonly kind: 'chunks';
       readonly chunks: AsyncIterable<Uint8Array>;
+      /** Nobody waits for the first of them alone: they are looked at together for how long they are. */
+      readonly isGathered?: true;
       /** Told of chunks of which nobody reads the bytes any more: their memory may be used again. May be left out. */
       sent?(chunk: Uint8Array): void;
     }

@@ -17,13 +17,15 @@ import { type ServedFacts, servedByDefault } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
 import type { Clock } from '#base';
 import { mergeSpec, type Spec } from '../aggregation/openapi/merge-specs.ts';
-import { header, plainText, type ServerRequest, type ServerResponse } from '../http/message.ts';
+import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
+import { type Content, serveContent } from '../http/serve-content.ts';
 import { parseAccept } from '../serialization/negotiation.ts';
 import { kubernetesVersion } from '../server/version.ts';
 
 interface Document {
   readonly bytes: Uint8Array;
   readonly etag: string;
+  readonly madeMs: number;
 }
 
 type Form = 'json' | 'protobuf';
@@ -78,17 +80,18 @@ export class OpenapiDocuments {
     return sha512(`${kubernetesVersion}/${name}`);
   }
 
-  v3(name: string, form: Form): Document | undefined {
+  v3(name: string, form: Form, nowMs: number): Document | undefined {
     return this.#kept(`v3/${form}/${name}`, () => {
       const document = openapiV3(name, undefined, this.#served);
-      return document && { bytes: writeV3(form, document), etag: `"${this.hash(name)}"` };
+      return document && { bytes: writeV3(form, document), etag: `"${this.hash(name)}"`, madeMs: nowMs };
     });
   }
 
-  v2(form: Form): Document {
+  v2(form: Form, nowMs: number): Document {
     return this.#kept(`v2/${form}`, () => ({
       bytes: writeV2(form, [], [], this.#served),
       etag: `"${this.hash(`v2/${form}`)}"`,
+      madeMs: nowMs,
     }))!;
   }
 
@@ -169,17 +172,17 @@ export class CustomDocuments {
   }
 
   /** In either form; both have one hash. */
-  v3(name: string, form: Form): Document | undefined {
-    const found = this.find(name);
+  v3(name: string, form: Form, nowMs: number): Document | undefined {
+    const found = this.find(name, nowMs);
     if (!found || form === 'json') return found?.json;
     if (!found.protobuf) {
       const document = JSON.parse(Buffer.from(found.json.bytes).toString()) as OpenapiV3Document;
-      found.protobuf = { bytes: encodeOpenapiV3(document), etag: found.json.etag };
+      found.protobuf = { ...found.json, bytes: encodeOpenapiV3(document) };
     }
     return found.protobuf;
   }
 
-  find(name: string): KeptDocument | undefined {
+  find(name: string, nowMs: number): KeptDocument | undefined {
     const [root, groupName = '', version = ''] = name.split('/');
     const group = root === 'apis' ? this.#current().groups.get(groupName) : undefined;
     if (!group) return undefined;
@@ -188,13 +191,14 @@ export class CustomDocuments {
     const made = customOpenapiV3(groupName, version, group.crds);
     if (!made) return undefined;
     const hash = this.#hashOf(name, group.key);
-    const fresh: KeptDocument = { key: group.key, hash, json: { bytes: writeV3('json', made), etag: `"${hash}"` } };
+    const json = { bytes: writeV3('json', made), etag: `"${hash}"`, madeMs: nowMs };
+    const fresh: KeptDocument = { key: group.key, hash, json };
     this.#kept.set(name, fresh);
     return fresh;
   }
 
   /** Version 2 of everything, undefined while there is nothing but what is built in. */
-  v2(form: Form, others: OtherDocuments | undefined): Document | undefined {
+  v2(form: Form, others: OtherDocuments | undefined, nowMs: number): Document | undefined {
     const { established, groups } = this.#current();
     const specs = others?.specs ?? [];
     if (established.length === 0 && specs.length === 0) return undefined;
@@ -202,7 +206,7 @@ export class CustomDocuments {
     const kept = this.#version2.get(form);
     if (kept?.key === key) return kept.document;
     const bytes = writeV2(form, established, specs, this.#served);
-    const document = { bytes, etag: `"${sha512(bytes)}"` };
+    const document = { bytes, etag: `"${sha512(bytes)}"`, madeMs: nowMs };
     this.#version2.set(form, { key, document });
     return document;
   }
@@ -245,9 +249,15 @@ export function openapi(
   others?: OtherDocuments,
 ): ServerResponse | undefined {
   const { path } = request;
-  if (path === '/openapi/v2') return version2(request, documents, custom, others);
-  if (path === '/openapi/v3') return index(documents, custom, others);
-  if (path.startsWith('/openapi/v3/')) return version3(request, documents, custom, clock, others);
+  const nowMs = clock.now();
+  if (path === '/openapi/v2') return version2(request, documents, custom, nowMs, others);
+  if (path === '/openapi/v3') {
+    const response = serveContent(request, index(documents, custom, nowMs, others));
+    // What type it is of is found out when it is sent.
+    if (response.status === 412) delete response.headers['content-type'];
+    return response;
+  }
+  if (path.startsWith('/openapi/v3/')) return version3(request, documents, custom, nowMs, others);
   return undefined;
 }
 
@@ -256,14 +266,21 @@ function bare(status: number): ServerResponse {
   return { status, headers: {}, body: { kind: 'empty' } };
 }
 
-function index(documents: OpenapiDocuments, custom: CustomDocuments, others?: OtherDocuments): ServerResponse {
+/** Made whenever it is asked for. */
+function index(
+  documents: OpenapiDocuments,
+  custom: CustomDocuments,
+  lastModifiedMs: number,
+  others?: OtherDocuments,
+): Content {
   const link = (name: string, hash: string) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }];
   const paths = [
     ...[...(others?.paths ?? [])].map(([name, serverRelativeURL]) => [name, { serverRelativeURL }]),
     ...documents.names.map(name => link(name, documents.hash(name))),
     ...custom.names().map(name => link(name, custom.hash(name) ?? '')),
   ];
-  return plainText(JSON.stringify({ paths: Object.fromEntries(paths) }));
+  const bytes = Buffer.from(JSON.stringify({ paths: Object.fromEntries(paths) }));
+  return { bytes, headers: { 'content-type': 'text/plain; charset=utf-8' }, lastModifiedMs };
 }
 
 /** Which form of v2 the client takes: the first clause that names one. */
@@ -283,18 +300,20 @@ function version2(
   request: ServerRequest,
   documents: OpenapiDocuments,
   custom: CustomDocuments,
+  nowMs: number,
   others: OtherDocuments | undefined,
 ): ServerResponse {
   const form = version2Form(request);
-  if (!form) return { ...bare(406), headers: { vary: 'Accept-Encoding, Accept' } };
-  const { bytes, etag } = custom.v2(form, others) ?? documents.v2(form);
+  const vary = ['Accept-Encoding', 'Accept'];
+  if (!form) return { ...bare(406), headers: { vary } };
+  const { bytes, etag, madeMs } = custom.v2(form, others, nowMs) ?? documents.v2(form, nowMs);
   const headers = {
     'content-type': form === 'json' ? 'application/json' : v2Protobuf,
     etag,
-    vary: 'Accept-Encoding, Accept',
   };
-  if (header(request, 'if-none-match') === etag) return { status: 304, headers, body: { kind: 'empty' } };
-  return { status: 200, headers, body: { kind: 'bytes', bytes } };
+  const response = serveContent(request, { bytes, headers, lastModifiedMs: madeMs });
+  response.headers['vary'] = vary;
+  return response;
 }
 
 /** Which form of v3 the client takes: the first clause that names one. */
@@ -307,46 +326,45 @@ function version3Form(request: ServerRequest): Form | undefined {
   return undefined;
 }
 
-function converted(others: OtherDocuments | undefined, name: string): KeptDocument | undefined {
+function converted(others: OtherDocuments | undefined, name: string, madeMs: number): KeptDocument | undefined {
   const found = others?.convertedOf(name);
-  return found && { key: '', hash: found.hash, json: { bytes: found.bytes, etag: `"${found.hash}"` } };
+  return found && { key: '', hash: found.hash, json: { bytes: found.bytes, etag: `"${found.hash}"`, madeMs } };
 }
 
 function written(kept: KeptDocument | undefined, form: Form): Document | undefined {
   if (!kept || form === 'json') return kept?.json;
   const document = JSON.parse(Buffer.from(kept.json.bytes).toString()) as OpenapiV3Document;
-  return { bytes: encodeOpenapiV3(document), etag: kept.json.etag };
+  return { ...kept.json, bytes: encodeOpenapiV3(document) };
 }
 
 function version3(
   request: ServerRequest,
   documents: OpenapiDocuments,
   custom: CustomDocuments,
-  clock: Clock,
+  nowMs: number,
   others: OtherDocuments | undefined,
 ): ServerResponse {
   const name = request.path.slice('/openapi/v3/'.length);
-  const own = custom.find(name) ?? converted(others, name);
+  const own = custom.find(name, nowMs) ?? converted(others, name, nowMs);
   if (!own && !documents.names.includes(name)) return bare(404);
   const form = version3Form(request);
   if (!form) return { ...bare(406), headers: { vary: 'Accept' } };
-  const document = custom.v3(name, form) ?? documents.v3(name, form) ?? written(own, form);
+  const document = custom.v3(name, form, nowMs) ?? documents.v3(name, form, nowMs) ?? written(own, form);
   if (!document) return bare(404);
   const hash = own?.hash ?? documents.hash(name);
   const asked = request.query.get('hash');
-  if (asked && asked !== hash) {
-    const location = `/openapi/v3/${name}?hash=${hash}`;
-    return { status: 301, headers: { location }, body: { kind: 'empty' } };
-  }
   const headers: Record<string, string> = {
     'content-type': form === 'json' ? 'application/json' : v3Protobuf,
     etag: document.etag,
     vary: 'Accept',
   };
+  if (asked && asked !== hash) {
+    headers['location'] = `/openapi/v3/${name}?hash=${hash}`;
+    return { status: 301, headers, body: { kind: 'empty' } };
+  }
   if (asked) {
     headers['cache-control'] = 'public, immutable';
-    headers['expires'] = new Date(clock.now() + yearMs).toUTCString();
+    headers['expires'] = new Date(nowMs + yearMs).toUTCString();
   }
-  if (header(request, 'if-none-match') === document.etag) return { status: 304, headers, body: { kind: 'empty' } };
-  return { status: 200, headers, body: { kind: 'bytes', bytes: document.bytes } };
+  return serveContent(request, { bytes: document.bytes, headers, lastModifiedMs: document.madeMs });
 }

@@ -16,7 +16,7 @@ import type { UserInfo } from '../authentication/user.ts';
 import { AuthorizationRefusal, type Authorizer, attributesOf, sanitized } from '../authorization/authorizer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { AuthorizationFailure, authorize } from '../filters/authorization.ts';
-import { compressed } from '../filters/compression.ts';
+import { compressed, wholeCompressed } from '../filters/compression.ts';
 import { deadlineMs, withDeadline } from '../filters/deadline.ts';
 import type { Impersonation } from '../filters/impersonation/impersonation.ts';
 import { isLongRunning } from '../filters/long-running.ts';
@@ -270,6 +270,17 @@ function jsonText(value: unknown): ServerResponse {
   return { status: 200, headers: { 'content-type': 'application/json' }, body: { kind: 'bytes', bytes } };
 }
 
+/**
+ * When the process began is told beside what it counts. Upstream: client_golang promhttp, ProcessStartTime.
+ * Deviation: DELETE /metrics resets nothing; it reads, as every method does.
+ */
+function metrics({ metrics, dispatch }: EntryDeps): ServerResponse {
+  const text = plainText(metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
+  const startedSeconds = Math.floor(dispatch.clock.now() / 1000 - process.uptime());
+  text.headers['process-start-time-unix'] = String(startedSeconds);
+  return text;
+}
+
 /** What `/` lists. */
 function rootPaths(deps: EntryDeps): string[] {
   const groups = deps.discovery.groups().flatMap(({ name, versions }) => {
@@ -293,14 +304,13 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   }
   if (path.startsWith('/version/')) throw noSuchPath();
   if (path === '/') return jsonText({ paths: rootPaths(deps) });
-  if (path === '/metrics')
-    return plainText(deps.metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
+  if (path === '/metrics') return wholeCompressed(request, metrics(deps));
   const debugged =
     path.startsWith('/debug/') &&
     (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, deps.dispatch.clock) : undefined));
   if (debugged) return debugged;
   const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock, deps.aggregator.documents);
-  if (described) return described;
+  if (described) return path === '/openapi/v2' ? wholeCompressed(request, described) : described;
   const openid = openidMetadata(
     deps.externalHostname ?? request.host ?? 'localhost',
     request.path,
@@ -313,8 +323,10 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   }
   const discovered = deps.discovery.respond(request);
   if (discovered) {
-    // What lists groups and a group's versions does not look at the method.
-    if (!isRead && !/^\/apis(?:\/[^/]*)?\/?$/.test(path)) throw noSuchMethod();
+    // What lists groups and a group's versions does not look at the method; what is built in is only got.
+    const isFixed = !path.startsWith('/apis') || isBuiltin(path.split('/')[2] ?? '', deps.dispatch.scheme);
+    const takes = isFixed ? request.method === 'GET' : isRead;
+    if (!takes && !/^\/apis(?:\/[^/]*)?\/?$/.test(path)) throw noSuchMethod();
     return discovered;
   }
   const [, root, group = ''] = path.split('/');
