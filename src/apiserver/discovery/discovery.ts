@@ -13,7 +13,7 @@ import {
 } from '#api/discovery';
 import { builtinTypes } from '#api/tables';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
-import { checkAccept, negotiateOutput, parseAccept } from '../serialization/negotiation.ts';
+import { checkAccept, checkConsumed, mediaTypes, negotiateOutput, parseAccept } from '../serialization/negotiation.ts';
 import { encodeAs } from '../serialization/respond.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
@@ -50,7 +50,7 @@ export class Discovery {
     const parts = request.path.split('/').filter(part => part !== '');
     const [root, first, second] = parts;
     if (root === 'api') {
-      checkAccept(request, false);
+      checkMediaTypes(request);
       if (parts.length === 1) {
         return this.#root(request, this.#core, () => apiVersions(this.#deps.serverAddress(request)), 'APIVersions');
       }
@@ -65,7 +65,7 @@ export class Discovery {
     if (!group || first === '') return undefined;
     if (parts.length === 2) return plain(request, apiGroup(group), 'APIGroup');
     if (parts.length !== 3) return undefined;
-    if (this.#builtin.includes(group)) checkAccept(request, false);
+    if (this.#builtin.includes(group)) checkMediaTypes(request);
     return this.#resources(request, first!, second!);
   }
 
@@ -97,6 +97,12 @@ export class Discovery {
     if (header(request, 'if-none-match') === etag) return { status: 304, headers, body: { kind: 'empty' } };
     return { status: 200, headers, body: { kind: 'bytes', bytes } };
   }
+}
+
+/** As upstream's routes do before they answer. */
+function checkMediaTypes(request: ServerRequest): void {
+  checkConsumed(request, mediaTypes);
+  checkAccept(request, false);
 }
 
 function plain(request: ServerRequest, document: object, kind: string): ServerResponse {

@@ -69,6 +69,14 @@ export function checkAccept(request: ServerRequest, streams: boolean): void {
   checkProduced(request, [...mediaTypes, ...(streams ? streamTypes : [])]);
 }
 
+/** 415 where a route consumes nothing that the request says of its body, be there a body or none. */
+export function checkConsumed(request: ServerRequest, consumed: readonly string[]): void {
+  const type = header(request, 'content-type') ?? '';
+  if (type === '' || type.split(',').some(each => consumed.includes(each.split(';')[0]!.trim()))) return;
+  const message = '415: Unsupported Media Type';
+  throw new StatusError({ code: 415, reason: 'UnsupportedMediaType', message, details: {} });
+}
+
 /** 406 where a route produces nothing that the client names; ranges but for the whole one do not count. */
 export function checkProduced(request: ServerRequest, produced: readonly string[]): void {
   const accept = header(request, 'accept') ?? '';

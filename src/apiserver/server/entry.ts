@@ -38,7 +38,7 @@ import {
 } from '../http/message.ts';
 import { type CustomDocuments, type OpenapiDocuments, openapi } from '../openapi/openapi.ts';
 import type { Scheme } from '../scheme/scheme.ts';
-import { checkProduced, negotiateOutput } from '../serialization/negotiation.ts';
+import { checkConsumed, checkProduced, negotiateOutput } from '../serialization/negotiation.ts';
 import { isPlainJson, respondValue } from '../serialization/respond.ts';
 import type { Inside, Lifecycle } from '../shutdown/lifecycle.ts';
 import { debug } from './debug.ts';
@@ -299,6 +299,7 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/version' || path === '/version/') {
     if (request.method !== 'GET') throw noSuchMethod();
+    checkConsumed(request, ['application/json']);
     checkProduced(request, ['application/json']);
     return jsonText(versionInfo);
   }
