@@ -157,6 +157,12 @@ function validate(range: LimitRange): FieldError[] {
   return errors;
 }
 
+/** Names are the client's, `__proto__` too. */
+function addMissing(amounts: Record<string, unknown>, name: string, amount: unknown): void {
+  if (Object.hasOwn(amounts, name)) return;
+  Object.defineProperty(amounts, name, { value: amount, enumerable: true, writable: true, configurable: true });
+}
+
 export const limitRangeRules: KindRules<LimitRange> = {
   defaults({ spec }) {
     for (const item of spec?.limits ?? []) {
@@ -164,9 +170,9 @@ export const limitRangeRules: KindRules<LimitRange> = {
       if (item.type !== 'Container') continue;
       item.default ??= {};
       item.defaultRequest ??= {};
-      for (const [name, amount] of Object.entries(item.max ?? {})) item.default[name] ??= amount as string;
-      for (const [name, amount] of Object.entries(item.default)) item.defaultRequest[name] ??= amount as string;
-      for (const [name, amount] of Object.entries(item.min ?? {})) item.defaultRequest[name] ??= amount as string;
+      for (const [name, amount] of Object.entries(item.max ?? {})) addMissing(item.default, name, amount);
+      for (const [name, amount] of Object.entries(item.default)) addMissing(item.defaultRequest, name, amount);
+      for (const [name, amount] of Object.entries(item.min ?? {})) addMissing(item.defaultRequest, name, amount);
     }
   },
   prepareCreate(draft, { random }) {
