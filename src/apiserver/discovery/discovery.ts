@@ -65,8 +65,15 @@ export class Discovery {
     if (!group || first === '') return undefined;
     if (parts.length === 2) return plain(request, apiGroup(group), 'APIGroup');
     if (parts.length !== 3) return undefined;
-    if (this.#builtin.includes(group)) checkMediaTypes(request);
+    if (this.#isBuiltin(first!, second!)) checkMediaTypes(request);
     return this.#resources(request, first!, second!);
+  }
+
+  /** By name: the groups that are shown are merged of several sources. */
+  #isBuiltin(group: string, version: string): boolean {
+    return this.#builtin.some(
+      ({ name, versions }) => name === group && versions.some(each => each.version === version),
+    );
   }
 
   /** The core group first. */
