@@ -69,7 +69,7 @@ export function createHttpsTransport(config: HttpsTransportConfig): Transport {
   const headersOf = (request: ApiRequest, body: Buffer | undefined): Record<string, string | string[]> => {
     const token = config.tokenFile ? readFileSync(config.tokenFile, 'utf8').trim() : config.token;
     return {
-      accept: 'application/json',
+      accept: 'application/json, */*',
       'user-agent': config.userAgent ?? 'kobune',
       ...(token && { authorization: `Bearer ${token}` }),
       ...(config.impersonate && {

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { dump, load } from 'js-yaml';
 import { stateDir } from '#cluster';
@@ -75,6 +75,7 @@ describe('who may, and where', () => {
     const kept = readFileSync(file);
     rmSync(file);
     assertSentence(await kobune(server), /in use by another process\. Another server uses it; stop that one/);
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, kept);
     assert.equal((await kobune(['status', '--name', 'default'])).code, 0, 'the first goes on');
   });

@@ -69,7 +69,7 @@ function subjectsOf(existing: KubeObject, expected: Draft<KubeObject>, isNew: bo
 
 const isAllNodes = ({ kind, name }: Subject): boolean => kind === 'Group' && name === 'system:nodes';
 
-/** Made by the server: what clients make has field owners. */
+/** Made by the server in its early versions, which left no owners of fields: everything else has them. */
 function bindsAllNodes({ kind, metadata }: KubeObject): boolean {
   return kind === 'ClusterRoleBinding' && metadata.name === 'system:node' && !metadata['managedFields'];
 }

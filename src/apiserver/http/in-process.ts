@@ -30,7 +30,7 @@ const never = new AbortController().signal;
 function serverRequest(call: ApiRequest, user: UserInfo, userAgent: string, closing: AbortSignal): ServerRequest {
   const { body, query } = call;
   const isBytes = body instanceof Uint8Array;
-  const headers: Record<string, string> = { accept: 'application/json', 'user-agent': userAgent, ...call.headers };
+  const headers: Record<string, string> = { accept: 'application/json, */*', 'user-agent': userAgent, ...call.headers };
   if (body !== undefined && !isBytes) headers['content-type'] ??= 'application/json';
   const parameters = query ? new Query(query) : Query.empty;
   const text = parameters.toString();

@@ -35,12 +35,27 @@ export interface Attempt {
   readonly details: string;
 }
 
-const codes = { deadlineExceeded: 4, resourceExhausted: 8, outOfRange: 11, unavailable: 14 };
+const codes = {
+  cancelled: 1,
+  unknown: 2,
+  deadlineExceeded: 4,
+  resourceExhausted: 8,
+  outOfRange: 11,
+  internal: 13,
+  unavailable: 14,
+};
+
+/** How a call ends whose member dies, is cut off or is no leader any more: it need not say so by `unavailable`. */
+const passing: ReadonlySet<number> = new Set([
+  codes.unavailable,
+  codes.deadlineExceeded,
+  codes.cancelled,
+  codes.unknown,
+  codes.internal,
+]);
 
 /** Whether another attempt, perhaps at another member, may fare better. */
-function isPassing({ code }: Attempt): boolean {
-  return code === codes.unavailable || code === codes.deadlineExceeded;
-}
+const isPassing = ({ code }: Attempt): boolean => passing.has(code);
 
 const tlsPollMs = 60_000;
 /** Calls that were begun on old connections have ended by then. */
