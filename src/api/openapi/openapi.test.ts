@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import type { CustomResourceDefinition } from '../types.ts';
-import { customOpenapiV3, encodeOpenapiV2, encodeOpenapiV3, openapiV2, openapiV3, openapiV3Names } from './index.ts';
+import {
+  customOpenapiV3,
+  encodeOpenapiV2,
+  encodeOpenapiV3,
+  openapiDefinitions,
+  openapiV2,
+  openapiV3,
+  openapiV3Names,
+} from './index.ts';
 
 type Tree = { readonly [name: string]: Tree };
 const apps = openapiV3('apis/apps/v1') as unknown as Tree;
@@ -21,6 +29,18 @@ test('every reference of a document is answered in it', () => {
     for (const [, definition] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
       assert.ok(document.components.schemas?.[definition!], `${name}: ${definition}`);
     }
+  }
+});
+
+test('the build keeps the descriptions of all that documents define', () => {
+  const kept = new Set(openapiDefinitions());
+  for (const name of openapiV3Names()) {
+    const defined = Object.keys(openapiV3(name)!.components.schemas ?? {});
+    assert.deepEqual(
+      defined.filter(each => !kept.has(each)),
+      [],
+      name,
+    );
   }
 });
 

@@ -3,7 +3,7 @@
  * bytes. Upstream: k8s.io/kube-openapi pkg/builder3, pkg/handler3.
  */
 import type { GroupVersion } from '#apimachinery';
-import { builtinTypes, type ServedFacts, servedByDefault } from '../tables.ts';
+import { type ServedFacts, servedByDefault, servedFacts } from '../tables.ts';
 import type { CustomResourceDefinition } from '../types.ts';
 import { customPaths } from './custom-paths.ts';
 import { customSchemas } from './custom-schema.ts';
@@ -239,15 +239,16 @@ export function openapiV3(
 /** All definitions that the built-in documents show. */
 export function openapiDefinitions(): string[] {
   const writer = new SchemaWriter(3);
-  for (const { group, version } of versionsOf()) {
-    const own = servedByDefault.resources.filter(each => each.group === group && each.version === version);
+  const all = servedFacts(() => true);
+  for (const { group, version } of versionsOf(all)) {
+    const own = all.resources.filter(each => each.group === group && each.version === version);
     for (const path of pathsOf(group, version, own)) pathObject(path, writer);
   }
-  for (const path of smallPaths().values()) pathObject(path, writer);
+  for (const path of smallPaths(all).values()) pathObject(path, writer);
   for (const name of writer.references) writer.definition(name);
-  return [...writer.references].filter(name => builtinTypes.has(name));
+  return [...writer.references];
 }
 
-function versionsOf(): { group: string; version: string }[] {
-  return servedByDefault.groups.flatMap(group => group.versions.map(version => ({ group: group.name, version })));
+function versionsOf({ groups }: ServedFacts): { group: string; version: string }[] {
+  return groups.flatMap(group => group.versions.map(version => ({ group: group.name, version })));
 }
