@@ -39,16 +39,26 @@ interface KnownDifference {
   readonly rows: readonly string[];
 }
 
-function renderKnown(known: readonly KnownDifference[]): string {
-  if (known.length === 0) return '';
-  const rows = known.map(
-    ({ reason, rows: ids }) => `- Deviation: ${reason} (${ids.map(id => `\`${id}\``).join(', ')})`,
-  );
-  return `\n## Recorded answers that differ\n\n${rows.join('\n')}\n`;
+interface Differences {
+  readonly known: readonly KnownDifference[];
+  /** Given under the flags of the recording, and not by default. */
+  readonly configured: readonly KnownDifference[];
+}
+
+function renderRecorded({ known, configured }: Differences): string {
+  const list = (each: readonly KnownDifference[], sort = ''): string =>
+    each.map(({ reason, rows }) => `- ${sort}${reason} (${rows.map(row => `\`${row}\``).join(', ')})\n`).join('');
+  return `
+## Recorded answers that differ
+
+${list(known, 'Deviation: ')}
+## Recorded answers that take a flag
+
+${list(configured)}`;
 }
 
 /** The document's text. */
-function render(deviations: readonly Deviation[], known: readonly KnownDifference[]): string {
+function render(deviations: readonly Deviation[], differences: Differences): string {
   const byLayer = new Map<string, Deviation[]>();
   for (const deviation of deviations) {
     const layer = deviation.file.split('/')[1]!;
@@ -64,14 +74,14 @@ function render(deviations: readonly Deviation[], known: readonly KnownDifferenc
 
 Generated from the \`Deviation:\` lines of the sources by \`node hack/compatibility.ts\`; do not edit.
 
-${sections.join('\n')}${renderKnown(known)}`;
+${sections.join('\n')}${renderRecorded(differences)}`;
 }
 
 const files = globSync('src/**/*.ts', { cwd: root }).sort();
 if (files.length < 20) throw new Error(`saw only ${files.length} files`);
 const differencesPath = join(root, 'test', 'oracle', 'differences.json');
-const { known } = JSON.parse(readFileSync(differencesPath, 'utf8')) as { known: readonly KnownDifference[] };
-const text = render(files.flatMap(deviationsOf), known);
+const differences = JSON.parse(readFileSync(differencesPath, 'utf8')) as Differences;
+const text = render(files.flatMap(deviationsOf), differences);
 if (process.argv.includes('--check')) {
   if (!existsSync(documentPath) || readFileSync(documentPath, 'utf8') !== text) {
     console.error('docs/compatibility.md is out of date: node hack/compatibility.ts');
