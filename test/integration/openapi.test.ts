@@ -35,6 +35,16 @@ test('recorded schemas', { skip: referenceFolder() ? false : 'no reference data 
   }
 });
 
+test('whoever keeps the index by its date sees a definition that was made within the same second', async () => {
+  await using server = await startTestApiServer();
+  const read = (headers: Record<string, string>) =>
+    server.transport().request({ method: 'GET', path: '/openapi/v3', headers });
+  const kept = (await read({})).headers['last-modified']!;
+  const again = await read({ 'if-modified-since': kept });
+  assert.equal(again.status, 200);
+  assert.ok('paths' in ((await again.json()) as object));
+});
+
 /** `kubectl` and its versions beside it: `kubectl.1.27` …; none where it is not installed. */
 async function kubectls(): Promise<string[]> {
   const found = await run('sh', ['-c', 'readlink -f "$(command -v kubectl)"']).catch(() => undefined);
