@@ -21,5 +21,5 @@ export {
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { type HeapControl, processHeap, returnSpareMemory } from './spare-memory.ts';
 export { SteppedClock } from './stepped-clock.ts';
-export { TokenBucket } from './token-bucket.ts';
+export { KeyedTokenBuckets, TokenBucket, type TokenRate } from './token-bucket.ts';
 export { type WatchedFileOptions, watchFile } from './watched-file.ts';

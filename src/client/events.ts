@@ -6,7 +6,7 @@
  */
 import type { Event, ObjectReference } from '#api/types';
 import { formatTime, isStatusError, type KubeObject } from '#apimachinery';
-import type { Activity, Clock, Logger } from '#base';
+import { type Activity, type Clock, KeyedTokenBuckets, type Logger, LruMap } from '#base';
 import type { Client } from './client.ts';
 import { events } from './resources.ts';
 
@@ -52,7 +52,7 @@ interface Known {
 
 /** A recorder for one component. Events of one recorder are written in order. */
 export function createEventRecorder(deps: EventRecorderDeps, source: EventSource): EventRecorder {
-  const known = new Map<string, Known>();
+  const known = new LruMap<string, Known>(cacheSize);
   const isSpam = spamFilter(deps.clock);
   let tail: Promise<void> = Promise.resolve();
   let pending = 0;
@@ -80,7 +80,7 @@ export function createEventRecorder(deps: EventRecorderDeps, source: EventSource
       }
     }
     await resource.create(event);
-    remember(known, key, { name: event.metadata.name!, namespace: event.metadata.namespace!, count: 1, lastMs: nowMs });
+    known.set(key, { name: event.metadata.name!, namespace: event.metadata.namespace!, count: 1, lastMs: nowMs });
   };
   const eventAbout: EventRecorder['eventAbout'] = (reference, type, reason, message) => {
     const { kind, namespace, name, uid } = reference;
@@ -106,21 +106,8 @@ export function createEventRecorder(deps: EventRecorderDeps, source: EventSource
 
 /** True for an object about which too much was said lately. Upstream: EventSourceObjectSpamFilter. */
 function spamFilter(clock: Clock): (object: string) => boolean {
-  const buckets = new Map<string, { tokens: number; atMs: number }>();
-  return object => {
-    const atMs = clock.monotonicMs();
-    const before = buckets.get(object) ?? { tokens: spamBurst, atMs };
-    const tokens = Math.min(spamBurst, before.tokens + (atMs - before.atMs) / spamRefillMs);
-    remember(buckets, object, { tokens: tokens < 1 ? tokens : tokens - 1, atMs });
-    return tokens < 1;
-  };
-}
-
-/** Sets, and drops the oldest when there are too many. */
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > cacheSize) map.delete(map.keys().next().value!);
+  const buckets = new KeyedTokenBuckets({ qps: 1000 / spamRefillMs, burst: spamBurst }, clock, cacheSize);
+  return object => !buckets.tryTake(object);
 }
 
 function referenceTo({ apiVersion, kind, metadata }: KubeObject, fieldPath: string | undefined): ObjectReference {

@@ -5,7 +5,7 @@
  */
 import type { Event } from '#api/types';
 import { aggregateText, type FieldError, FieldPath, invalidValue, notSupported, StatusError } from '#apimachinery';
-import { type Clock, LruMap, TokenBucket, UserError } from '#base';
+import { type Clock, KeyedTokenBuckets, UserError } from '#base';
 import type { AdmissionAttributes, AdmissionPlugin } from './chain.ts';
 
 /** One limit of `eventratelimit.admission.k8s.io/v1alpha1 Configuration`. */
@@ -64,15 +64,10 @@ type Enforcer = (attributes: AdmissionAttributes, event: Event) => string | unde
 
 function enforcer({ type, qps = 0, burst = 0, cacheSize = 0 }: EventLimit, clock: Clock): Enforcer {
   const keyOf = keys[type]!;
-  const buckets = new LruMap<string, TokenBucket>(cacheSize || defaultCacheSize);
+  const buckets = new KeyedTokenBuckets({ qps, burst }, clock, cacheSize || defaultCacheSize);
   return (attributes, event) => {
     const key = keyOf(attributes, event);
-    let bucket = buckets.get(key);
-    if (!bucket) {
-      bucket = new TokenBucket({ qps, burst }, clock);
-      buckets.set(key, bucket);
-    }
-    return bucket.tryTake() ? undefined : `limit reached on type ${type} for key ${key}`;
+    return buckets.tryTake(key) ? undefined : `limit reached on type ${type} for key ${key}`;
   };
 }
 

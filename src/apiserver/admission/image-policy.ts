@@ -9,6 +9,7 @@ import type { Container, Pod } from '#api/types';
 import { formatGoDuration, writeSorted } from '#apimachinery';
 import { type Clock, LruMap, type Random, UserError } from '#base';
 import { kubeconfigWebhook, WebhookCallError, withRetries } from '../webhook/kubeconfig-client.ts';
+import { answeredStatus } from '../webhook/review-answer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './chain.ts';
 import { admissionForbidden, isFor } from './errors.ts';
 
@@ -139,17 +140,12 @@ function questionOf({ subresource, namespace }: AdmissionAttributes, { metadata,
 
 /** Throws a WebhookCallError for an answer that is no ImageReview: nothing of it is guessed at. */
 function readVerdict(answer: unknown): Verdict {
-  const { apiVersion: version, kind, status, message } = (answer ?? {}) as Readonly<Record<string, unknown>>;
-  if (kind === 'Status' && version === 'v1') throw new WebhookCallError(String(message ?? ''));
-  if (kind !== 'ImageReview' || version !== apiVersion) {
-    const got = `${String(version ?? '')}, Kind=${String(kind ?? '')}`;
-    throw new WebhookCallError(`the answer is of ${got}, not of ${apiVersion}, Kind=ImageReview`);
-  }
-  const { allowed, reason, auditAnnotations } = (status ?? {}) as Readonly<Record<string, unknown>>;
+  const status = answeredStatus(answer, apiVersion, 'ImageReview');
+  const { allowed, reason, auditAnnotations } = status;
   const texts = Object.values(auditAnnotations ?? {});
   const isGood =
     ['boolean', 'undefined'].includes(typeof (allowed ?? undefined)) &&
     [reason ?? '', ...texts].every(each => typeof each === 'string');
   if (!isGood) throw new WebhookCallError('the status of the answer has fields of other types than an ImageReview has');
-  return (status ?? {}) as Verdict;
+  return status as Verdict;
 }

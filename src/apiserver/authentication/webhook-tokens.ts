@@ -10,6 +10,7 @@ import {
   WebhookCallError,
   withRetries,
 } from '../webhook/kubeconfig-client.ts';
+import { answeredStatus } from '../webhook/review-answer.ts';
 import { type Authenticated, commonAudiences, Refused, type TokenAuthenticator } from './authenticator.ts';
 import type { TokenWebhookOptions } from './options.ts';
 import { cachedTokens } from './token-cache.ts';
@@ -108,14 +109,7 @@ const areTexts = (value: unknown): boolean =>
 
 /** Throws a WebhookCallError for an answer that is no TokenReview of the version: nothing of it is guessed at. */
 function statusOf(answer: unknown, version: string): Status {
-  const { apiVersion, kind, status, message } = (answer ?? {}) as Readonly<Record<string, unknown>>;
-  if (kind === 'Status' && apiVersion === 'v1') throw new WebhookCallError(String(message ?? ''));
-  const wanted = `authentication.k8s.io/${version}`;
-  if (kind !== 'TokenReview' || apiVersion !== wanted) {
-    const got = `${String(apiVersion ?? '')}, Kind=${String(kind ?? '')}`;
-    throw new WebhookCallError(`the answer is of ${got}, not of ${wanted}, Kind=TokenReview`);
-  }
-  const told = (status ?? {}) as Readonly<Record<string, unknown>>;
+  const told = answeredStatus(answer, `authentication.k8s.io/${version}`, 'TokenReview');
   const { username, uid, groups, extra } = (told['user'] ?? {}) as Readonly<Record<string, unknown>>;
   const isExtra = typeof (extra ?? {}) === 'object' && Object.values(extra ?? {}).every(areTexts);
   const isGood =

@@ -152,8 +152,7 @@ function failure(deps: EntryDeps, request: ServerRequest, error: unknown): Serve
   try {
     const output = negotiateOutput(request, { transforms: false });
     if (isPlainJson(output)) return { ...plain, logged: { status } };
-    const { headers } = respondValue(status, statusStruct(), output, status.code);
-    const { body } = respondValue(status, statusStruct(), output, status.code);
+    const { headers, body } = respondValue(status, statusStruct(), output, status.code);
     return { status: status.code, headers: { ...plain.headers, ...headers }, body, logged: { status } };
   } catch {
     return { ...indented(plain, status), logged: { status } };

@@ -1,8 +1,9 @@
 /**
  * Asks a webhook, whose answers are kept for a while. Upstream: apiserver plugin/pkg/authorizer/webhook/webhook.go.
  */
-import type { Clock, Random } from '#base';
+import { type Clock, LruMap, type Random } from '#base';
 import { type KubeconfigWebhook, WebhookCallError, withRetries } from '../../webhook/kubeconfig-client.ts';
+import { answeredStatus } from '../../webhook/review-answer.ts';
 import type { AuthorizationAttributes, Authorizer, Decision, RuleResolver, UserRules } from '../authorizer.ts';
 import type { WebhookMetrics } from '../metrics.ts';
 import { evaluateConditions, type MatchCondition } from './match-conditions.ts';
@@ -28,7 +29,7 @@ export interface WebhookAuthorizerOptions {
 
 export class WebhookAuthorizer implements Authorizer, RuleResolver, Disposable {
   readonly #options: WebhookAuthorizerOptions;
-  readonly #kept = new Map<string, { readonly status: ReviewStatus; readonly untilMs: number }>();
+  readonly #kept = new LruMap<string, { readonly status: ReviewStatus; readonly untilMs: number }>(maxKept);
 
   constructor(options: WebhookAuthorizerOptions) {
     this.#options = options;
@@ -93,24 +94,20 @@ export class WebhookAuthorizer implements Authorizer, RuleResolver, Disposable {
 
   #keptFor(key: string): ReviewStatus | undefined {
     const found = this.#kept.get(key);
-    if (!found) return undefined;
+    if (found && found.untilMs > this.#options.clock.monotonicMs()) return found.status;
     this.#kept.delete(key);
-    if (found.untilMs <= this.#options.clock.monotonicMs()) return undefined;
-    this.#kept.set(key, found);
-    return found.status;
+    return undefined;
   }
 
   #keep(key: string, status: ReviewStatus): void {
     const { authorizedTtlMs, unauthorizedTtlMs, clock } = this.#options;
     const ttlMs = status.allowed ? authorizedTtlMs : unauthorizedTtlMs;
     if (ttlMs <= 0) return;
-    if (this.#kept.size >= maxKept) this.#kept.delete(this.#kept.keys().next().value!);
     this.#kept.set(key, { status, untilMs: clock.monotonicMs() + ttlMs });
   }
 
   [Symbol.dispose](): void {
     this.#options.client[Symbol.dispose]();
-    this.#kept.clear();
   }
 }
 
@@ -129,14 +126,8 @@ function lengthOf(attributes: AuthorizationAttributes): number {
 
 /** Reads the answer's status. Throws a WebhookCallError unless it is one of the kind that was asked for. */
 function statusOf(answer: unknown, version: string): ReviewStatus {
-  const { apiVersion, kind, status, message } = answer as Readonly<Record<string, unknown>>;
-  if (kind === 'Status' && apiVersion === 'v1') throw new WebhookCallError(String(message ?? ''));
-  const wanted = `authorization.k8s.io/${version}`;
-  if (kind !== 'SubjectAccessReview' || apiVersion !== wanted) {
-    const got = `${String(apiVersion ?? '')}, Kind=${String(kind ?? '')}`;
-    throw new WebhookCallError(`the answer is of ${got}, not of ${wanted}, Kind=SubjectAccessReview`);
-  }
-  const { allowed = false, denied = false, reason = '' } = (status ?? {}) as Partial<Record<string, unknown>>;
+  const status = answeredStatus(answer, `authorization.k8s.io/${version}`, 'SubjectAccessReview');
+  const { allowed = false, denied = false, reason = '' } = status;
   if (typeof allowed !== 'boolean' || typeof denied !== 'boolean' || typeof reason !== 'string') {
     throw new WebhookCallError('the status of the answer has fields of other types than a SubjectAccessReview has');
   }

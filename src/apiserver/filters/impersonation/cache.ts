@@ -3,7 +3,7 @@
  * pkg/endpoints/filters/impersonation/cache.go.
  */
 import { createHash } from 'node:crypto';
-import type { Clock } from '#base';
+import { type Clock, LruMap } from '#base';
 import { tokenSuccessCacheMs } from '../../authentication/options.ts';
 import type { UserInfo } from '../../authentication/user.ts';
 import type { AuthorizationAttributes } from '../../authorization/authorizer.ts';
@@ -35,7 +35,7 @@ export function usersKey(wanted: UserInfo, requester: UserInfo): string {
 
 export class ImpersonationCache {
   readonly #clock: Clock;
-  readonly #entries = new Map<string, { readonly found: Impersonated; readonly untilMs: number }>();
+  readonly #entries = new LruMap<string, { readonly found: Impersonated; readonly untilMs: number }>(maxEntries);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -49,10 +49,7 @@ export class ImpersonationCache {
     return undefined;
   }
 
-  /** In the order of their end, so that the first is the one to forget. */
   set(key: string, found: Impersonated): void {
-    this.#entries.delete(key);
-    if (this.#entries.size >= maxEntries) this.#entries.delete(this.#entries.keys().next().value!);
     this.#entries.set(key, { found, untilMs: this.#clock.now() + tokenSuccessCacheMs });
   }
 }

@@ -4,7 +4,7 @@
  * pkg/endpoints/filters/impersonation/constrained_impersonation.go (KEP-5284, on by default since v1.36).
  */
 import { badRequest, internalError, isStatusError } from '#apimachinery';
-import type { Clock, MetricsRegistry } from '#base';
+import { type Clock, LruMap, type MetricsRegistry } from '#base';
 import { unescapeExtraKey } from '../../authentication/request-header.ts';
 import type { UserInfo } from '../../authentication/user.ts';
 import type { AuthorizationAttributes, Authorizer } from '../../authorization/authorizer.ts';
@@ -28,7 +28,7 @@ export class Impersonation {
   readonly #metrics: ImpersonationMetrics;
   readonly #clock: Clock;
   /** Index of the mode that last worked, by the requester's name, in the order of use. */
-  readonly #lastModes = new Map<string, number>();
+  readonly #lastModes = new LruMap<string, number>(maxRemembered);
 
   constructor(authorizer: Authorizer, clock: Clock, metrics: MetricsRegistry) {
     this.#clock = clock;
@@ -67,7 +67,7 @@ export class Impersonation {
       try {
         const found = await this.#modes[index]!.check(wanted, attributes);
         if (!found) continue;
-        this.#remember(requester, index);
+        this.#lastModes.set(requester, index);
         return found;
       } catch (error) {
         if (!isStatusError(error)) throw error;
@@ -75,12 +75,6 @@ export class Impersonation {
       }
     }
     throw first ?? internalError('all impersonation modes failed');
-  }
-
-  #remember(requester: string, index: number): void {
-    this.#lastModes.delete(requester);
-    if (this.#lastModes.size >= maxRemembered) this.#lastModes.delete(this.#lastModes.keys().next().value!);
-    this.#lastModes.set(requester, index);
   }
 }
 
