@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { builtinTypes } from '#api/tables';
 import { readProtobufObject, writeProtobufObject, writeYaml } from '#apimachinery';
+import { systemClock } from '#base';
 import type { Transport } from '#client';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
 
@@ -16,7 +17,9 @@ let server: TestApiServer;
 let transport: Transport;
 
 before(async () => {
-  server = await startTestApiServer();
+  // No second passes between two answers, so that the ages in a table are equal.
+  const startedAtMs = systemClock.now();
+  server = await startTestApiServer({ clock: { ...systemClock, now: () => startedAtMs } });
   transport = server.transport();
   for (let at = 0; at < count; at++) {
     const data = { text: `line ${at}: é\n  "quoted" 😀`, long: 'x '.repeat(at === 7 ? 200_000 : 300) };

@@ -19,6 +19,7 @@ import {
   user,
 } from '#apiserver';
 import {
+  type Clock,
   createActivity,
   createLogger,
   MetricsRegistry,
@@ -61,6 +62,8 @@ export interface TestApiServer extends AsyncDisposable {
 export interface TestApiServerOptions {
   readonly config?: Partial<ApiServerConfig>;
   readonly store?: Store;
+  /** Of the server; default the machine's own. */
+  readonly clock?: Clock;
   /** Default: any free one. */
   readonly port?: number;
   /** Run the controllers that every API needs (namespaces, service accounts, the root CA), or these. */
@@ -97,7 +100,7 @@ export async function startTestApiServer(options: TestApiServerOptions = {}): Pr
   const server = await createApiServer(
     {
       store,
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       random: systemRandom,
       logger,
       metrics: new MetricsRegistry(),
