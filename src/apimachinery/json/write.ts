@@ -6,7 +6,7 @@
  */
 import type { StructNode, TypeNode } from '../schema/type-node.ts';
 import { numberText } from './number-text.ts';
-import { isOmitted, zeroValue } from './read.ts';
+import { isOmitted, zeroValue } from './zero-values.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

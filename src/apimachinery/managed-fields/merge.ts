@@ -2,7 +2,7 @@
  * Merging an applied configuration into a live value, and taking paths out of a value.
  * Upstream: sigs.k8s.io/structured-merge-diff v6 typed/{merge,remove}.go, fieldpath/set.go (EnsureNamedFieldsAreMembers).
  */
-import { setOwn } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
 import type { ListNode, TypeNode } from '../schema/type-node.ts';
 import { child, emptySet, type FieldSet, isEmptySet, isMember } from './field-set.ts';
 import { fieldElement, type PathElement } from './path-element.ts';

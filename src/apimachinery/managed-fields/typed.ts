@@ -4,7 +4,8 @@
  * pkg/util/managedfields/internal/typeconverter.go; the untyped kinds of kube-openapi pkg/schemaconv.
  */
 import { InputError } from '../input-error.ts';
-import { isOmitted, setOwn, zeroValue } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
+import { isOmitted, zeroValue } from '../json/zero-values.ts';
 import { anyNode } from '../schema/build.ts';
 import type { FieldNode, ListNode, StructNode, TypeNode } from '../schema/type-node.ts';
 import { keyElement, type PathElement, valueElement } from './path-element.ts';

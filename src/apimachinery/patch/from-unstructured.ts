@@ -5,7 +5,8 @@
  */
 import { InputError } from '../input-error.ts';
 import { goNumberKind, isNumber, numberOfText, numberText } from '../json/number-text.ts';
-import { readJson, setOwn } from '../json/read.ts';
+import { readJson } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
 import { writeOrdered } from '../json/write.ts';
 import type { ScalarType, TypeNode } from '../schema/type-node.ts';
 

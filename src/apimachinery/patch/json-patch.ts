@@ -7,8 +7,9 @@
 import { goQuote } from '../field.ts';
 import { InputError } from '../input-error.ts';
 import { isNumber } from '../json/number-text.ts';
-import { readExactJson, readJson, setOwn } from '../json/read.ts';
+import { readExactJson, readJson } from '../json/read.ts';
 import { maxJsonDepth } from '../json/scanner.ts';
+import { setOwn } from '../json/set-own.ts';
 import { writeOrdered } from '../json/write.ts';
 import { anyNode, field, list, scalar, struct } from '../schema/build.ts';
 

@@ -3,7 +3,8 @@
  * pkg/endpoints/handlers/patch.go.
  */
 import { InputError } from '../input-error.ts';
-import { readExactJson, readJson, setOwn } from '../json/read.ts';
+import { readExactJson, readJson } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
 import { anyNode } from '../schema/build.ts';
 import type { TypeNode } from '../schema/type-node.ts';
 

@@ -11,7 +11,7 @@ import { goPrint } from '../go-print.ts';
 import { InputError } from '../input-error.ts';
 import { goStructName } from '../json/go-type.ts';
 import { goNumberKind, isNumber } from '../json/number-text.ts';
-import { setOwn } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
 import { anyNode } from '../schema/build.ts';
 import type { TypeNode } from '../schema/type-node.ts';
 import { withoutNulls } from './merge-patch.ts';

@@ -2,7 +2,7 @@
  * What stands in JSON and means that nothing is there: Go writes null for a list or pointer that is nil, and reads it
  * back as nil. Rules see such members as absent.
  */
-import { isZeroScalar } from '../json/read.ts';
+import { isZeroScalar } from '../json/zero-values.ts';
 import type { StructNode, TypeNode } from './type-node.ts';
 
 type Plain = Record<string, unknown>;

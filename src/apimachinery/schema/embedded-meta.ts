@@ -5,7 +5,8 @@
 import { type FieldError, FieldPath, invalidValue, required } from '../field.ts';
 import { parseApiVersion } from '../gvk.ts';
 import { InputError } from '../input-error.ts';
-import { readJson, setOwn } from '../json/read.ts';
+import { readJson } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
 import { writeJson, writeSorted } from '../json/write.ts';
 import type { ObjectMeta } from '../meta.ts';
 import { isDNS1035Label, validatePathSegmentName } from '../validation/names.ts';

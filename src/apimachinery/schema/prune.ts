@@ -2,7 +2,7 @@
  * Pruning of what a schema does not know, and defaulting. Nothing is changed in place; what stays as it is keeps its
  * identity. Upstream: apiextensions-apiserver pkg/apiserver/schema/{pruning,defaulting}/*.go.
  */
-import { setOwn } from '../json/read.ts';
+import { setOwn } from '../json/set-own.ts';
 import { cloneJson } from '../patch/json-patch.ts';
 import { asResourceRoot, memberSchema, metaFields, type Structural } from './json-schema.ts';
 

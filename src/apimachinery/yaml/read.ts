@@ -7,8 +7,9 @@
 import { EVENT_ID, type Event, getScalarValue, parseEvents, SCALAR_STYLE, YAMLException } from 'js-yaml';
 import { goQuote } from '../field.ts';
 import { InputError } from '../input-error.ts';
-import { readJson, setOwn } from '../json/read.ts';
+import { readJson } from '../json/read.ts';
 import { maxJsonDepth } from '../json/scanner.ts';
+import { setOwn } from '../json/set-own.ts';
 import { writeSorted } from '../json/write.ts';
 import { anyNode } from '../schema/build.ts';
 import type { TypeNode } from '../schema/type-node.ts';
