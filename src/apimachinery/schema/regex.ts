@@ -27,3 +27,22 @@ export function regexFault(pattern: string): string | undefined {
     return (error as Error).message;
   }
 }
+
+/** Expressions by their pattern, each compiled when it is first asked for. */
+export class Patterns {
+  readonly #compiled = new Map<string, Regex | string>();
+
+  /** The expression; a text when there is none, with what Go says is wrong. */
+  get(pattern: string): Regex | string {
+    let regex = this.#compiled.get(pattern);
+    if (regex === undefined) {
+      try {
+        regex = compileRegex(pattern);
+      } catch (error) {
+        regex = (error as Error).message;
+      }
+      this.#compiled.set(pattern, regex);
+    }
+    return regex;
+  }
+}
