@@ -428,3 +428,11 @@ test('a default may be of any type where an int or a string stands', () => {
   assert.equal(new SchemaValidator(schema, {}).validate(true, at).length, 1);
   assert.deepEqual(new SchemaValidator(schema, { asDefault: true }).validate(true, at), []);
 });
+
+test('a list of very many wrong items is refused in time that grows with it alone', () => {
+  const schema: JsonSchema = { type: 'object', properties: { a: { type: 'array', items: { type: 'string' } } } };
+  const wrong = Array.from({ length: 130_000 }, () => 0);
+  const errors = new SchemaValidator(schema).validate({ a: wrong });
+  assert.equal(errors.length, wrong.length);
+  assert.equal(errors.at(-1)?.field, 'a[129999]');
+});

@@ -47,7 +47,7 @@ export class SchemaValidator {
       '',
       old === undefined ? undefined : new Correlated(value, old, this.#schema),
     );
-    return result.errors.map(({ error }) => error);
+    return result.errors;
   }
 }
 

@@ -12,19 +12,26 @@ export interface Fault {
 
 /** What a schema said; `matches` counts what went well, by which upstream picks among the failures of anyOf. */
 export class Result {
-  readonly errors: Fault[] = [];
+  /** By message. A list of a hundred thousand wrong items is a body that anyone may send: each fault costs one look-up. Absent
+   * until there is one, for nearly all values are right. */
+  #faults: Map<string, Fault> | undefined;
   matches = 0;
 
-  add(...faults: (Fault | undefined)[]): this {
-    for (const fault of faults) {
-      if (fault !== undefined && !this.errors.some(({ message }) => message === fault.message)) this.errors.push(fault);
-    }
+  /** In the order in which they were found. */
+  get errors(): FieldError[] {
+    return Array.from(this.#faults?.values() ?? [], ({ error }) => error);
+  }
+
+  add(fault: Fault | undefined): this {
+    if (fault === undefined) return this;
+    this.#faults ??= new Map();
+    if (!this.#faults.has(fault.message)) this.#faults.set(fault.message, fault);
     return this;
   }
 
   merge(other: Result | undefined): this {
     if (other === undefined) return this;
-    this.add(...other.errors);
+    if (other.#faults !== undefined) for (const fault of other.#faults.values()) this.add(fault);
     this.matches += other.matches;
     return this;
   }
@@ -36,7 +43,7 @@ export class Result {
   }
 
   get isValid(): boolean {
-    return this.errors.length === 0;
+    return this.#faults === undefined;
   }
 }
 
