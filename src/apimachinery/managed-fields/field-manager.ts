@@ -7,23 +7,22 @@
  * with it.
  */
 
-import { goQuote } from '../field.ts';
 import { InputError } from '../input-error.ts';
 import { readJson } from '../json/read.ts';
-import { writeOrdered, writeSorted } from '../json/write.ts';
+import { writeOrdered } from '../json/write.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../meta.ts';
 import { checkUnstructured } from '../patch/from-unstructured.ts';
 import { cloneJson } from '../patch/json-patch.ts';
 import type { TypeNode } from '../schema/type-node.ts';
-import { badRequest, StatusError } from '../status.ts';
+import { badRequest } from '../status.ts';
 import { formatTime } from '../time.ts';
-import { maxAnnotationsBytes } from '../validation/object-meta.ts';
-import { compareValues, fieldSetOf } from './compare.ts';
+import { conflictError } from './conflicts.ts';
+import { withManagers } from './entries.ts';
 import { type FieldSet, hasPath, isEmptySet, setOfFields, subtractSet, unionSets } from './field-set.ts';
+import { lastAppliedSet, withLastApplied } from './last-applied.ts';
 import { capManagers, decodeManagers, encodeManagers, type Manager, type Managers, managerKey } from './managers.ts';
-import { pathText } from './path-element.ts';
 import { equalValues, isMap, type JsonMap, type Typed, withZeros } from './typed.ts';
-import { type FieldConflict, FieldConflictsError, Updater } from './updater.ts';
+import { FieldConflictsError, Updater } from './updater.ts';
 import { validateTyped, validationText } from './validate.ts';
 
 export interface FieldManagerOptions {
@@ -67,7 +66,6 @@ const stripped: FieldSet = setOfFields(
   'metadata.managedFields',
   'metadata.resourceVersion',
 );
-const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 const currentOperation = '\0current';
 
 /** Tracks ownership for one endpoint. Holds no state between calls. */
@@ -191,27 +189,11 @@ export class FieldManager {
     options: ApplyOptions,
     error: FieldConflictsError,
   ): KubeObject {
-    const allowed = options.manager === 'kubectl' ? this.#lastAppliedSet(live) : undefined;
+    const allowed = options.manager === 'kubectl' ? lastAppliedSet(live, this.#typed(live)) : undefined;
     const left =
       allowed === undefined ? error.conflicts : error.conflicts.filter(({ path }) => !hasPath(allowed, path));
     if (left.length > 0) throw conflictError(left);
     return this.#applyOver(live, config, managers, { ...options, force: true });
-  }
-
-  /** What the last-applied annotation names and the live object still has as it was named. */
-  #lastAppliedSet(live: KubeObject): FieldSet | undefined {
-    const text = live.metadata.annotations?.[lastAppliedAnnotation];
-    if (!text) return undefined;
-    const { node, apiVersion } = this.#options;
-    try {
-      const value = JSON.parse(text) as unknown;
-      if (!isMap(value) || value['apiVersion'] !== apiVersion || validateTyped(node, value).length > 0)
-        return undefined;
-      const { added, modified, removed } = compareValues(node, value, this.#typed(live).value);
-      return subtractSet(subtractSet(subtractSet(fieldSetOf(node, value), modified), added), removed);
-    } catch {
-      return undefined;
-    }
   }
 
   #checkKind(config: JsonMap): void {
@@ -319,87 +301,4 @@ function decodeOrEmpty(entries: readonly ManagedFieldsEntry[] | undefined, trust
     if (!(error instanceof InputError)) throw error;
     return new Map();
   }
-}
-
-/** The object with these managers; itself when it has none and gets none. */
-function withManagers<T extends KubeObject>(object: T, entries: readonly ManagedFieldsEntry[] | undefined): T {
-  const { managedFields, ...metadata } = object.metadata;
-  if (entries === undefined && managedFields === undefined) return object;
-  return { ...object, metadata: entries === undefined ? metadata : { ...metadata, managedFields: entries } };
-}
-
-/** Keeps the annotation of client-side apply in step, where there is one. */
-function withLastApplied(object: KubeObject, config: JsonMap): KubeObject {
-  const annotations = object.metadata.annotations;
-  if (!annotations?.[lastAppliedAnnotation]) return object;
-  const metadata = { ...(config['metadata'] as JsonMap) };
-  if (isMap(metadata['annotations'])) {
-    const { [lastAppliedAnnotation]: _, ...rest } = metadata['annotations'];
-    metadata['annotations'] = rest;
-    if (Object.keys(rest).length === 0) delete metadata['annotations'];
-  }
-  const text = `${writeSorted({ ...config, metadata })}\n`;
-  const { [lastAppliedAnnotation]: _, ...others } = annotations;
-  let sizeBytes = Buffer.byteLength(lastAppliedAnnotation) + Buffer.byteLength(text);
-  for (const [key, value] of Object.entries(others)) sizeBytes += Buffer.byteLength(key) + Buffer.byteLength(value);
-  const next = sizeBytes > maxAnnotationsBytes ? others : { ...annotations, [lastAppliedAnnotation]: text };
-  return { ...object, metadata: { ...object.metadata, annotations: next } };
-}
-
-/** How messages name a manager. */
-function managerText({ name, subresource, operation, apiVersion }: Manager): string {
-  const where = subresource === '' ? goQuote(name) : `${goQuote(name)} with subresource ${goQuote(subresource)}`;
-  return operation === 'Update' ? `${where} using ${apiVersion}` : where;
-}
-
-/** 409 with a cause for each conflict. Upstream: internal/conflict.go. */
-function conflictError(conflicts: readonly FieldConflict[]): StatusError {
-  const causes = conflicts.map(({ manager, path }) => ({
-    reason: 'FieldManagerConflict',
-    message: `conflict with ${managerText(manager)}`,
-    field: pathText(path),
-  }));
-  return new StatusError({ code: 409, reason: 'Conflict', message: conflictText(conflicts), details: { causes } });
-}
-
-function conflictText(conflicts: readonly FieldConflict[]): string {
-  const [first] = conflicts;
-  if (conflicts.length === 1) {
-    return `Apply failed with 1 conflict: conflict with ${managerText(first!.manager)}: ${pathText(first!.path)}`;
-  }
-  const lines: string[] = [];
-  let current: Manager | undefined;
-  for (const { manager, path } of conflicts) {
-    if (manager !== current) lines.push(`conflicts with ${managerText(manager)}:`);
-    current = manager;
-    lines.push(`- ${pathText(path)}`);
-  }
-  return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`;
-}
-
-/**
- * `next` with the times of `live`'s entries where nothing else in the two objects differs, so that a write that
- * changes nothing is none. `same` says whether two objects with the same entries are one: for a built-in kind `{}` and
- * nothing are the same map. Upstream: apiserver pkg/endpoints/handlers/fieldmanager/equality.go.
- */
-export function ignoreManagedFieldsTimestamps<T extends KubeObject>(
-  next: T,
-  live: KubeObject,
-  same: (next: KubeObject, live: KubeObject) => boolean = sameButVersion,
-): T {
-  const entries = next.metadata.managedFields;
-  const before = live.metadata.managedFields;
-  if (entries === undefined || before === undefined || entries.length !== before.length) return next;
-  const untimed = (list: readonly ManagedFieldsEntry[]): unknown => list.map(({ time: _, ...entry }) => entry);
-  if (!equalValues(untimed(entries), untimed(before))) return next;
-  const timed = withManagers(next, before);
-  return same(timed, live) ? timed : next;
-}
-
-function sameButVersion(next: KubeObject, live: KubeObject): boolean {
-  const bare = (object: KubeObject): unknown => {
-    const { resourceVersion: _, ...metadata } = object.metadata;
-    return { ...object, metadata };
-  };
-  return equalValues(bare(next), bare(live));
 }

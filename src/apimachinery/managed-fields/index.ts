@@ -1,9 +1,9 @@
 export { type Comparison, compareValues, fieldSetOf } from './compare.ts';
+export { ignoreManagedFieldsTimestamps } from './entries.ts';
 export {
   type ApplyOptions,
   FieldManager,
   type FieldManagerOptions,
-  ignoreManagedFieldsTimestamps,
   type UpdateOptions,
 } from './field-manager.ts';
 export { emptySet, type FieldSet, hasPath, setOfFields, subtractSet, subtractTree, unionSets } from './field-set.ts';

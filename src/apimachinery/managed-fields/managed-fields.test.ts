@@ -6,7 +6,8 @@ import { deepFreeze, type JsonObject, type KubeObject } from '../meta.ts';
 import { anyNode, field, list, map, scalar, struct } from '../schema/build.ts';
 import type { StatusError } from '../status.ts';
 import { compareValues, fieldSetOf } from './compare.ts';
-import { FieldManager, type FieldManagerOptions, ignoreManagedFieldsTimestamps } from './field-manager.ts';
+import { ignoreManagedFieldsTimestamps } from './entries.ts';
+import { FieldManager, type FieldManagerOptions } from './field-manager.ts';
 import {
   type FieldSet,
   hasPath,
