@@ -1,7 +1,8 @@
 /**
- * Reads a text with syntax errors as ANTLR's generated parser does: where it is surprised, which tokens it skips or
- * supplies, and in what words it says so. One method a grammar rule; each goes on as its original does after an error.
- * Upstream: antlr4 runtime error_strategy (DefaultErrorStrategy), cel-go parser/{parser,gen/cel_parser}.go.
+ * Reads a text with syntax errors as ANTLR's generated parser does, by the strategy of error-strategy.ts. One method a
+ * grammar rule, which is why it is long; each goes on as its original does after an error. The rules spell out their
+ * try and catch: a closure in each would double the depth of the call stack.
+ * Upstream: cel-go parser/{parser,gen/cel_parser}.go.
  *
  * Worked example. In `f(1, )` the rule for the second argument meets `)`: no token of an expression, and the one behind
  * it is none either, so the input is mismatched. The rule gives up, skips to what can follow it, which is `)` itself,
@@ -9,7 +10,8 @@
  */
 import { type Expr, reservedIdentifiers } from './ast.ts';
 import { ExprBuilder, TreeTooLarge } from './builder.ts';
-import { type LexicalFault, T, type Token, tokenNames } from './lexer.ts';
+import { Abandoned, display, ErrorStrategy } from './error-strategy.ts';
+import { type LexicalFault, T, type Token } from './lexer.ts';
 import { findMacro, MacroContext, MacroError } from './macros.ts';
 import { type IssueList, noLocation } from './source.ts';
 import {
@@ -24,14 +26,6 @@ import {
   startsOptional,
 } from './token-sets.ts';
 
-/** The rule being read cannot go on. */
-class RuleFailure extends Error {}
-/** Nothing more is read. */
-class Abandoned extends Error {}
-
-/** How often one text is recovered from, and how many tokens a recovery skips. */
-const maxRecoveries = 30;
-const maxSkipped = 256;
 /** How deep expressions may nest. */
 const maxDepth = 250;
 
@@ -53,416 +47,218 @@ export function reportSyntaxErrors(
   }
 }
 
-const display = (text: string): string =>
-  `'${text.replaceAll('\t', '\\t').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'`;
-
-function listTokens(types: ReadonlySet<number>): string {
-  const names = [...types].sort((left, right) => left - right).map(type => tokenNames[type]);
-  return names.length === 1 ? (names[0] as string) : `{${names.join(', ')}}`;
-}
-
-class Recovery {
-  readonly #tokens: readonly Token[];
-  readonly #issues: IssueList;
-  readonly #bindings: boolean;
-  readonly #faults: readonly LexicalFault[];
+class Recovery extends ErrorStrategy {
   readonly #make = new ExprBuilder();
-  /** What follows each rule that is open, outermost first. */
-  readonly #stack: Follow[] = [];
-  #at = 0;
-  /** An error was reported, and no token has matched since. */
-  #recovering = false;
-  #lastErrorAt = -1;
-  #lastErrorSites = new Set<string>();
-  #recoveries = 0;
+  /** cel.bind is known. */
+  readonly #bindings: boolean;
   /** How many expressions are open. */
   #depth = 0;
-  /** Where the reader stands, for {@link #lastErrorSites}. */
-  #site = '';
 
   constructor(tokens: readonly Token[], faults: readonly LexicalFault[], issues: IssueList, bindings: boolean) {
-    this.#tokens = tokens;
-    this.#faults = faults;
+    super(tokens, faults, issues);
     this.#bindings = bindings;
-    this.#issues = issues;
   }
 
   start(): void {
-    this.#rule(() => {
+    this.rule(() => {
       this.#expr(follows.start);
-      this.#match('start', T.eof);
+      this.match('start', T.eof);
     });
   }
 
-  #token(ahead = 0): Token {
-    return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)] as Token;
-  }
-
-  #type(ahead = 0): number {
-    return this.#token(ahead).type;
-  }
-
-  #report(message: string, token: Token): void {
-    if (this.#recovering) return;
-    this.#recovering = true;
-    this.#issues.add(this.#issues.source.location(token.start), `Syntax error: ${message}`);
-  }
-
-  /** Reads a rule inside of which `after` can follow. */
-  #call(after: Follow, rule: () => void): void {
-    this.#stack.push(after);
-    rule();
-    this.#stack.pop();
-  }
-
-  /** The body of a rule: what fails in it is recovered from at its end. */
-  #rule(body: () => void): void {
-    try {
-      body();
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  /** The end of a rule that failed. */
-  #failed(error: unknown): undefined {
-    if (!(error instanceof RuleFailure)) throw error;
-    this.#recover();
-  }
-
-  #attempt(): void {
-    if (this.#recoveries === maxRecoveries) {
-      const message = `error recovery attempt limit exceeded: ${maxRecoveries}`;
-      this.#issues.add(this.#issues.source.location(this.#token().start), `Syntax error: ${message}`);
-      throw new Abandoned();
-    }
-    this.#recoveries++;
-  }
-
-  #recover(): void {
-    this.#attempt();
-    if (this.#lastErrorAt === this.#at && this.#lastErrorSites.has(this.#site)) this.#consume();
-    this.#lastErrorAt = this.#at;
-    this.#lastErrorSites.add(this.#site);
-    this.#skipTo(this.#recoverySet());
-  }
-
-  #consume(): void {
-    if (this.#at < this.#tokens.length - 1) this.#at++;
-  }
-
-  #skipTo(types: ReadonlySet<number>): void {
-    for (let skipped = 0; this.#type() !== T.eof && !types.has(this.#type()); skipped++) {
-      if (skipped >= maxSkipped) {
-        this.#issues.add(noLocation, `error recovery token lookahead limit exceeded: ${maxSkipped}`);
-        throw new Abandoned();
-      }
-      this.#consume();
-    }
-  }
-
-  #recoverySet(): Set<number> {
-    return new Set(this.#stack.flatMap(frame => [...frame.tokens]));
-  }
-
-  /** Tokens at a place, and those behind the rules that may end there. */
-  #expected(here: Follow): Set<number> {
-    const types = new Set(here.tokens);
-    let { canEnd } = here;
-    for (const frame of this.#stack.toReversed()) {
-      if (!canEnd) break;
-      for (const type of frame.tokens) types.add(type);
-      canEnd = frame.canEnd;
-    }
-    if (canEnd) types.add(T.eof);
-    return types;
-  }
-
-  #mismatch(expected: ReadonlySet<number>): RuleFailure {
-    const token = this.#token();
-    this.#report(`mismatched input ${display(token.text)} expecting ${listTokens(expected)}`, token);
-    return new RuleFailure();
-  }
-
-  /** No alternative begins with the tokens from here to `ahead`. */
-  #noAlternative(site: string, ahead: number): RuleFailure {
-    this.#site = site;
-    const [first, last] = [this.#token(), this.#token(ahead)];
-    const text = first.type === T.eof ? '<EOF>' : this.#between(first.start, last.start + last.text.length);
-    const reserved = /^.(true|false|null)$/s.exec(text)?.[1];
-    this.#report(
-      reserved === undefined
-        ? `no viable alternative at input ${display(text)}`
-        : `mismatched input '${reserved}' expecting IDENTIFIER`,
-      last,
-    );
-    return new RuleFailure();
-  }
-
-  /** A part of the text, without what the lexer could not read. */
-  #between(start: number, end: number): string {
-    let text = '';
-    let at = start;
-    for (const fault of this.#faults) {
-      if (fault.start < at || fault.start >= end) continue;
-      text += this.#issues.source.text.slice(at, fault.start);
-      at = fault.start + fault.text.length;
-    }
-    return text + this.#issues.source.text.slice(at, end);
-  }
-
-  /** Drops one token if the one behind it is expected. */
-  #deleted(expected: ReadonlySet<number>): boolean {
-    if (!expected.has(this.#type(1))) return false;
-    const token = this.#token();
-    this.#report(`extraneous input ${display(token.text)} expecting ${listTokens(expected)}`, token);
-    this.#consume();
-    this.#recovering = false;
-    this.#lastErrorSites = new Set();
-    this.#lastErrorAt = -1;
-    return true;
-  }
-
-  /** Before a choice that must find one of these tokens. */
-  #sync(site: string, types: readonly number[]): void {
-    this.#site = site;
-    if (this.#recovering || types.includes(this.#type())) return;
-    const expected = this.#expected(follow(types));
-    if (!this.#deleted(expected)) throw this.#mismatch(expected);
-  }
-
-  /** Back at the head of a loop that needs one of these tokens. */
-  #syncLoop(site: string, types: readonly number[]): void {
-    this.#site = site;
-    if (this.#recovering || types.includes(this.#type())) return;
-    const expected = this.#expected(follow(types));
-    const token = this.#token();
-    this.#report(`extraneous input ${display(token.text)} expecting ${listTokens(expected)}`, token);
-    this.#skipTo(new Set([...expected, ...this.#recoverySet()]));
-  }
-
-  /** Reads a token, or drops or supplies one. `after`: what can follow it. */
-  #match(site: string, type: number, after: Follow = follows.end): Token | undefined {
-    this.#site = site;
-    const token = this.#token();
-    if (token.type === type) {
-      this.#matched();
-      return token;
-    }
-    this.#attempt();
-    const expected = new Set([type]);
-    if (this.#deleted(expected)) {
-      const found = this.#token();
-      this.#consume();
-      return found;
-    }
-    if (type !== T.eof && this.#expected(after).has(token.type)) {
-      this.#report(`missing ${listTokens(expected)} at ${display(token.text)}`, token);
-      return undefined;
-    }
-    throw this.#mismatch(expected);
-  }
-
-  #matched(): void {
-    this.#recovering = false;
-    this.#lastErrorSites = new Set();
-    this.#lastErrorAt = -1;
-    this.#consume();
-  }
-
   /** An expression of which only the place is known. */
-  #unknown(at: Token = this.#token()): Expr {
+  #unknown(at: Token = this.token()): Expr {
     return this.#make.unspecified(this.#make.id(at.start));
   }
 
   #expr(after: Follow): Expr {
-    let place = this.#token();
+    let place = this.token();
     if (++this.#depth > maxDepth) {
-      this.#issues.add(noLocation, `expression recursion limit exceeded: ${maxDepth}`);
+      this.issues.add(noLocation, `expression recursion limit exceeded: ${maxDepth}`);
       throw new Abandoned();
     }
-    this.#stack.push(after);
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
       result = this.#or(follows.condition);
-      if (this.#type() === T.question) {
-        place = this.#token();
-        this.#matched();
+      if (this.type() === T.question) {
+        place = this.token();
+        this.matched();
         this.#or(follows.whenTrue);
-        this.#match('expr :', T.colon, follow(startsExpr));
+        this.match('expr :', T.colon, follow(startsExpr));
         this.#expr(follows.end);
         result = this.#unknown(place);
       }
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     this.#depth--;
     return result ?? this.#unknown(place);
   }
 
   #or(after: Follow): Expr {
-    this.#stack.push(after);
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
       result = this.#and(follows.or);
-      while (this.#type() === T.or) {
-        const operator = this.#token();
-        this.#matched();
+      while (this.type() === T.or) {
+        const operator = this.token();
+        this.matched();
         this.#and(follows.or);
         result = this.#unknown(operator);
       }
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result ?? this.#unknown();
   }
 
   #and(after: Follow): Expr {
-    this.#stack.push(after);
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
       result = this.#relation(1, follows.and);
-      while (this.#type() === T.and) {
-        const operator = this.#token();
-        this.#matched();
+      while (this.type() === T.and) {
+        const operator = this.token();
+        this.matched();
         this.#relation(1, follows.and);
         result = this.#unknown(operator);
       }
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result ?? this.#unknown();
   }
 
   #relation(lowest: number, after: Follow): Expr {
-    this.#stack.push(after);
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
       result = this.#calc(1, follows.relation);
-      while (lowest === 1 && relationTypes.includes(this.#type())) {
-        const operator = this.#token();
-        this.#matched();
+      while (lowest === 1 && relationTypes.includes(this.type())) {
+        const operator = this.token();
+        this.matched();
         this.#relation(2, follows.relation);
         result = this.#unknown(operator);
       }
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result ?? this.#unknown();
   }
 
   #calc(lowest: number, after: Follow): Expr {
-    this.#stack.push(after);
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
       result = this.#unary(follows.calc);
       for (;;) {
-        const type = this.#type();
+        const type = this.type();
         const precedence = !calcTypes.includes(type) ? 0 : type === T.plus || type === T.minus ? 1 : 2;
         if (precedence < lowest) break;
-        const operator = this.#token();
-        this.#matched();
+        const operator = this.token();
+        this.matched();
         this.#calc(precedence + 1, follows.calc);
         result = this.#unknown(operator);
       }
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result ?? this.#unknown();
   }
 
   #unary(after: Follow): Expr {
-    this.#stack.push(after);
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
-      this.#sync('unary', startsExpr);
-      const type = this.#type();
+      this.sync('unary', startsExpr);
+      const type = this.type();
       if (type === T.not) result = this.#negations();
       else if (type === T.minus && !this.#isNumber(1)) result = this.#minuses();
       else if (startsMember.includes(type)) result = this.#member(follows.end);
-      else throw this.#noAlternative('unary', 0);
+      else throw this.noAlternative('unary', 0);
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result ?? this.#unknown();
   }
 
   #isNumber(ahead: number): boolean {
-    return this.#type(ahead) === T.int || this.#type(ahead) === T.float;
+    return this.type(ahead) === T.int || this.type(ahead) === T.float;
   }
 
   #negations(): Expr {
     do {
-      this.#match('unary !', T.not, follow(startsExpr));
-      this.#syncLoop('unary ! loop', startsExpr);
-    } while (this.#type() === T.not);
+      this.match('unary !', T.not, follow(startsExpr));
+      this.syncLoop('unary ! loop', startsExpr);
+    } while (this.type() === T.not);
     this.#member(follows.end);
     return this.#unknown();
   }
 
   #minuses(): Expr {
-    if (!startsMember.includes(this.#type(1))) throw this.#noAlternative('unary', 1);
+    if (!startsMember.includes(this.type(1))) throw this.noAlternative('unary', 1);
     for (;;) {
-      this.#match('unary -', T.minus, follow(startsMember));
-      this.#syncLoop('unary - loop', startsMember);
-      if (this.#type() !== T.minus) break;
-      if (!startsMember.includes(this.#type(1))) throw this.#noAlternative('unary - loop', 1);
+      this.match('unary -', T.minus, follow(startsMember));
+      this.syncLoop('unary - loop', startsMember);
+      if (this.type() !== T.minus) break;
+      if (!startsMember.includes(this.type(1))) throw this.noAlternative('unary - loop', 1);
     }
     this.#member(follows.end);
     return this.#unknown();
   }
 
   #member(after: Follow): Expr {
-    this.#stack.push(after);
+    this.stack.push(after);
     let result = this.#unknown();
     try {
       result = this.#primary(follows.member);
-      while (memberTypes.includes(this.#type())) {
-        if (this.#type() === T.dot) this.#checkSelection();
+      while (memberTypes.includes(this.type())) {
+        if (this.type() === T.dot) this.#checkSelection();
         const operand = result;
         // What is begun stands for the whole, should it not come to its end.
         result = this.#unknown();
-        result = this.#type() === T.leftBracket ? this.#index() : this.#selection(operand);
+        result = this.type() === T.leftBracket ? this.#index() : this.#selection(operand);
       }
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result;
   }
 
   #index(): Expr {
-    const open = this.#token();
-    this.#match('member [', T.leftBracket, follow([T.question, ...startsExpr]));
-    this.#sync('member [?', [T.question, ...startsExpr]);
-    if (this.#type() === T.question) this.#match('member ?', T.question, follow(startsExpr));
+    const open = this.token();
+    this.match('member [', T.leftBracket, follow([T.question, ...startsExpr]));
+    this.sync('member [?', [T.question, ...startsExpr]);
+    if (this.type() === T.question) this.match('member ?', T.question, follow(startsExpr));
     this.#expr(follows.index);
-    this.#match('member ]', T.rightBracket, follows.member);
+    this.match('member ]', T.rightBracket, follows.member);
     return this.#unknown(open);
   }
 
   /** A dot is followed by a name. */
   #checkSelection(): void {
-    const next = this.#type(1);
-    if (next !== T.identifier && next !== T.escaped && next !== T.question) throw this.#noAlternative('member', 1);
+    const next = this.type(1);
+    if (next !== T.identifier && next !== T.escaped && next !== T.question) throw this.noAlternative('member', 1);
   }
 
   #selection(operand: Expr): Expr {
-    if (this.#type(1) === T.identifier && this.#type(2) === T.leftParen) return this.#memberCall(operand);
-    const dot = this.#token();
-    this.#match('member .', T.dot);
-    const optional = this.#type() === T.question;
-    if (optional) this.#match('member .?', T.question);
-    const start = this.#token();
+    if (this.type(1) === T.identifier && this.type(2) === T.leftParen) return this.#memberCall(operand);
+    const dot = this.token();
+    this.match('member .', T.dot);
+    const optional = this.type() === T.question;
+    if (optional) this.match('member .?', T.question);
+    const start = this.token();
     const name = this.#name(follows.member);
     if (name === undefined) {
-      this.#issues.add(this.#issues.source.location(start.start), 'unsupported ident kind');
+      this.issues.add(this.issues.source.location(start.start), 'unsupported ident kind');
     }
     const id = this.#make.id(dot.start);
     return optional || name === undefined ? this.#make.unspecified(id) : this.#make.select(id, operand, name.text);
@@ -471,43 +267,43 @@ class Recovery {
   /** A name, plain or in backticks; undefined if there was none. */
   #name(after: Follow): Token | undefined {
     let name: Token | undefined;
-    this.#call(after, () =>
-      this.#rule(() => {
-        this.#sync('name', [T.identifier, T.escaped]);
-        if (this.#type() !== T.identifier && this.#type() !== T.escaped) throw this.#noAlternative('name', 0);
-        name = this.#token();
-        this.#matched();
+    this.call(after, () =>
+      this.rule(() => {
+        this.sync('name', [T.identifier, T.escaped]);
+        if (this.type() !== T.identifier && this.type() !== T.escaped) throw this.noAlternative('name', 0);
+        name = this.token();
+        this.matched();
       }),
     );
     return name;
   }
 
   #memberCall(operand: Expr): Expr {
-    this.#match('member .', T.dot);
-    const name = this.#token();
-    this.#match('member call', T.identifier);
-    const open = this.#token();
-    this.#match('member (', T.leftParen);
+    this.match('member .', T.dot);
+    const name = this.token();
+    this.match('member call', T.identifier);
+    const open = this.token();
+    this.match('member (', T.leftParen);
     return this.#finishCall(name.text, open, operand);
   }
 
   /** The rest of a call; a macro is looked at even if the call does not come to its end. */
   #finishCall(name: string, open: Token, target: Expr | undefined): Expr {
-    this.#sync('arguments', [T.rightParen, ...startsExpr]);
+    this.sync('arguments', [T.rightParen, ...startsExpr]);
     const args = this.#arguments();
     const call = this.#macro(name, open, args, target);
-    this.#match('arguments )', T.rightParen, target === undefined ? follows.end : follows.member);
+    this.match('arguments )', T.rightParen, target === undefined ? follows.end : follows.member);
     return call;
   }
 
   #arguments(): Expr[] {
     const args: Expr[] = [];
-    if (startsExpr.includes(this.#type())) {
-      this.#call(follows.paren, () =>
-        this.#rule(() => {
+    if (startsExpr.includes(this.type())) {
+      this.call(follows.paren, () =>
+        this.rule(() => {
           args.push(this.#expr(follows.comma));
-          while (this.#type() === T.comma) {
-            this.#match('arguments ,', T.comma, follow(startsExpr));
+          while (this.type() === T.comma) {
+            this.match('arguments ,', T.comma, follow(startsExpr));
             args.push(this.#expr(follows.comma));
           }
         }),
@@ -524,26 +320,26 @@ class Recovery {
       macro?.expand(new MacroContext(this.#make, open.start), target, args);
     } catch (error) {
       if (!(error instanceof MacroError)) throw error;
-      this.#issues.add(this.#issues.source.location(this.#make.offsetOf(error.exprId)), error.message);
+      this.issues.add(this.issues.source.location(this.#make.offsetOf(error.exprId)), error.message);
     }
     return this.#make.unspecified(id);
   }
 
   #primary(after: Follow): Expr {
-    const start = this.#token().start;
-    this.#stack.push(after);
+    const start = this.token().start;
+    this.stack.push(after);
     let result: Expr | undefined;
     try {
-      this.#sync('primary', startsMember);
-      switch (this.#type()) {
+      this.sync('primary', startsMember);
+      switch (this.type()) {
         case T.dot:
         case T.identifier:
           result = this.#named();
           break;
         case T.leftParen:
-          this.#match('primary (', T.leftParen, follow(startsExpr));
+          this.match('primary (', T.leftParen, follow(startsExpr));
           result = this.#expr(follows.paren);
-          this.#match('primary )', T.rightParen);
+          this.match('primary )', T.rightParen);
           break;
         case T.leftBracket:
           result = this.#elements(T.leftBracket, T.rightBracket, follows.listParts, startsOptional, () =>
@@ -554,83 +350,83 @@ class Recovery {
           result = this.#elements(T.leftBrace, T.rightBrace, follows.braceParts, startsOptional, () => this.#entries());
           break;
         default:
-          this.#call(follows.end, () => this.#rule(() => this.#literal()));
+          this.call(follows.end, () => this.rule(() => this.#literal()));
           result = this.#unknown();
       }
     } catch (error) {
-      result = this.#failed(error);
+      result = this.failed(error);
     }
-    this.#stack.pop();
+    this.stack.pop();
     return result ?? this.#make.unspecified(this.#make.id(start));
   }
 
   #literal(): void {
-    if (this.#type() === T.minus) {
-      if (!this.#isNumber(1)) throw this.#noAlternative('literal', 1);
-      this.#matched();
+    if (this.type() === T.minus) {
+      if (!this.#isNumber(1)) throw this.noAlternative('literal', 1);
+      this.matched();
     }
-    if (this.#type() < T.true || this.#type() > T.bytes) throw this.#noAlternative('literal', 0);
-    this.#matched();
+    if (this.type() < T.true || this.type() > T.bytes) throw this.noAlternative('literal', 0);
+    this.matched();
   }
 
   #named(): Expr {
-    const first = this.#token();
-    const leading = this.#type() === T.dot ? 1 : 0;
-    if (this.#type(leading) !== T.identifier) throw this.#noAlternative('primary', leading);
+    const first = this.token();
+    const leading = this.type() === T.dot ? 1 : 0;
+    if (this.type(leading) !== T.identifier) throw this.noAlternative('primary', leading);
     let ahead = leading + 1;
-    while (this.#type(ahead) === T.dot && this.#type(ahead + 1) === T.identifier) ahead += 2;
-    if (this.#type(ahead) === T.leftBrace) return this.#message(ahead);
-    if (leading === 1) this.#match('primary .', T.dot);
-    const name = this.#token();
-    this.#match('primary name', T.identifier);
+    while (this.type(ahead) === T.dot && this.type(ahead + 1) === T.identifier) ahead += 2;
+    if (this.type(ahead) === T.leftBrace) return this.#message(ahead);
+    if (leading === 1) this.match('primary .', T.dot);
+    const name = this.token();
+    this.match('primary name', T.identifier);
     if (reservedIdentifiers.has(name.text)) {
-      this.#issues.add(this.#issues.source.location(first.start), `reserved identifier: ${name.text}`);
+      this.issues.add(this.issues.source.location(first.start), `reserved identifier: ${name.text}`);
     }
-    const open = this.#token();
+    const open = this.token();
     if (open.type !== T.leftParen) {
       return reservedIdentifiers.has(name.text)
         ? this.#unknown(first)
         : this.#make.ident(this.#make.id(name.start), name.text);
     }
-    this.#match('primary call', T.leftParen);
+    this.match('primary call', T.leftParen);
     return this.#finishCall(name.text, open, undefined);
   }
 
   #message(tokens: number): Expr {
-    for (let count = 0; count < tokens; count++) this.#matched();
+    for (let count = 0; count < tokens; count++) this.matched();
     const starts = [T.question, T.identifier, T.escaped];
     return this.#elements(T.leftBrace, T.rightBrace, follows.braceParts, starts, () => this.#fields());
   }
 
   /** A bracketed list of anything, with a comma at its end if one likes. */
   #elements(open: number, close: number, after: Follow, starts: readonly number[], parts: () => void): Expr {
-    this.#match('elements open', open, follow([...starts, ...after.tokens]));
-    this.#sync('elements', [...starts, ...after.tokens]);
-    if (starts.includes(this.#type())) this.#call(after, () => this.#rule(parts));
-    this.#sync('elements ,', [...after.tokens]);
-    if (this.#type() === T.comma) this.#match('elements comma', T.comma, follow([close]));
-    this.#match('elements close', close);
+    this.match('elements open', open, follow([...starts, ...after.tokens]));
+    this.sync('elements', [...starts, ...after.tokens]);
+    if (starts.includes(this.type())) this.call(after, () => this.rule(parts));
+    this.sync('elements ,', [...after.tokens]);
+    if (this.type() === T.comma) this.match('elements comma', T.comma, follow([close]));
+    this.match('elements close', close);
     return this.#unknown();
   }
 
   /** Whether a comma goes on with one more part, rather than ending the list. */
   #another(starts: readonly number[]): boolean {
-    return this.#type() === T.comma && starts.includes(this.#type(1));
+    return this.type() === T.comma && starts.includes(this.type(1));
   }
 
   #listInit(): void {
-    this.#call(follows.comma, () => this.#optional());
+    this.call(follows.comma, () => this.#optional());
     while (this.#another(startsOptional)) {
-      this.#matched();
-      this.#call(follows.comma, () => this.#optional());
+      this.matched();
+      this.call(follows.comma, () => this.#optional());
     }
   }
 
   #entries(): void {
     do {
-      if (this.#type() === T.comma) this.#matched();
-      this.#call(follows.colon, () => this.#optional());
-      this.#match('entry :', T.colon, follow(startsExpr));
+      if (this.type() === T.comma) this.matched();
+      this.call(follows.colon, () => this.#optional());
+      this.match('entry :', T.colon, follow(startsExpr));
       this.#expr(follows.comma);
     } while (this.#another(startsOptional));
   }
@@ -638,23 +434,23 @@ class Recovery {
   #fields(): void {
     const starts = [T.question, T.identifier, T.escaped];
     do {
-      if (this.#type() === T.comma) this.#matched();
-      this.#call(follows.colon, () =>
-        this.#rule(() => {
-          this.#sync('field', starts);
-          if (this.#type() === T.question) this.#match('field ?', T.question);
+      if (this.type() === T.comma) this.matched();
+      this.call(follows.colon, () =>
+        this.rule(() => {
+          this.sync('field', starts);
+          if (this.type() === T.question) this.match('field ?', T.question);
           this.#name(follows.end);
         }),
       );
-      this.#match('field :', T.colon, follow(startsExpr));
+      this.match('field :', T.colon, follow(startsExpr));
       this.#expr(follows.comma);
     } while (this.#another(starts));
   }
 
   #optional(): void {
-    this.#rule(() => {
-      this.#sync('optional', startsOptional);
-      if (this.#type() === T.question) this.#match('optional ?', T.question, follow(startsExpr));
+    this.rule(() => {
+      this.sync('optional', startsOptional);
+      if (this.type() === T.question) this.match('optional ?', T.question, follow(startsExpr));
       this.#expr(follows.end);
     });
   }
