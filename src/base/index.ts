@@ -14,6 +14,7 @@ export {
   type Gauge,
   type Histogram,
   type Labels,
+  labelsOf,
   type MetricRestrictions,
   MetricsRegistry,
   type Sample,

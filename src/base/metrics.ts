@@ -6,6 +6,16 @@
 /** Labels that are used often are best frozen: their text is then made once. */
 export type Labels = Readonly<Record<string, string>>;
 
+/** The labels that `make` gives for a key, frozen and made once a key, of which there must be few. */
+export function labelsOf<K>(make: (key: K) => Labels): (key: K) => Labels {
+  const kept = new Map<K, Labels>();
+  return key => {
+    let labels = kept.get(key);
+    if (!labels) kept.set(key, (labels = Object.freeze(make(key))));
+    return labels;
+  };
+}
+
 export interface Counter {
   inc(labels?: Labels, by?: number): void;
 }

@@ -2,7 +2,7 @@
  * Metrics of authentication under upstream's names. Upstream: apiserver pkg/endpoints/filters/metrics.go,
  * pkg/authentication/request/x509/x509.go, pkg/authentication/token/cache/stats.go.
  */
-import type { Clock, Counter, Gauge, Histogram, MetricsRegistry } from '#base';
+import { type Clock, type Counter, type Gauge, type Histogram, labelsOf, type MetricsRegistry } from '#base';
 
 /** `count` buckets from `start` on, each `factor` times the one before. */
 export function exponentialBuckets(start: number, factor: number, count: number): number[] {
@@ -30,6 +30,8 @@ const statuses = {
   inFlight: Object.freeze({ status: 'in_flight' }),
   blocked: Object.freeze({ status: 'blocked' }),
 };
+
+const users = labelsOf((username: string) => ({ username }));
 
 const knownUsers: ReadonlySet<string> = new Set([
   'admin',
@@ -79,7 +81,7 @@ export class AuthenticationMetrics {
   attempt(): (result: 'success' | 'failure' | 'error', userName?: string) => void {
     const start = this.#clock.monotonicMs();
     return (result, userName) => {
-      if (userName !== undefined) this.#users.inc({ username: sortOfUser(userName) });
+      if (userName !== undefined) this.#users.inc(users(sortOfUser(userName)));
       this.#attempts.inc(results[result]);
       this.#duration.observe((this.#clock.monotonicMs() - start) / 1000, results[result]);
     };

@@ -2,7 +2,7 @@
  * What requests cost, under upstream's names and labels. Upstream: apiserver pkg/endpoints/metrics/metrics.go,
  * pkg/server/filters/maxinflight.go.
  */
-import type { Clock, Labels, MetricsRegistry } from '#base';
+import { type Clock, type Labels, labelsOf, type MetricsRegistry } from '#base';
 import { header, type ResponseBody, type ServerRequest, type ServerResponse } from '../http/message.ts';
 import { isLongRunning } from './long-running.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -26,7 +26,7 @@ interface Series {
   /** Without code and dry run. */
   readonly base: Labels;
   readonly timed: Labels;
-  readonly byCode: Map<number, Labels>;
+  readonly ofCode: (code: number) => Labels;
 }
 
 /** One a request, from its begin to the end of its answer's head; of a long-running one to its end. */
@@ -123,7 +123,7 @@ export class RequestMetrics {
     return {
       answered: response => {
         const seconds = (this.#clock.monotonicMs() - begun) / 1000;
-        this.#total.inc(codeLabels(series, response.status));
+        this.#total.inc(series.ofCode(response.status));
         if (response.terminated) this.#terminated.inc({ ...series.base, code: String(response.status) });
         if (request.signal.aborted && !request.user && !lasting) this.#aborted.inc(series.aborts);
         if (!lasting) {
@@ -196,13 +196,14 @@ export class RequestMetrics {
       version,
     });
     const { component, ...rest } = base;
+    const timed = Object.freeze({ component, dry_run: dry, ...rest });
     series = {
       base,
-      timed: Object.freeze({ component, dry_run: dry, ...rest }),
+      timed,
       self: Object.freeze({ group, resource: named.resource, subresource, verb }),
       body: Object.freeze({ group, resource: named.resource, verb: info.verb }),
       aborts: Object.freeze({ ...rest }),
-      byCode: new Map(),
+      ofCode: labelsOf(code => ({ code: String(code), ...timed })),
     };
     this.#series.set(key, series);
     return series;
@@ -212,12 +213,6 @@ export class RequestMetrics {
 const selfName = 'system:apiserver';
 const writes = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 const noResource = { group: '', version: '', resource: '' };
-
-function codeLabels({ timed, byCode }: Series, code: number): Labels {
-  let labels = byCode.get(code);
-  if (!labels) byCode.set(code, (labels = Object.freeze({ code: String(code), ...timed })));
-  return labels;
-}
 
 /** Upstream's CleanVerb: GET of several is LIST, a watch is WATCH, an apply is APPLY. */
 function verbOf(request: ServerRequest, info: RequestInfo): string {

@@ -196,11 +196,12 @@ class Sqlite implements SqliteStore {
     return undefined;
   }
 
-  /** Once a turn: whatever was called in it goes out in one message. */
+  /** At once while the worker waits for work; else at the end of the turn, so that what comes in it is one message. */
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(() => void this.#flush());
+    if (this.#underWay.length === 0) queueMicrotask(() => void this.#flush());
+    else setImmediate(() => void this.#flush());
   }
 
   async #flush(): Promise<void> {

@@ -3,7 +3,7 @@
  * the counts of objects, pkg/storage/etcd3/metrics/metrics.go. Deviation: objects are counted as they change, not once
  * a minute. There is no watch_cache_capacity: the events that are kept are bounded by their bytes.
  */
-import type { MetricsRegistry } from '#base';
+import { labelsOf, type MetricsRegistry } from '#base';
 
 /** Upstream's labels of a resource. */
 export interface ResourceLabels {
@@ -107,6 +107,7 @@ export function cacheMetrics(registry: MetricsRegistry): (labels: ResourceLabels
   );
   return ({ group, resource }) => {
     const labels = Object.freeze({ group, resource });
+    const indexed = labelsOf((index: string) => ({ ...labels, index }));
     const oldLabels = Object.freeze({ resource: group === '' ? resource : `${resource}.${group}` });
     const state = (revision: number, count: number, sizeBytes: number): void => {
       revisions.set(revision % 1e15, labels);
@@ -134,8 +135,8 @@ export function cacheMetrics(registry: MetricsRegistry): (labels: ResourceLabels
         storeReturned.inc(labels, sent);
       },
       listed(read, sent, index) {
-        lists.inc({ ...labels, index });
-        fetched.inc({ ...labels, index }, read);
+        lists.inc(indexed(index));
+        fetched.inc(indexed(index), read);
         returned.inc(labels, sent);
       },
       terminated: () => terminated.inc(labels),
