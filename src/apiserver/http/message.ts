@@ -147,13 +147,13 @@ export interface ServerResponse {
   readonly terminated?: true;
 }
 
-/** The path decoded; a malformed escape stays as it is. */
+/** The path decoded; bytes that are not UTF-8 become U+FFFD, and a malformed escape stays as it is. */
 export function decodePath(path: string): string {
   if (!path.includes('%')) return path;
   try {
     return decodeURIComponent(path);
   } catch {
-    return path;
+    return path.replace(/(?:%[0-9a-fA-F]{2})+/g, escapes => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString());
   }
 }
 
