@@ -2,9 +2,9 @@
  * Whether this node takes a pod. Pure. Upstream: pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/eviction (Admit),
  * component-helpers scheduling/corev1/nodeaffinity.
  */
-import { findUntoleratedTaint, tolerationsTolerate } from '#api/core/helpers';
+import { findUntoleratedTaint, matchesRequiredNodeAffinity, tolerationsTolerate } from '#api/core/helpers';
 import { parseQuantity } from '#apimachinery';
-import type { Container, Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, ResourceList } from '../api-objects.ts';
+import type { Container, Node, Pod, ResourceList } from '../api-objects.ts';
 import { isCriticalPod, isRestartableInit, isStaticPod } from '../pod-helpers.ts';
 import { computeQosClass } from '../status/qos.ts';
 
@@ -106,7 +106,7 @@ function placement(pod: Pod, { node, others }: AdmissionContext): Rejection | un
     reason: predicate,
     message: `Predicate ${predicate} failed: ${text}`,
   });
-  if (node && !matchesNode(pod, node)) {
+  if (node && !matchesRequiredNodeAffinity(pod.spec, node)) {
     return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
   if (node && pod.spec.nodeName && pod.spec.nodeName !== node.metadata.name) {
@@ -135,41 +135,4 @@ function conflicts(port: string, taken: ReadonlySet<string>): boolean {
   const [ip, protocol, number] = port.split(' ');
   if (taken.has(port) || taken.has(`0.0.0.0 ${protocol} ${number}`)) return true;
   return ip === '0.0.0.0' && [...taken].some(each => each.endsWith(` ${protocol} ${number}`));
-}
-
-function matchesNode(pod: Pod, node: Node): boolean {
-  const labels = node.metadata.labels ?? {};
-  for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) if (labels[key] !== value) return false;
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return !required || required.nodeSelectorTerms.some(term => matchesTerm(term, node));
-}
-
-function matchesTerm(term: NodeSelectorTerm, node: Node): boolean {
-  const expressions = term.matchExpressions ?? [];
-  const fields = term.matchFields ?? [];
-  if (expressions.length === 0 && fields.length === 0) return false;
-  const labels = node.metadata.labels ?? {};
-  return (
-    expressions.every(each => matchesRequirement(each, labels[each.key])) &&
-    fields.every(each => matchesRequirement(each, each.key === 'metadata.name' ? node.metadata.name : undefined))
-  );
-}
-
-function matchesRequirement({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
 }

@@ -1,54 +1,7 @@
 /** Node selector and node affinity. Upstream: plugins/nodeaffinity, component-helpers/scheduling/corev1/nodeaffinity. */
-import type { Node, NodeSelectorTerm } from '#api/types';
+import { matchesNodeTerm, matchesRequiredNodeAffinity } from '#api/core/helpers';
 import { normalizeToMax, type Plugin, refuse } from '../framework.ts';
 import type { NodeInfo, PodInfo } from '../node-info.ts';
-
-interface Expression {
-  readonly key: string;
-  readonly operator: string;
-  readonly values?: readonly string[];
-}
-
-function matchesValue(value: string | undefined, { operator, values = [] }: Expression): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return isInteger(value) && BigInt(value!) > BigInt(values[0] ?? '0');
-    case 'Lt':
-      return isInteger(value) && BigInt(value!) < BigInt(values[0] ?? '0');
-    default:
-      return false;
-  }
-}
-
-const isInteger = (value: string | undefined): boolean => value !== undefined && /^-?\d+$/.test(value);
-
-/** A term without expressions and fields matches nothing. */
-export function matchesTerm(node: Node, term: NodeSelectorTerm): boolean {
-  const { matchExpressions = [], matchFields = [] } = term;
-  if (matchExpressions.length === 0 && matchFields.length === 0) return false;
-  const labels = node.metadata.labels ?? {};
-  const fields: Readonly<Record<string, string | undefined>> = { 'metadata.name': node.metadata.name };
-  return (
-    matchExpressions.every(each => matchesValue(labels[each.key], each as Expression)) &&
-    matchFields.every(each => matchesValue(fields[each.key], each as Expression))
-  );
-}
-
-/** `spec.nodeSelector` and required node affinity together. */
-export function matchesNodeSelection(pod: PodInfo['pod'], node: Node): boolean {
-  const labels = node.metadata.labels ?? {};
-  for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) if (labels[key] !== value) return false;
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return !required || (required.nodeSelectorTerms ?? []).some(term => matchesTerm(node, term));
-}
 
 /** Names that every term of the required affinity demands by metadata.name; undefined when some term does not. */
 function namedNodes(pod: PodInfo['pod']): Set<string> | undefined {
@@ -73,7 +26,7 @@ export const nodeAffinity: Plugin = {
     return nodeNames ? { nodeNames } : {};
   },
   filter(_state, { pod }, node) {
-    return matchesNodeSelection(pod, node.node!)
+    return matchesRequiredNodeAffinity(pod.spec, node.node!)
       ? undefined
       : refuse("node(s) didn't match Pod's node affinity/selector", true);
   },
@@ -84,12 +37,12 @@ export const nodeAffinity: Plugin = {
     const preferred = pod.spec.affinity!.nodeAffinity!.preferredDuringSchedulingIgnoredDuringExecution!;
     return preferred.reduce((sum, { weight, preference }) => {
       const any = !preference.matchExpressions?.length && !preference.matchFields?.length;
-      return any || matchesTerm(node.node!, preference) ? sum + weight : sum;
+      return any || matchesNodeTerm(preference, node.node!) ? sum + weight : sum;
     }, 0);
   },
   normalize: (_state, _pod, scores) => normalizeToMax(scores, false),
   mayHelp: (event, pod) =>
-    'node' in event && event.node.node !== undefined && matchesNodeSelection(pod.pod, event.node.node),
+    'node' in event && event.node.node !== undefined && matchesRequiredNodeAffinity(pod.pod.spec, event.node.node),
 };
 
 export const nodeName: Plugin = {

@@ -33,8 +33,11 @@ export function findUntoleratedTaint(
   return (taints ?? []).find(taint => relevant(taint) && !tolerationsTolerate(tolerations, taint));
 }
 
+/** An integer of 64 bits. */
 function integer(text: string | undefined): bigint | undefined {
-  return text !== undefined && /^[+-]?[0-9]{1,19}$/.test(text) ? BigInt(text.replace(/^\+/, '')) : undefined;
+  if (text === undefined || !/^[+-]?[0-9]+$/.test(text)) return undefined;
+  const value = BigInt(text.replace(/^\+/, ''));
+  return BigInt.asIntN(64, value) === value ? value : undefined;
 }
 
 function meets(requirement: NodeSelectorRequirement, value: string | undefined): boolean {
