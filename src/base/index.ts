@@ -4,6 +4,7 @@ export { anySignal } from './any-signal.ts';
 export { type Clock, sleepOn, systemClock, type Timer } from './clock.ts';
 export { isAbort, UserError } from './errors.ts';
 export { type FaultPlan, noFaults } from './fault.ts';
+export { goFileError } from './go-file-error.ts';
 export { keepProcessAlive } from './keep-alive.ts';
 export { type Component, type Running, startAll } from './lifecycle.ts';
 export { createLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './logger.ts';

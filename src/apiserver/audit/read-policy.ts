@@ -26,7 +26,7 @@ import {
   yamlText,
   yamlToJson,
 } from '#apimachinery';
-import { UserError } from '#base';
+import { goFileError, UserError } from '#base';
 import { auditLevels, auditStages } from './event.ts';
 import type { AuditPolicy, GroupResources, PolicyRule } from './policy.ts';
 
@@ -187,16 +187,4 @@ function validateStages(stages: readonly string[] | undefined, path: FieldPath):
       ? []
       : [invalidValue(path.index(at), stage, `allowed stages are ${auditStages.join(',')}`)],
   );
-}
-
-/** Go's text of a failed open. */
-function goFileError(error: unknown, path: string): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const texts: Readonly<Record<string, string>> = {
-    ENOENT: 'no such file or directory',
-    EACCES: 'permission denied',
-    EISDIR: 'is a directory',
-  };
-  const what = code === 'EISDIR' ? 'read' : 'open';
-  return code && texts[code] ? `${what} ${path}: ${texts[code]}` : message;
 }

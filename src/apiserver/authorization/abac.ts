@@ -3,7 +3,7 @@
  * pkg/auth/authorizer/abac/abac.go, pkg/apis/abac/{v0,v1beta1}.
  */
 import { readFileSync } from 'node:fs';
-import { UserError } from '#base';
+import { goFileError, UserError } from '#base';
 import { authenticatedGroup, type UserInfo } from '../authentication/user.ts';
 import type {
   AuthorizationAttributes,
@@ -13,7 +13,6 @@ import type {
   RuleResolver,
   UserRules,
 } from './authorizer.ts';
-import { goFileError } from './config/validate.ts';
 
 interface Policy {
   readonly user: string;
@@ -33,7 +32,7 @@ export function readAbacPolicy(path: string): Abac {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new UserError(goFileError(cause, path, 'open'), { cause });
+    throw new UserError(goFileError(cause, path), { cause });
   }
   const policies: Policy[] = [];
   for (const [index, line] of text.split('\n').entries()) {

@@ -16,7 +16,7 @@ import {
   yamlStrictError,
   yamlToJson,
 } from '#apimachinery';
-import { UserError } from '#base';
+import { goFileError, UserError } from '#base';
 import { validateEncryptionConfig } from './validation.ts';
 
 export interface EncryptionKey {
@@ -96,8 +96,7 @@ export function loadEncryptionFile(path: string): { readonly data: Buffer; reado
   try {
     data = readFileSync(path);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? `open ${path}: no such file or directory` : message;
+    const why = goFileError(cause, path);
     throw new Error(`error reading encryption provider configuration file ${name}: ${why}`, { cause });
   }
   if (data.length === 0) throw new Error(`encryption provider configuration file ${name} is empty`);

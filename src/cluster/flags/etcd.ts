@@ -2,10 +2,10 @@
  * Flags of the store. Upstream: apiserver pkg/server/options/etcd.go.
  * Deviation: `--storage-media-type=application/yaml` is refused; `--etcd-servers-overrides` is not offered.
  */
-import { readFileSync } from 'node:fs';
 import { type ApiServerConfig, storageMediaTypes } from '#apiserver';
 import { UserError } from '#base';
 import type { FlagGroup, GivenFlags } from './flag.ts';
+import { readable } from './readable.ts';
 import type { EtcdSettings } from './settings.ts';
 
 const protobuf = 'application/vnd.kubernetes.protobuf';
@@ -87,13 +87,4 @@ function etcdSettings(given: GivenFlags): EtcdSettings | undefined {
   for (const path of Object.values(files)) if (path) readable(path);
   const { ca, cert, key } = files;
   return { endpoints, files: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } };
-}
-
-function readable(path: string): void {
-  try {
-    readFileSync(path);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new UserError(code === 'ENOENT' ? `open ${path}: no such file or directory` : message, { cause });
-  }
 }

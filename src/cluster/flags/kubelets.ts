@@ -4,9 +4,9 @@
  * Deviation: a node's InternalIP comes before its host name, which other machines may not resolve; kubelets of the
  * cluster's own authority are verified without `--kubelet-certificate-authority`.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '#base';
 import type { FlagGroup, GivenFlags } from './flag.ts';
+import { readable } from './readable.ts';
 import type { KubeletSettings } from './settings.ts';
 
 const authorityFlag = 'kubelet-certificate-authority';
@@ -59,13 +59,4 @@ function files(given: GivenFlags): KubeletSettings {
   }
   for (const path of [caFile, certFile, keyFile]) if (path) readable(path);
   return { ...(caFile && { caFile }), ...(certFile && keyFile && { pair: { cert: certFile, key: keyFile } }) };
-}
-
-function readable(path: string): void {
-  try {
-    readFileSync(path);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new UserError(code === 'ENOENT' ? `open ${path}: no such file or directory` : message, { cause });
-  }
 }

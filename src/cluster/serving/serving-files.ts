@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type SniPair, sniNames } from '#apiserver';
-import { UserError } from '#base';
+import { goFileError, UserError } from '#base';
 import type { KeyPair } from '#pki';
 
 export interface PairFiles {
@@ -40,14 +40,20 @@ export function readServingFiles({ pair, sni }: ServingFiles): ServingPairs {
 
 function readPair({ cert, key }: PairFiles, what: string): KeyPair {
   try {
-    const pair = { certPem: readFileSync(cert, 'utf8'), keyPem: readFileSync(key, 'utf8') };
+    const pair = { certPem: readText(cert), keyPem: readText(key) };
     if (!new X509Certificate(pair.certPem).checkPrivateKey(createPrivateKey(pair.keyPem)))
       throw new Error('tls: private key does not match public key');
     return pair;
   } catch (cause) {
-    const { code, path = '', message } = cause as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? `open ${path}: no such file or directory` : message;
-    throw new UserError(`${what}: ${why}`, { cause });
+    throw new UserError(`${what}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new Error(goFileError(cause, path), { cause });
   }
 }
 

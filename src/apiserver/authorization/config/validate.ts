@@ -16,6 +16,7 @@ import {
   required,
   tooMany,
 } from '#apimachinery';
+import { goFileError } from '#base';
 import { aggregated } from '../authorizer.ts';
 import type { MatchConditionCompiler } from '../webhook/match-conditions.ts';
 import {
@@ -165,18 +166,6 @@ function fileErrors(path: string, at: FieldPath): FieldError[] {
   } catch (error) {
     return [invalidValue(at, path, `error loading file: ${goFileError(error, path, 'stat')}`)];
   }
-}
-
-/** As Go's os package tells it. */
-export function goFileError(error: unknown, path: string, call: 'stat' | 'open'): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: 'no such file or directory',
-    EACCES: 'permission denied',
-    ENOTDIR: 'not a directory',
-  };
-  if (code === 'EISDIR') return `read ${path}: is a directory`;
-  return `${call} ${path}: ${known[code] ?? message}`;
 }
 
 function conditionErrors(conditions: readonly string[], at: FieldPath, compiler: MatchConditionCompiler): FieldError[] {
