@@ -9,7 +9,12 @@ import { mountRootfs, probeOverlay } from './overlay.ts';
 test('layers are mounted topmost first, by paths relative to the node directory', async () => {
   const nodeDir = mkdtempSync(join(tmpdir(), 'kb-overlay-'));
   const calls: string[][] = [];
-  const launcher = { kernel: async (...call: string[]) => (calls.push(call), '') };
+  const launcher = {
+    async kernel(...call: string[]) {
+      calls.push(call);
+      return '';
+    },
+  };
   await mountRootfs({ nodeDir } as Host, launcher as never, 'containers/c', ['l/base', 'l/top']);
   const options = 'lowerdir=l/top:l/base,upperdir=containers/c/upper,workdir=containers/c/work';
   assert.deepEqual(calls, [['overlay', nodeDir, join(nodeDir, 'containers/c/rootfs'), options]]);
