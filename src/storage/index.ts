@@ -4,6 +4,7 @@ export { type CompactorOptions, startCompactor } from './compactor.ts';
 export * from './contract.ts';
 export type { EtcdOptions, EtcdTls } from './etcd/etcd-client.ts';
 export { openEtcdStore } from './etcd/etcd-store.ts';
+export { GrpcError, type GrpcMethod, grpcSocket } from './grpc-socket.ts';
 export {
   createMemoryStore,
   type MemoryStore,

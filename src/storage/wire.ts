@@ -1,7 +1,7 @@
 /**
- * A small protobuf codec for the messages of etcd's API and of KMS plug-ins, driven by tables. Numbers are JavaScript numbers: revisions
- * and lease ids here stay below 2^53; cluster and member ids, which do not, are in no table. Unknown fields are
- * skipped, absent ones take proto3's defaults.
+ * A small protobuf codec for the messages of etcd's API, KMS plug-ins and external signers, driven by tables. Numbers
+ * are JavaScript numbers: revisions and lease ids here stay below 2^53; cluster and member ids, which do not, are in no
+ * table. Unknown fields are skipped, absent ones take proto3's defaults.
  */
 
 /** A scalar kind, or the table of a nested message. */

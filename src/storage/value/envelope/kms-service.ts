@@ -3,9 +3,9 @@
  * pkg/storage/value/encrypt/envelope/kmsv2/grpc_service.go and kms/apis/v2/api.proto.
  */
 import { connect } from 'node:net';
-import type * as grpc from '@grpc/grpc-js';
-import { type Clock, systemClock } from '#base';
-import { decode, encode, type Message, type Table } from '../../wire.ts';
+import type { Clock } from '#base';
+import { type GrpcMethod, grpcSocket } from '../../grpc-socket.ts';
+import type { Table } from '../../wire.ts';
 import type { EnvelopeMetrics } from '../metrics.ts';
 import { bytesMap, fromEntries, type KeySource, toEntries } from './encrypted-object.ts';
 
@@ -17,23 +17,11 @@ export interface KmsStatus {
 
 export type KmsAnswer = Pick<KeySource, 'keyId' | 'annotations'> & { readonly ciphertext: Uint8Array };
 
-/** What a plug-in can be asked. Rejects with a {@link KmsError}. */
+/** What a plug-in can be asked. Rejects with a GrpcError. */
 export interface KmsService extends Disposable {
   status(): Promise<KmsStatus>;
   encrypt(uid: string, plaintext: Uint8Array): Promise<KmsAnswer>;
   decrypt(uid: string, source: KeySource): Promise<Uint8Array>;
-}
-
-/** A call failed; the message is as Go's gRPC gives it. */
-export class KmsError extends Error {
-  override readonly name = 'KmsError';
-  /** As `DeadlineExceeded`. */
-  readonly grpcCode: string;
-
-  constructor(grpcCode: string, details: string) {
-    super(`rpc error: code = ${grpcCode} desc = ${details}`);
-    this.grpcCode = grpcCode;
-  }
 }
 
 export interface KmsServiceOptions {
@@ -46,20 +34,14 @@ export interface KmsServiceOptions {
 const text = (number: number) => ({ number, kind: 'text' }) as const;
 const bytes = (number: number) => ({ number, kind: 'bytes' }) as const;
 
-export interface Method {
-  readonly path: string;
-  readonly request: Table;
-  readonly response: Table;
-}
-
-const method = (name: string, request: Table, response: Table): Method => ({
+const method = (name: string, request: Table, response: Table): GrpcMethod => ({
   path: `/v2.KeyManagementService/${name}`,
   request,
   response,
 });
 
 /** The service's methods as tables; a test's plug-in serves them by the same. */
-export const kmsMethods: Readonly<Record<'status' | 'encrypt' | 'decrypt', Method>> = {
+export const kmsMethods: Readonly<Record<'status' | 'encrypt' | 'decrypt', GrpcMethod>> = {
   status: method('Status', {}, { version: text(1), healthz: text(2), keyId: text(3) }),
   decrypt: method(
     'Decrypt',
@@ -73,76 +55,32 @@ export const kmsMethods: Readonly<Record<'status' | 'encrypt' | 'decrypt', Metho
   ),
 };
 
-const codeNames = [
-  'OK',
-  'Canceled',
-  'Unknown',
-  'InvalidArgument',
-  'DeadlineExceeded',
-  'NotFound',
-  'AlreadyExists',
-  'PermissionDenied',
-  'ResourceExhausted',
-  'FailedPrecondition',
-  'Aborted',
-  'OutOfRange',
-  'Unimplemented',
-  'Internal',
-  'Unavailable',
-  'DataLoss',
-  'Unauthenticated',
-];
-const deadlineExceeded = 4;
-
-/** Nothing is dialled yet. Loads the gRPC library, which only this provider needs. */
+/** Nothing is dialled yet. */
 export async function kmsService(
-  deps: { readonly clock: Clock; readonly metrics: EnvelopeMetrics },
-  options: KmsServiceOptions,
+  { clock, metrics }: { readonly clock: Clock; readonly metrics: EnvelopeMetrics },
+  { endpoint, providerName, timeoutMs }: KmsServiceOptions,
 ): Promise<KmsService> {
-  const { Client, credentials, Metadata } = (await import('@grpc/grpc-js')).default;
-  const path = socketPath(options.endpoint);
-  const channel = new Client(`unix:${path}`, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' });
-  const metadata = new Metadata({ waitForReady: true });
-
-  const call = async (asked: Method, message: Message): Promise<Message> => {
-    const begun = deps.clock.monotonicMs();
-    const done = (code: string): void =>
-      deps.metrics.called(options.providerName, asked.path, deps.clock.monotonicMs() - begun, code);
-    const { promise, resolve, reject } = Promise.withResolvers<Message>();
-    const onAnswer: grpc.requestCallback<Message> = (error, value) => (error ? reject(error) : resolve(value!));
-    channel.makeUnaryRequest(
-      asked.path,
-      (value: Message) => encode(asked.request, value),
-      (value: Buffer) => decode(asked.response, value),
-      message,
-      metadata,
-      // gRPC keeps its deadline by real time, like every socket.
-      { deadline: systemClock.now() + options.timeoutMs },
-      onAnswer,
-    );
-    try {
-      const answer = await promise;
-      done('OK');
-      return answer;
-    } catch (error) {
-      const { code, details } = error as grpc.ServiceError;
-      const name = codeNames[code] ?? 'Unknown';
-      done(name);
-      throw new KmsError(name, code === deadlineExceeded ? await whyLate(path) : details);
-    }
-  };
-
+  const path = socketPath(endpoint);
+  const socket = await grpcSocket(
+    { clock },
+    {
+      path,
+      timeoutMs,
+      called: (method, tookMs, code) => metrics.called(providerName, method.path, tookMs, code),
+      whyLate: () => whyLate(path),
+    },
+  );
   return {
-    status: async () => (await call(kmsMethods.status, {})) as unknown as KmsStatus,
+    status: async () => (await socket.call(kmsMethods.status, {})) as unknown as KmsStatus,
     async encrypt(uid, plaintext) {
-      const answer = await call(kmsMethods.encrypt, { plaintext, uid });
+      const answer = await socket.call(kmsMethods.encrypt, { plaintext, uid });
       return { ...answer, annotations: fromEntries(answer['annotations']) } as unknown as KmsAnswer;
     },
     async decrypt(uid, { encryptedKey: ciphertext, keyId, annotations }) {
       const request = { ciphertext, uid, keyId, annotations: toEntries(annotations) };
-      return (await call(kmsMethods.decrypt, request))['plaintext'] as Uint8Array;
+      return (await socket.call(kmsMethods.decrypt, request))['plaintext'] as Uint8Array;
     },
-    [Symbol.dispose]: () => channel.close(),
+    [Symbol.dispose]: () => socket[Symbol.dispose](),
   };
 }
 

@@ -2,9 +2,8 @@
  * Calls to whoever signs tokens of ServiceAccounts in place of this server, over its unix socket. Upstream:
  * externaljwt/apis/v1/api.proto, pkg/serviceaccount/externaljwt/{plugin,metrics}.
  */
-import type * as grpc from '@grpc/grpc-js';
-import { type Clock, type Counter, type Histogram, type MetricsRegistry, systemClock } from '#base';
-import { decodeWire, encodeWire, type WireMessage, type WireTable } from '#storage';
+import type { Clock, Counter, Histogram, MetricsRegistry } from '#base';
+import { GrpcError, type GrpcMethod, grpcSocket, type WireMessage, type WireTable } from '#storage';
 
 export interface SignerKey {
   readonly keyId: string;
@@ -20,7 +19,7 @@ export interface SignerKeys {
   readonly refreshHintSeconds: number;
 }
 
-/** What it can be asked. Rejects with a {@link SignerError}. */
+/** What it can be asked. Rejects with a GrpcError. */
 export interface SignerClient extends Disposable {
   /** `claims`: the payload in base64url; header and signature likewise. */
   sign(claims: string): Promise<{ readonly header: string; readonly signature: string }>;
@@ -28,27 +27,10 @@ export interface SignerClient extends Disposable {
   metadata(): Promise<{ readonly maxTokenExpirationSeconds: number }>;
 }
 
-/** A call failed; the message is as Go's gRPC gives it. */
-export class SignerError extends Error {
-  override readonly name = 'SignerError';
-  readonly grpcCode: string;
-
-  constructor(grpcCode: string, details: string) {
-    super(`rpc error: code = ${grpcCode} desc = ${details}`);
-    this.grpcCode = grpcCode;
-  }
-}
-
 const text = (number: number) => ({ number, kind: 'text' }) as const;
 const int = (number: number) => ({ number, kind: 'int' }) as const;
 
-export interface SignerMethod {
-  readonly path: string;
-  readonly request: WireTable;
-  readonly response: WireTable;
-}
-
-const method = (name: string, request: WireTable, response: WireTable): SignerMethod => ({
+const method = (name: string, request: WireTable, response: WireTable): GrpcMethod => ({
   path: `/v1.ExternalJWTSigner/${name}`,
   request,
   response,
@@ -61,7 +43,7 @@ const key: WireTable = {
 };
 
 /** The service's methods as tables; a test's signer serves them by the same. */
-export const signerMethods: Readonly<Record<'sign' | 'fetchKeys' | 'metadata', SignerMethod>> = {
+export const signerMethods: Readonly<Record<'sign' | 'fetchKeys' | 'metadata', GrpcMethod>> = {
   sign: method('Sign', { claims: text(1) }, { header: text(1), signature: text(2) }),
   fetchKeys: method(
     'FetchKeys',
@@ -115,61 +97,30 @@ export class SignerMetrics {
 /** How metrics name what came of a call. */
 export function outcomeOf(error: unknown): string {
   if (error === undefined) return 'OK';
-  return error instanceof SignerError ? error.grpcCode : 'unknown-non-grpc';
+  return error instanceof GrpcError ? error.grpcCode : 'unknown-non-grpc';
 }
 
 const timeoutMs = 60_000;
 
-/** Nothing is dialled yet. Loads the gRPC library, which only this needs. */
+/** Nothing is dialled yet. `endpoint` is the socket's path, or `@name`. */
 export async function signerClient(
   endpoint: string,
   { clock, metrics }: { readonly clock: Clock; readonly metrics: SignerMetrics },
 ): Promise<SignerClient> {
-  const { Client, credentials, Metadata, status } = (await import('@grpc/grpc-js')).default;
-  // `@name` is a socket without a file.
-  const target = endpoint.startsWith('@') ? `unix-abstract:${endpoint.slice(1)}` : `unix:${endpoint}`;
-  const channel = new Client(target, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' });
-  const waiting = new Metadata({ waitForReady: true });
-
-  const call = async <T>({ path, request, response }: SignerMethod, message: WireMessage): Promise<T> => {
-    const begunMs = clock.monotonicMs();
-    const { promise, resolve, reject } = Promise.withResolvers<WireMessage>();
-    const onAnswer: grpc.requestCallback<WireMessage> = (error, value) => (error ? reject(error) : resolve(value!));
-    channel.makeUnaryRequest(
-      path,
-      (value: WireMessage) => encodeWire(request, value),
-      (value: Buffer) => decodeWire(response, value),
-      message,
-      waiting,
-      // gRPC keeps its deadline by real time, like every socket.
-      { deadline: systemClock.now() + timeoutMs },
-      onAnswer,
-    );
-    let code = 'OK';
-    try {
-      return (await promise) as T;
-    } catch (cause) {
-      const { code: number, details } = cause as grpc.ServiceError;
-      code = codeName(status[number]);
-      throw new SignerError(code, details);
-    } finally {
-      metrics.durations.observe((clock.monotonicMs() - begunMs) / 1000, { method: path, code });
-    }
-  };
+  const socket = await grpcSocket(
+    { clock },
+    {
+      path: endpoint,
+      timeoutMs,
+      called: ({ path: method }, tookMs, code) => metrics.durations.observe(tookMs / 1000, { method, code }),
+    },
+  );
+  const call = async <T>(method: GrpcMethod, message: WireMessage): Promise<T> =>
+    (await socket.call(method, message)) as T;
   return {
     sign: claims => call(signerMethods.sign, { claims }),
     fetchKeys: () => call(signerMethods.fetchKeys, {}),
     metadata: () => call(signerMethods.metadata, {}),
-    [Symbol.dispose]: () => channel.close(),
+    [Symbol.dispose]: () => socket[Symbol.dispose](),
   };
-}
-
-/** `DEADLINE_EXCEEDED` as Go writes it: `DeadlineExceeded`; `CANCELLED`, which it spells otherwise. */
-function codeName(constant: string | undefined): string {
-  if (constant === undefined) return 'Unknown';
-  if (constant === 'CANCELLED') return 'Canceled';
-  return constant
-    .split('_')
-    .map(word => word[0] + word.slice(1).toLowerCase())
-    .join('');
 }
