@@ -8,6 +8,7 @@ import { Agent } from 'node:https';
 import type { Clock, Logger } from '#base';
 import type { UserInfo } from '../authentication/user.ts';
 import { Query, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
+import { AgentPool } from '../proxy/agent-pool.ts';
 import { type Backend, ForwardError, forward } from '../proxy/forward.ts';
 import type { ResolvedService, ServiceResolver } from '../server/service-resolver.ts';
 import type { RegisteredService } from './api-services.ts';
@@ -63,7 +64,7 @@ const maxAgents = 100;
 
 export class Backends implements Disposable {
   readonly #deps: BackendsDeps;
-  readonly #agents = new Map<string, Agent>();
+  readonly #agents = new AgentPool(maxAgents, options => new Agent(options));
 
   constructor(deps: BackendsDeps) {
     this.#deps = deps;
@@ -159,27 +160,12 @@ export class Backends implements Disposable {
     const serverName = `${service!.name}.${service!.namespace}.svc`;
     const pair = this.#deps.clientPair();
     const tls = { ...pair, caPem: caBundle, serverName, verified: !insecureSkipTLSVerify };
-    const key = JSON.stringify([host, port, serverName, caBundle, insecureSkipTLSVerify, pair?.certPem]);
-    return { protocol: 'https', host, port, tls, agent: this.#agent(key) };
-  }
-
-  #agent(key: string): Agent {
-    let agent = this.#agents.get(key);
-    if (!agent) {
-      if (this.#agents.size >= maxAgents) {
-        const [oldest, other] = this.#agents.entries().next().value!;
-        other.destroy();
-        this.#agents.delete(oldest);
-      }
-      agent = new Agent({ keepAlive: true, maxCachedSessions: 0 });
-      this.#agents.set(key, agent);
-    }
-    return agent;
+    const identity = [host, port, serverName, caBundle, insecureSkipTLSVerify, pair?.certPem];
+    return { protocol: 'https', host, port, tls, agent: this.#agents.get(identity) };
   }
 
   [Symbol.dispose](): void {
-    for (const agent of this.#agents.values()) agent.destroy();
-    this.#agents.clear();
+    this.#agents[Symbol.dispose]();
   }
 }
 

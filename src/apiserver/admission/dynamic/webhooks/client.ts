@@ -11,6 +11,7 @@ import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { WebhookClientConfig } from '#api/types';
 import { isStatusError } from '#apimachinery';
 import type { Clock } from '#base';
+import { AgentPool } from '../../../proxy/agent-pool.ts';
 import type { ServiceResolver } from '../../../server/service-resolver.ts';
 import { refusal, statusMessage } from '../../../webhook/refusal.ts';
 import type { WebhookCredential, WebhookCredentials } from './credentials.ts';
@@ -68,7 +69,7 @@ interface Target {
 export class WebhookClient implements Disposable {
   readonly #resolve: ServiceResolver;
   readonly #clock: Clock;
-  readonly #agents = new Map<string, Agent>();
+  readonly #agents = new AgentPool(maxAgents, options => new Agent(options));
 
   constructor(resolve: ServiceResolver, clock: Clock) {
     this.#resolve = resolve;
@@ -178,25 +179,13 @@ export class WebhookClient implements Disposable {
   /** Connections are kept by CA and name, so that calls share them. */
   #agent({ url, ca, serverName, credential }: Target): Agent {
     const { certPem: cert, keyPem: key } = credential ?? {};
-    const id = JSON.stringify([url.host, ca, serverName, cert, key]);
-    let agent = this.#agents.get(id);
-    if (!agent) {
-      if (this.#agents.size >= maxAgents) {
-        const [oldest, other] = this.#agents.entries().next().value!;
-        other.destroy();
-        this.#agents.delete(oldest);
-      }
-      // As Go, any certificate of the bundle is trusted, one that a server shows itself too.
-      const trust = ca !== undefined && { ca, allowPartialTrustChain: true };
-      agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...trust, ...(cert && { cert, key }) });
-      this.#agents.set(id, agent);
-    }
-    return agent;
+    // As Go, any certificate of the bundle is trusted, one that a server shows itself too.
+    const trust = ca !== undefined && { ca, allowPartialTrustChain: true };
+    return this.#agents.get([url.host, ca, serverName, cert, key], { ...trust, ...(cert && { cert, key }) });
   }
 
   [Symbol.dispose](): void {
-    for (const agent of this.#agents.values()) agent.destroy();
-    this.#agents.clear();
+    this.#agents[Symbol.dispose]();
   }
 }
 
