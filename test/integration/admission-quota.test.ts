@@ -3,11 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ResourceQuota } from '#api/types';
 import { isStatusError } from '#apimachinery';
-import { identity } from '#apiserver';
-import { noActivity, silentLogger, systemClock, systemRandom } from '#base';
 import { configMaps, createClient, namespaces, resourceQuotas } from '#client';
-import { resourceQuotaController, startControllers } from '#controllers';
-import { fixedTrust } from '#pki';
+import { resourceQuotaController } from '#controllers';
 import { startTestApiServer } from '../support/api-server.ts';
 
 test('a hundred writers share ten places, and usage is what exists', async () => {
@@ -46,21 +43,8 @@ test('a name that is taken and a dry run are not charged', async () => {
 });
 
 test('the controller takes over limits, counts, and gives back what is deleted', async () => {
-  await using server = await startTestApiServer();
+  await using server = await startTestApiServer({ controllers: [resourceQuotaController] });
   const client = createClient(server.transport());
-  const stopping = new AbortController();
-  await using _controllers = await startControllers(
-    {
-      clientFor: name => createClient(server.server.transport(identity(name))),
-      clock: systemClock,
-      random: systemRandom,
-      logger: silentLogger,
-      activity: noActivity,
-      rootCa: fixedTrust(server.authority.certPem),
-    },
-    [resourceQuotaController],
-    stopping.signal,
-  );
   await client.resource(namespaces).create({ metadata: { name: 'q' } });
   const maps = client.resource(configMaps).namespace('q');
   await maps.create({ metadata: { name: 'before' } });
@@ -80,5 +64,4 @@ test('the controller takes over limits, counts, and gives back what is deleted',
   await maps.delete('before');
   await usedIs('1');
   await maps.create({ metadata: { name: 'b' } });
-  stopping.abort();
 });

@@ -10,11 +10,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../../src/base/index.ts';
 import { hostAddress } from '../../src/cluster/host-address.ts';
 import { type Authority, createAuthority, type KeyPair } from '../../src/pki/index.ts';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
+import { upgradeAndPing } from '../support/upgrade.ts';
 
 const host = hostAddress();
 const skip = host ? false : 'this host has no address but loopback, and endpoints may not hold that';
@@ -169,7 +169,6 @@ describe('aggregation', { skip }, () => {
     readonly status: number;
     readonly headers: IncomingMessage['headers'];
     readonly text: string;
-    // biome-ignore lint/suspicious/noExplicitAny: answers of all kinds
     readonly body: any;
   }
 
@@ -386,24 +385,8 @@ describe('aggregation', { skip }, () => {
       socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n${name}:`);
       socket.pipe(socket);
     });
-    const upgrade = (to: string): Promise<string> =>
-      new Promise((resolve, reject) => {
-        const socket = connectTls({ host: '127.0.0.1', port: server.port, ca: server.authority.certPem }, () => {
-          const lines = [`GET ${to} HTTP/1.1`, 'Host: x', 'Connection: Upgrade', 'Upgrade: echo'];
-          socket.write(`${[...lines, `Authorization: Bearer ${server.adminToken}`].join('\r\n')}\r\n\r\n`);
-        });
-        let text = '';
-        socket.on('data', part => {
-          const begun = text.includes('\r\n\r\n');
-          text += part.toString();
-          if (!begun && text.includes(' 101 ')) socket.write('ping');
-          if (text.endsWith('ping')) socket.end();
-        });
-        socket.on('close', () => resolve(text));
-        socket.on('error', reject);
-      });
-    assert.match(await upgrade(`${things}/a/exec`), /^HTTP\/1\.1 101 [\s\S]*\r\n\r\nadmin:ping$/);
-    assert.match(await upgrade(`${things}/a/refuse`), /^HTTP\/1\.1 403 [\s\S]*\r\n\r\nnot so$/);
+    assert.match(await upgradeAndPing(server, `${things}/a/exec`), /^HTTP\/1\.1 101 [\s\S]*\r\n\r\nadmin:ping$/);
+    assert.match(await upgradeAndPing(server, `${things}/a/refuse`), /^HTTP\/1\.1 403 [\s\S]*\r\n\r\nnot so$/);
   });
 
   it('streams bodies of 10 MB either way', async () => {

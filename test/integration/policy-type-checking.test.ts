@@ -1,11 +1,7 @@
 /** What a controller says of the expressions of a ValidatingAdmissionPolicy, with custom kinds and parameters. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { identity } from '#apiserver';
-import { noActivity, silentLogger, systemClock, systemRandom } from '#base';
-import { createClient } from '#client';
-import { startControllers, validatingAdmissionPolicyStatus } from '#controllers';
-import { fixedTrust } from '#pki';
+import { validatingAdmissionPolicyStatus } from '#controllers';
 import { startTestApiServer } from '../support/api-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Sent, send } from '../support/http.ts';
@@ -55,23 +51,10 @@ const widgets = {
 
 describe('type checking of policies', () => {
   it('is in their status, for the generation that was looked at', async () => {
-    await using server = await startTestApiServer();
+    await using server = await startTestApiServer({ controllers: [validatingAdmissionPolicyStatus] });
     const ask = (sent: Sent) => send(server, sent);
     const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
     assert.equal((await ask({ method: 'POST', path: definitions, body: widgets })).code, 201);
-    const stopping = new AbortController();
-    await using _controllers = await startControllers(
-      {
-        clientFor: name => createClient(server.server.transport(identity(name))),
-        clock: systemClock,
-        random: systemRandom,
-        logger: silentLogger,
-        activity: noActivity,
-        rootCa: fixedTrust(server.authority.certPem),
-      },
-      [validatingAdmissionPolicyStatus],
-      stopping.signal,
-    );
     const statusOf = (generation: number): Promise<Status> =>
       eventually('the policy is checked', async () => {
         const { status } = JSON.parse((await ask({ path: `${path}/replicas` })).text) as { status?: Status };
@@ -92,6 +75,5 @@ describe('type checking of policies', () => {
     const right = policy('has(object.spec.replicas)');
     assert.equal((await ask({ method: 'PATCH', path: `${path}/replicas`, headers, body: right })).code, 200);
     assert.equal((await statusOf(2)).typeChecking?.expressionWarnings, undefined);
-    stopping.abort();
   });
 });

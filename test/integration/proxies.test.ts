@@ -7,10 +7,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { connect as connectTls } from 'node:tls';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { hostAddress } from '../../src/cluster/host-address.ts';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
+import { upgradeAndPing } from '../support/upgrade.ts';
 
 const host = hostAddress() ?? '';
 const skip = host !== '' ? false : 'this host has no address but loopback, and pods may not have that';
@@ -53,7 +53,6 @@ describe('proxy subresources', { skip }, () => {
     readonly headers: IncomingMessage['headers'];
     readonly bytes: Buffer;
     readonly text: string;
-    // biome-ignore lint/suspicious/noExplicitAny: answers of all kinds
     readonly body: any;
   }
 
@@ -304,37 +303,22 @@ describe('proxy subresources', { skip }, () => {
     }
   });
 
-  function upgrade(path: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const socket = connectTls({ host: '127.0.0.1', port: server.port, ca: server.authority.certPem }, () => {
-        const lines = [`GET ${path} HTTP/1.1`, 'Host: x', 'Connection: Upgrade', 'Upgrade: echo'];
-        socket.write(`${[...lines, `Authorization: Bearer ${server.adminToken}`].join('\r\n')}\r\n\r\n`);
-      });
-      let text = '';
-      socket.on('data', part => {
-        const begun = text.includes('\r\n\r\n');
-        text += part.toString();
-        if (!begun && text.includes(' 101 ')) socket.write('ping');
-        if (text.endsWith('ping')) socket.end();
-      });
-      socket.on('close', () => resolve(text));
-      socket.on('error', reject);
-    });
-  }
-
   it('tunnels upgrades, and passes on why there is none', async () => {
-    assert.match(await upgrade(`${namespace}/pods/p/proxy/up`), /^HTTP\/1\.1 101 [\s\S]*\r\n\r\n\/up:ping$/);
     assert.match(
-      await upgrade(`${namespace}/pods/p/proxy/refuse`),
+      await upgradeAndPing(server, `${namespace}/pods/p/proxy/up`),
+      /^HTTP\/1\.1 101 [\s\S]*\r\n\r\n\/up:ping$/,
+    );
+    assert.match(
+      await upgradeAndPing(server, `${namespace}/pods/p/proxy/refuse`),
       /^HTTP\/1\.1 403 Forbidden\r\n[\s\S]*\r\n\r\nnot so$/,
     );
-    const plain = await upgrade(`${namespace}/pods/p/proxy/plain`);
+    const plain = await upgradeAndPing(server, `${namespace}/pods/p/proxy/plain`);
     assert.match(plain, /^HTTP\/1\.1 500 Internal Server Error\r\n[\s\S]*"invalid upgrade response: status code 200"/);
     assert.match(
-      await upgrade(`${namespace}/pods/dead/proxy/`),
+      await upgradeAndPing(server, `${namespace}/pods/dead/proxy/`),
       /^HTTP\/1\.1 500 [\s\S]*"error dialing backend: dial tcp /,
     );
-    const exec = await upgrade(`${namespace}/pods/bound/exec?command=x&stdout=true`);
+    const exec = await upgradeAndPing(server, `${namespace}/pods/bound/exec?command=x&stdout=true`);
     assert.match(exec, /^HTTP\/1\.1 500 [\s\S]*"error dialing backend: dial tcp /);
   });
 });

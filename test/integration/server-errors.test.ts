@@ -24,7 +24,8 @@ import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { dump, load } from 'js-yaml';
 import { stateDir } from '#cluster';
-import { assertSentence, createPlace, freePort, launcher, type Place, runCommand } from '../support/program.ts';
+import { noOwnDisk, onOwnDisk } from '../support/own-disk.ts';
+import { assertSentence, createPlace, freePort, launcher, type Place } from '../support/program.ts';
 
 /** A place that goes with the test, and an API-only cluster's flags. */
 async function place(t: TestContext): Promise<Place & { readonly up: readonly string[] }> {
@@ -220,31 +221,19 @@ describe('damaged files', () => {
   });
 });
 
-function cannotMount(): string | false {
-  const { status } = spawnSync('unshare', ['-m', '--propagation', 'private', 'true']);
-  return status === 0 ? false : 'needs the right to make a mount namespace (root)';
-}
-
 test('a full disk: writes are refused with a reason, reads go on, and so do writes when there is space', {
-  skip: cannotMount(),
-}, async t => {
-  const { directory } = await place(t);
+  skip: noOwnDisk(),
+}, async () => {
   const child = join(import.meta.dirname, 'server-full-disk-child.ts');
-  const script =
-    'mount -t tmpfs -o size=12M tmpfs "$1" && head -c 3000000 /dev/zero > "$1/ballast" && exec "$2" "$3" "$1" "$4"';
-  const disk = join(directory, 'disk');
-  mkdirSync(disk);
-  const args = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', disk, process.execPath, child];
-  const { code, stdout, stderr } = await runCommand('unshare', [...args, String(await freePort())]);
-  assert.equal(code, 0, stderr);
-  const told = JSON.parse(stdout) as { acknowledged: number; refusal: object };
+  const told = await onOwnDisk(child, { sizeMegabytes: 12, ballast: true }, String(await freePort()));
+  const { acknowledged } = told as { readonly acknowledged: number };
   assert.deepEqual(told, {
-    acknowledged: told.acknowledged,
+    acknowledged,
     refusal: { code: 500, reason: 'InternalError', message: 'Internal error occurred: the disk is full' },
-    readable: told.acknowledged + 1,
+    readable: acknowledged + 1,
     one: 20_000,
     again: 'InternalError',
-    stored: told.acknowledged,
+    stored: acknowledged,
   });
-  assert.ok(told.acknowledged > 50, 'the disk was full from the start');
+  assert.ok(acknowledged > 50, 'the disk was full from the start');
 });

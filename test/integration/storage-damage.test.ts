@@ -5,16 +5,16 @@
  * (storage-crash); a disk that forgets what it said was safe can take the end away, never the middle.
  */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { seededRandom, systemClock } from '#base';
 import { openSqliteStore, prefixEnd } from '#storage';
+import { noOwnDisk, onOwnDisk } from '../support/own-disk.ts';
 
 const child = join(import.meta.dirname, 'storage-crash-child.ts');
 const writableChild = join(import.meta.dirname, 'storage-read-only-child.ts');
@@ -153,39 +153,12 @@ describe('a store whose files were damaged', () => {
   });
 });
 
-function cannotMount(): string | false {
-  try {
-    execFileSync('unshare', ['-m', '--propagation', 'private', 'true'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return 'needs the right to make a mount namespace (root)';
-  }
-}
-
-describe('a file system that takes no writes', { skip: cannotMount() }, () => {
+describe('a file system that takes no writes', { skip: noOwnDisk() }, () => {
   it('is no place for a store: it is refused with the reason, and everything is there when it can be written again', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'kobune-read-only-'));
-    try {
-      const script = 'mount -t tmpfs tmpfs "$1" && exec "$2" "$3" "$1"';
-      const args = [
-        '-m',
-        '--propagation',
-        'private',
-        'sh',
-        '-c',
-        script,
-        'sh',
-        folder,
-        process.execPath,
-        writableChild,
-      ];
-      const { stdout } = await promisify(execFile)('unshare', args);
-      const { refused, reason, read, verified } = JSON.parse(stdout) as Record<string, unknown>;
-      assert.equal(refused, true, String(reason));
-      assert.match(String(reason), /read-?only/);
-      assert.deepEqual([read, verified], ['one', []]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    const told = (await onOwnDisk(writableChild)) as Record<string, unknown>;
+    const { refused, reason, read, verified } = told;
+    assert.equal(refused, true, String(reason));
+    assert.match(String(reason), /read-?only/);
+    assert.deepEqual([read, verified], ['one', []]);
   });
 });
