@@ -5,7 +5,7 @@
  */
 import { parseGoDuration } from '../duration.ts';
 import { InputError } from '../input-error.ts';
-import { writeOrdered } from '../json/index.ts';
+import { RawJson, writeOrdered } from '../json/index.ts';
 import type { ListNode, StructNode } from '../schema/type-node.ts';
 import { codes, type FieldPlan, type MessagePlan, planOf, type ValuePlan, valuePlan } from './plan.ts';
 import { WireWriter } from './writer.ts';
@@ -153,7 +153,10 @@ function writeIntOrString(writer: WireWriter, value: number | string | undefined
 }
 
 function writeJsonBytes(writer: WireWriter, value: unknown): void {
-  writer.text(writeOrdered(value));
+  if (value instanceof RawJson) {
+    writer.bytes(value.bytes);
+    writer.varint(value.bytes.length);
+  } else writer.text(writeOrdered(value));
   writer.byte(0x0a);
 }
 

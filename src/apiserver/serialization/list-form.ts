@@ -3,6 +3,8 @@
  * one stored state becomes an element. Upstream: apiserver pkg/endpoints/handlers/response.go.
  */
 import type { KubeObject, ListMeta, StructNode } from '#apimachinery';
+import type { ObjectItem } from '../registry/caches.ts';
+import { wireObject } from '../registry/wire-object.ts';
 import { apiVersionText, fromStorage, type ServedResource } from '../scheme/resource.ts';
 import { listStruct, metadataListStruct } from './list-structs.ts';
 import type { OutputType } from './negotiation.ts';
@@ -21,6 +23,8 @@ export interface ListForm {
   /** What stands there when there is none. */
   readonly empty: readonly unknown[] | null;
   element(object: KubeObject): object;
+  /** The state for an element that is written as protobuf. */
+  read(item: ObjectItem): KubeObject;
   /** The order of the elements; absent: that of their keys. */
   readonly compare?: ((a: KubeObject, b: KubeObject) => number) | undefined;
   /** Names what `element` makes, where it is the same for every request; what is encoded may be kept under it. */
@@ -58,6 +62,7 @@ export async function listForm(options: ListFormOptions): Promise<ListForm> {
       elementStruct: metadataStruct(),
       empty: null,
       element: object => asMetadata(fromStorage(resource, object), output.version),
+      read: readerOf(resource, true),
       name: `item:metadata:${output.version}`,
     };
   }
@@ -69,6 +74,7 @@ export async function listForm(options: ListFormOptions): Promise<ListForm> {
     elementStruct: resource.custom ? undefined : resource.struct,
     empty: [],
     element: object => bare(fromStorage(resource, object)),
+    read: readerOf(resource, false),
     name: `item:${apiVersionText(resource)}`,
   };
 }
@@ -90,8 +96,16 @@ async function tableForm({ resource, output, meta, nowMs, includeObject }: ListF
     empty: table.emptyRows,
     compare: table.compare,
     element: object => (tableOf(table, [object], options) as { rows: object[] }).rows[0]!,
+    read: readerOf(resource, false),
     name: undefined,
   };
+}
+
+/** Other versions than the stored one are made from the decoded object, and so are those of custom kinds. */
+function readerOf(resource: ServedResource, onlyMetadata: boolean): ListForm['read'] {
+  if (resource.custom || resource.storage !== resource) return item => item.passing;
+  return ({ bytes, modRevision }) =>
+    wireObject(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), modRevision, onlyMetadata);
 }
 
 /** Items of built-in lists carry neither kind nor apiVersion. */

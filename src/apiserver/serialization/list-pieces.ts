@@ -163,7 +163,7 @@ async function* protobufPieces(
   for (const item of items) storedBytes += item.bytes.length;
   const encode = (some: readonly ObjectItem[], sizeBytes: number): Uint8Array =>
     writeProtobufItems(
-      some.map(item => form.element(item.passing)),
+      some.map(item => form.element(form.read(item))),
       struct,
       Math.ceil(sizeBytes * 0.7),
     );
