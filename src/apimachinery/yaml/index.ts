@@ -7,5 +7,4 @@ export {
   yamlStrictError,
   yamlToJson,
 } from './read.ts';
-export { yamlText } from './text.ts';
 export { writeYaml } from './write.ts';

@@ -1,16 +1,9 @@
+/** The YAML room as its callers see it; its parts have tests of their own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { field, map, scalar, struct } from '../schema/build.ts';
-import {
-  parseYaml,
-  readAppliedConfiguration,
-  readYaml,
-  writeYaml,
-  yamlStrictError,
-  yamlText,
-  yamlToJson,
-} from './index.ts';
+import { parseYaml, readAppliedConfiguration, readYaml, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
 
 const value = (text: string): unknown => parseYaml(text).value;
 
@@ -68,22 +61,6 @@ test('duplicate keys are told by line', () => {
     json: '{"a":{"c":2},"b":1}',
     duplicates: ['line 1: key "c" already set in map'],
   });
-});
-
-test('syntax errors have upstream texts', () => {
-  const rows: readonly [string, string][] = [
-    ['a: [b', "yaml: line 1: did not find expected ',' or ']'"],
-    ['a: b: c', 'yaml: mapping values are not allowed in this context'],
-    ['\tapiVersion: v1', 'yaml: found character that cannot start any token'],
-    [
-      'apiVersion: v1\nkind: ConfigMap\n metadata: {}\n',
-      'yaml: line 3: mapping values are not allowed in this context',
-    ],
-    ['%', 'yaml: could not find expected directive name'],
-    ['a: *x', "yaml: unknown anchor 'x' referenced"],
-    ['a: &x [*x]', "yaml: anchor 'x' value contains itself"],
-  ];
-  for (const [text, message] of rows) assert.throws(() => parseYaml(text), { code: 'yaml', message }, text);
 });
 
 test('aliases and nesting are bounded', () => {
@@ -152,22 +129,6 @@ test('applied configurations', () => {
     message:
       'error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}',
   });
-});
-
-test('bytes that are no UTF-8 are refused by their first fault', () => {
-  const refused = (...bytes: number[]): string => {
-    try {
-      return yamlText(Uint8Array.from([0x61, ...bytes]));
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  assert.equal(refused(0xc3, 0xa9), 'aé');
-  assert.equal(refused(0xff), 'yaml: invalid leading UTF-8 octet');
-  assert.equal(refused(0xe2, 0x82), 'yaml: incomplete UTF-8 octet sequence');
-  assert.equal(refused(0xc3, 0x61), 'yaml: invalid trailing UTF-8 octet');
-  assert.equal(refused(0xc0, 0x80), 'yaml: invalid length of a UTF-8 sequence');
-  assert.equal(refused(0xed, 0xa0, 0x80), 'yaml: invalid Unicode character');
 });
 
 test('text is folded behind column 80 and quoted as go-yaml does it', () => {

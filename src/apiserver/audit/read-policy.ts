@@ -23,7 +23,6 @@ import {
   scalar,
   struct,
   yamlStrictError,
-  yamlText,
   yamlToJson,
 } from '#apimachinery';
 import { goFileError, UserError } from '#base';
@@ -67,9 +66,8 @@ export function readAuditPolicy(bytes: Uint8Array, warn: (text: string) => void)
 
 function decoded(bytes: Uint8Array): { readonly policy: AuditPolicy; readonly strict: string | undefined } {
   try {
-    const text = yamlText(bytes);
-    checkTypeMeta(text);
-    const { value, strictErrors, duplicates } = readYaml(text, policyType());
+    checkTypeMeta(bytes);
+    const { value, strictErrors, duplicates } = readYaml(bytes, policyType());
     const yaml = yamlStrictError(duplicates);
     const strict = [...(yaml === undefined ? [] : [yaml]), ...strictErrors];
     const policy = value as AuditPolicy;
@@ -87,8 +85,8 @@ function decoded(bytes: Uint8Array): { readonly policy: AuditPolicy; readonly st
 const otherKinds = new Set(['Event', 'EventList', 'PolicyList']);
 
 /** A kind that is not named is a Policy, a version that is not named is none that is read. */
-function checkTypeMeta(text: string): void {
-  const meta = readTypeMeta(yamlToJson(text).json);
+function checkTypeMeta(bytes: Uint8Array): void {
+  const meta = readTypeMeta(yamlToJson(bytes).json);
   const kind = meta.kind || 'Policy';
   if (meta.apiVersion === '') {
     throw new PolicyError(`unknown group version field audit.k8s.io/__internal, Kind=${kind} in policy`);

@@ -4,16 +4,7 @@
  * pkg/apiserver/customresource_handler.go (schemaCoercingDecoder, unstructuredSchemaCoercer, unstructuredDefaulter).
  */
 import { builtinTypes } from '#api/tables';
-import {
-  anyNode,
-  type Draft,
-  InputError,
-  type KubeObject,
-  parseApiVersion,
-  readJson,
-  readYaml,
-  yamlText,
-} from '#apimachinery';
+import { anyNode, type Draft, InputError, type KubeObject, parseApiVersion, readJson, readYaml } from '#apimachinery';
 import {
   applyDefaults,
   coerceMetadata,
@@ -82,7 +73,7 @@ export function customCodec(facts: CodecFacts): CustomCodec {
   return {
     accept,
     read(text, yaml) {
-      const source = typeof text === 'string' ? text : yaml ? yamlText(text) : Buffer.from(text).toString();
+      const source = typeof text === 'string' || yaml ? text : Buffer.from(text).toString();
       const { value, strictErrors, duplicates } = yaml
         ? readYaml(source, anyNode)
         : { ...readJson(source, anyNode), duplicates: [] };

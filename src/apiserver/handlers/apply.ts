@@ -30,7 +30,7 @@ export async function applyObject(
 ): Promise<ServerResponse> {
   const { request, subject, deps, name, namespace, about } = scope;
   const { resource } = subject;
-  const { config, strictError, duplicates } = translated(() => readAppliedConfiguration(Buffer.from(body).toString()));
+  const { config, strictError, duplicates } = translated(() => readAppliedConfiguration(body));
   const validation = fieldValidationOf(options.fieldValidation);
   const manager = deps.fieldManagers.of(scope.resource, scope.info.subresource);
   const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });

@@ -16,7 +16,6 @@ import {
   readYaml,
   type StructNode,
   yamlStrictError,
-  yamlText,
   yamlToJson,
 } from '#apimachinery';
 import type { CustomCodec } from '../custom/codec.ts';
@@ -70,7 +69,7 @@ function typeMetaOf(
   target: DecodeTarget,
   mediaType: MediaType,
 ): { apiVersion: string; kind: string } {
-  const text = mediaType === 'application/yaml' ? yamlToJson(yamlText(body)).json : body;
+  const text = mediaType === 'application/yaml' ? yamlToJson(body).json : body;
   const found = readTypeMeta(text);
   if (target.codec) {
     // Nothing is completed: a custom resource has to say what it is.
@@ -89,7 +88,7 @@ interface Read {
 
 function readAs(body: Uint8Array, { struct, codec }: DecodeTarget, yaml: boolean): Read {
   if (codec) return codec.read(body, yaml);
-  const read = yaml ? readYaml(yamlText(body), struct) : { ...readJson(body, struct), duplicates: [] };
+  const read = yaml ? readYaml(body, struct) : { ...readJson(body, struct), duplicates: [] };
   return { object: read.value as Draft<KubeObject>, strictErrors: read.strictErrors, duplicates: read.duplicates };
 }
 
