@@ -82,6 +82,8 @@ export interface ApiServerConfig {
   readonly hstsDirectives: readonly string[];
   /** `--enable-garbage-collector`: whether deletion sets finalizers for those who look after dependents. */
   readonly enableGarbageCollector: boolean;
+  /** What was given on the command line, and what counts where nothing was, for /flagz; absent: there was none. */
+  readonly flags: Readonly<Record<string, string>> | undefined;
   /** `--profiling`. */
   readonly profiling: boolean;
   /** `--event-ttl`. */
@@ -135,6 +137,7 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   externalHostname: undefined,
   corsAllowedOrigins: [],
   hstsDirectives: [],
+  flags: undefined,
   profiling: true,
   enableGarbageCollector: true,
   eventTtlSeconds: 3600,

@@ -22,7 +22,9 @@ import { createEntry } from './server/entry.ts';
 import { type HealthCheck, healthChecks } from './server/health.ts';
 import { type PortOptions, Ports } from './server/ports.ts';
 import { registerProcessMetrics } from './server/process-metrics.ts';
+import { HealthIndicators, processStartMs } from './server/root-pages.ts';
 import { storeCheck } from './server/store-check.ts';
+import { zpages } from './server/zpages.ts';
 import { Lifecycle } from './shutdown/lifecycle.ts';
 import { startAccess } from './start/access.ts';
 import { startContents } from './start/contents.ts';
@@ -122,6 +124,8 @@ export async function createApiServer(
     requestTimeoutMs: config.requestTimeoutMs,
     auditor,
     profiling: config.profiling,
+    healthIndicators: new HealthIndicators(clock),
+    zpages: zpages({ clock, features, flags: config.flags, startedMs: processStartMs(clock) }),
     externalHostname: config.externalHostname,
   });
   const transports = new Set<Transport>();

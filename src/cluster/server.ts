@@ -125,6 +125,11 @@ async function start(
   const furtherName = externalHostname?.replace(/:\d+$/, '');
   const apiServerSettings = {
     ...options.settings.apiServer,
+    flags: {
+      ...options.settings.apiServer.flags,
+      'secure-port': String(config.apiPort),
+      'service-cluster-ip-range': config.serviceCidr,
+    },
     ...(furtherName && furtherName === externalHostname && { externalHostname: `${furtherName}:${config.apiPort}` }),
   };
   const apiNames = [

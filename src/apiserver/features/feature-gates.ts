@@ -12,6 +12,8 @@ const switchable: ReadonlySet<string> = new Set([
   'APIServerIdentity',
   'ClusterTrustBundle',
   'ClusterTrustBundleProjection',
+  'ComponentFlagz',
+  'ComponentStatusz',
 ]);
 /** What a feature needs of others, among those that can be switched. */
 const dependencies: Readonly<Record<string, readonly string[]>> = {

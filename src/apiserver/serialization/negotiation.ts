@@ -142,7 +142,8 @@ function withParameters(
   return undefined;
 }
 
-function wantsPretty(request: ServerRequest): boolean {
+/** Whether JSON is to be indented, for people. */
+export function wantsPretty(request: ServerRequest): boolean {
   const asked = request.query.get('pretty');
   if (asked) return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked);
   const agent = header(request, 'user-agent') ?? '';

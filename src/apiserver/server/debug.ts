@@ -30,6 +30,7 @@ const flags = `<html>
 export async function debug(request: ServerRequest, clock: Clock): Promise<ServerResponse | undefined> {
   switch (request.path) {
     case '/debug/pprof':
+      return movedTo(request, '/debug/pprof/');
     case '/debug/pprof/':
       return textResponse(200, profiles, html);
     case '/debug/pprof/cmdline':
@@ -42,6 +43,14 @@ export async function debug(request: ServerRequest, clock: Clock): Promise<Serve
     default:
       return undefined;
   }
+}
+
+/** Upstream: Go's net/http Redirect, which writes a page for who reads. */
+function movedTo({ method }: ServerRequest, location: string): ServerResponse {
+  const isRead = method === 'GET' || method === 'HEAD';
+  const bytes = Buffer.from(method === 'GET' ? `<a href="${location}">Found</a>.\n\n` : '');
+  const headers = { location, ...(isRead && { 'content-type': html }) };
+  return { status: 302, headers, body: { kind: 'bytes', bytes } };
 }
 
 async function profile(request: ServerRequest, clock: Clock): Promise<ServerResponse> {

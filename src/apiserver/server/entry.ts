@@ -30,7 +30,6 @@ import {
   errorStatus,
   header,
   orderedStatus,
-  plainText,
   type ServerRequest,
   type ServerResponse,
   statusResponse,
@@ -45,8 +44,10 @@ import { debug } from './debug.ts';
 import { type DispatchDeps, dispatch, isBuiltin, noSuchMethod, noSuchPath, PageNotFound } from './dispatch.ts';
 import { type HealthCheck, health, isHealthPath } from './health.ts';
 import { openidMetadata } from './oidc.ts';
+import { checkPaths, type HealthIndicators, metricsPage, rootPaths } from './root-pages.ts';
 import { versionInfo } from './version.ts';
 import { Warnings } from './warnings.ts';
+import type { zpages } from './zpages.ts';
 
 export interface EntryDeps {
   readonly logger: Logger;
@@ -70,6 +71,9 @@ export interface EntryDeps {
   readonly auditor: Auditor | undefined;
   /** Whether large answers are compressed. */
   readonly compresses: boolean;
+  readonly healthIndicators: HealthIndicators;
+  /** /flagz and /statusz, where they are served. */
+  readonly zpages: ReturnType<typeof zpages>;
   /** Whether /debug is served. */
   readonly profiling: boolean;
   /** The server's host in documents; absent: the one that was asked for. */
@@ -269,30 +273,19 @@ function jsonText(value: unknown): ServerResponse {
   return { status: 200, headers: { 'content-type': 'application/json' }, body: { kind: 'bytes', bytes } };
 }
 
-/**
- * When the process began is told beside what it counts. Upstream: client_golang promhttp, ProcessStartTime.
- * Deviation: DELETE /metrics resets nothing; it reads, as every method does.
- */
-function metrics({ metrics, dispatch }: EntryDeps): ServerResponse {
-  const text = plainText(metrics.render(), 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
-  const startedSeconds = Math.floor(dispatch.clock.now() / 1000 - process.uptime());
-  text.headers['process-start-time-unix'] = String(startedSeconds);
-  return text;
-}
-
 /** What `/` lists. */
-function rootPaths(deps: EntryDeps): string[] {
+function pathsOf(deps: EntryDeps): string[] {
   const groups = deps.discovery.groups().flatMap(({ name, versions }) => {
     if (name === '') return ['/api', ...versions.map(({ version }) => `/api/${version}`)];
     return [`/apis/${name}`, ...versions.map(({ version }) => `/apis/${name}/${version}`)];
   });
-  const checks = deps.checks.flatMap(({ name, on }) => on.map(root => `/${root}/${name}`));
-  const others = ['/.well-known/openid-configuration', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2'];
-  return [...groups, ...checks, ...others, '/openapi/v3', '/openid/v1/jwks', '/readyz', '/version'].sort();
+  return rootPaths(groups, checkPaths(deps.checks), deps.zpages.keys());
 }
 
 async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: RequestInfo): Promise<ServerResponse> {
-  if (isHealthPath(path)) return health(request, deps.checks);
+  if (isHealthPath(path)) {
+    return health(request, deps.checks, (name, root, isWell) => deps.healthIndicators.observe(name, root, isWell));
+  }
   if (path.startsWith('//')) throw new PageNotFound();
   if (path.includes('//')) throw noSuchPath();
   const isRead = request.method === 'GET' || request.method === 'HEAD';
@@ -303,13 +296,18 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
     return jsonText(versionInfo);
   }
   if (path.startsWith('/version/')) throw noSuchPath();
-  if (path === '/') return jsonText({ paths: rootPaths(deps) });
-  if (path === '/metrics') return wholeCompressed(request, metrics(deps));
+  if (path === '/' || path === '/index.html') return jsonText({ paths: pathsOf(deps) });
+  const { clock } = deps.dispatch;
+  // Deviation: DELETE /metrics resets nothing; it reads, as every method does.
+  if (path === '/metrics') return wholeCompressed(request, metricsPage(deps.metrics, clock));
+  if (path === '/metrics/slis') return wholeCompressed(request, metricsPage(deps.healthIndicators.registry, clock));
+  const zpage = deps.zpages.get(path);
+  if (zpage) return zpage(request, pathsOf(deps));
   const debugged =
     path.startsWith('/debug/') &&
-    (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, deps.dispatch.clock) : undefined));
+    (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, clock) : undefined));
   if (debugged) return debugged;
-  const described = openapi(request, deps.openapi, deps.customOpenapi, deps.dispatch.clock, deps.aggregator.documents);
+  const described = openapi(request, deps.openapi, deps.customOpenapi, clock, deps.aggregator.documents);
   if (described) return path === '/openapi/v2' ? wholeCompressed(request, described) : described;
   const openid = openidMetadata(
     deps.externalHostname ?? request.host ?? 'localhost',

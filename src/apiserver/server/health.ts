@@ -78,7 +78,7 @@ export function healthChecks(sources: HealthSources): HealthCheck[] {
   return [
     { name: 'ping', on: everywhere, check: well },
     { name: 'log', on: everywhere, check: well },
-    { name: 'loopback-serving-certificate', on: ['livez'], check: well },
+    { name: 'loopback-serving-certificate', on: ['healthz', 'livez'], check: well },
     { name: 'etcd', on: everywhere, check: () => sources.store() },
     { name: 'etcd-readiness', on: ['readyz'], check: () => sources.storeReadiness() },
     ...sources.encryption,
@@ -98,7 +98,11 @@ export function isHealthPath(path: string): boolean {
 const nothing = (): ServerResponse => textResponse(404, '404 page not found\n');
 
 /** Upstream's answers, with `verbose` and `exclude`, and a path for each check. */
-export async function health(request: ServerRequest, checks: readonly HealthCheck[]): Promise<ServerResponse> {
+export async function health(
+  request: ServerRequest,
+  checks: readonly HealthCheck[],
+  observe: (name: string, root: HealthRoot, isWell: boolean) => void,
+): Promise<ServerResponse> {
   const [, root = ''] = request.path.split('/');
   const single = request.path.slice(root.length + 2);
   const applicable = checks.filter(({ on }) => on.includes(root as HealthRoot));
@@ -119,6 +123,7 @@ export async function health(request: ServerRequest, checks: readonly HealthChec
     }
     const problem = await check.check(root as HealthRoot);
     failed ||= problem !== undefined;
+    observe(check.name, root as HealthRoot, problem === undefined);
     lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
   }
   if (unknown.length > 0) {

@@ -22,6 +22,7 @@ import { servicesFlags } from './services.ts';
 import { servingFlags } from './serving.ts';
 import type { ServerSettings } from './settings.ts';
 import { shutdownFlags } from './shutdown.ts';
+import { flagValues } from './values.ts';
 
 /** All of them, in the order of the help. */
 export const flagGroups: readonly FlagGroup[] = [
@@ -50,7 +51,7 @@ export function serverSettings(given: GivenFlags): ServerSettings {
   const remarks = parts.flatMap(each => each.remarks ?? []);
   return {
     ...Object.assign({}, ...parts),
-    apiServer: Object.assign({}, ...parts.map(each => each.apiServer)),
+    apiServer: Object.assign({ flags: flagValues(given) }, ...parts.map(each => each.apiServer)),
     ...(remarks.length > 0 && { remarks }),
   };
 }
