@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
+import { lookAhead } from '../http/look-ahead.ts';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
 
 const thresholdBytes = 128 * 1024;
@@ -27,20 +28,12 @@ export async function compressed(request: ServerRequest, response: ServerRespons
     const bytes = await gzipBytes(body.bytes, options);
     return { ...response, headers: marked(response), body: { kind: 'bytes', bytes } };
   }
-  const iterator = body.chunks[Symbol.asyncIterator]();
-  const first: Uint8Array[] = [];
-  for (let size = 0; size <= thresholdBytes; ) {
-    const step = await iterator.next();
-    // All of it is here.
-    if (step.done) return { ...response, body: { ...body, chunks: prepended(first, []) } };
-    first.push(step.value);
-    size += step.value.length;
-  }
-  const all = prepended(first, { [Symbol.asyncIterator]: () => iterator });
+  const { whole, chunks } = await lookAhead(body.chunks, thresholdBytes);
+  if (whole) return { ...response, body: { ...body, chunks } };
   return {
     ...response,
     headers: marked(response),
-    body: { kind: 'chunks', isGathered: true, chunks: gzipped(all, body.sent) },
+    body: { kind: 'chunks', isGathered: true, chunks: gzipped(chunks, body.sent) },
   };
 }
 
@@ -69,19 +62,27 @@ function marked({ headers }: ServerResponse): ServerResponse['headers'] {
   return { ...headers, 'content-encoding': 'gzip', vary: vary ? [vary, 'Accept-Encoding'].flat() : 'Accept-Encoding' };
 }
 
-async function* prepended(
-  first: readonly Uint8Array[],
-  rest: AsyncIterable<Uint8Array> | readonly Uint8Array[],
-): AsyncGenerator<Uint8Array> {
-  yield* first;
-  yield* rest;
+type Read = (chunk: Uint8Array) => void;
+
+/** The pieces compressed; ends their source when the reader goes away, be it before the first. */
+function gzipped(chunks: AsyncIterable<Uint8Array>, read: Read | undefined): AsyncIterable<Uint8Array> {
+  const pieces = gzipPieces(chunks, read);
+  let begun = false;
+  const iterator: AsyncIterator<Uint8Array> = {
+    next() {
+      begun = true;
+      return pieces.next();
+    },
+    async return() {
+      if (!begun) await chunks[Symbol.asyncIterator]().return?.();
+      return pieces.return(undefined);
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
 }
 
-/** Compressed on the thread pool piece by piece; ends its source when its reader goes away. */
-async function* gzipped(
-  chunks: AsyncIterable<Uint8Array>,
-  read: ((chunk: Uint8Array) => void) | undefined,
-): AsyncGenerator<Uint8Array> {
+/** Compresses on the thread pool. `read` is told of each piece that is no longer needed. */
+async function* gzipPieces(chunks: AsyncIterable<Uint8Array>, read: Read | undefined): AsyncGenerator<Uint8Array> {
   const stream = createGzip(options);
   const feed = (async () => {
     try {

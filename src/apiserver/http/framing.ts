@@ -3,6 +3,7 @@
  * or where its handler said so; longer ones come in pieces. Upstream: Go's net/http, bufferBeforeChunkingSize of server.go
  * and http2handlerChunkBytes.
  */
+import { lookAhead } from './look-ahead.ts';
 import { header, type ResponseBody, type ServerResponse } from './message.ts';
 
 /** What fits into the buffer, by version. */
@@ -45,29 +46,9 @@ async function gathered(
   body: Chunks,
   limit: number,
 ): Promise<ServerResponse> {
-  const iterator = body.chunks[Symbol.asyncIterator]();
-  const first: Uint8Array[] = [];
-  for (let size = 0; size <= limit; ) {
-    const step = await iterator.next();
-    if (step.done) {
-      const bytes = Buffer.concat(first);
-      for (const chunk of first) body.sent?.(chunk);
-      return framed(method, { ...response, body: { kind: 'bytes', bytes } }, limit);
-    }
-    first.push(step.value);
-    size += step.value.length;
-  }
-  return { ...response, body: { ...body, chunks: continued(first, iterator) } };
-}
-
-/** What was taken already and then the rest. No generator: one that was never begun would not end its source. */
-function continued(first: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      const value = first.shift();
-      return value ? { done: false, value } : rest.next();
-    },
-    return: async () => (await rest.return?.()) ?? { done: true, value: undefined },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
+  const { first, whole, chunks } = await lookAhead(body.chunks, limit);
+  if (!whole) return { ...response, body: { ...body, chunks } };
+  const bytes = Buffer.concat(first);
+  for (const chunk of first) body.sent?.(chunk);
+  return framed(method, { ...response, body: { kind: 'bytes', bytes } }, limit);
 }
