@@ -1,7 +1,11 @@
-/** `npm run check`: format and lint, types, the layer law, then the unit tests. Under 30 s; runs what it can side by side. */
+/**
+ * `npm run check`: format and lint, types, the layer law and its like, then the unit tests, which may leave nothing
+ * behind. Under 30 s; runs what it can side by side.
+ */
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ownPlace } from './own-place.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -13,6 +17,7 @@ interface Step {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const sideBySide: readonly Step[] = [
@@ -23,8 +28,9 @@ const sideBySide: readonly Step[] = [
   { name: 'acceptance', command: process.execPath, args: ['hack/check-acceptance.ts'] },
   { name: 'compatibility page', command: process.execPath, args: ['hack/compatibility.ts', '--check'] },
 ];
-const unitTests: Step = {
+const unitTests = (env: NodeJS.ProcessEnv): Step => ({
   name: 'unit tests',
+  env,
   command: process.execPath,
   args: [
     '--import=./test/support/property-seed.ts',
@@ -33,15 +39,15 @@ const unitTests: Step = {
     '--test-reporter=dot',
     'src/**/*.test.ts',
   ],
-};
+});
 
-function run({ name, command, args }: Step): Promise<boolean> {
+function run({ name, command, args, env }: Step): Promise<boolean> {
   const begin = performance.now();
   return new Promise(resolveRun => {
     const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
     });
     let output = '';
     child.stdout.on('data', chunk => (output += chunk));
@@ -55,5 +61,12 @@ function run({ name, command, args }: Step): Promise<boolean> {
 }
 
 const results = await Promise.all(sideBySide.map(run));
-results.push(await run(unitTests));
+{
+  using place = ownPlace({ kernelToo: false });
+  results.push(await run(unitTests(place.env)));
+  for (const each of await place.remains()) {
+    console.log(`FAIL the unit tests leave behind: ${each}`);
+    results.push(false);
+  }
+}
 process.exitCode = results.every(Boolean) ? 0 : 1;

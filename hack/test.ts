@@ -1,13 +1,14 @@
 /**
  * `npm test`: unit and contract tests, integration in process and over HTTPS, conformance, then end to end with real
  * containers and a real kubectl. Installs what it needs (unless `--no-install`), skips with the reason printed what
- * this machine cannot do, and closes with one line of counts.
+ * this machine cannot do, fails where tests leave anything behind, and closes with one line of counts.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { buildAll, isBuilt } from './build.ts';
+import { ownPlace } from './own-place.ts';
 import { containerNeeds, installPackages, kubectlNeed } from './system-packages.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -24,6 +25,8 @@ interface Stage {
   /** How many files at once; default 1. */
   readonly jobs?: number;
   readonly timeoutMs: number;
+  /** Network namespaces, cgroups and their like are made. */
+  readonly containers?: boolean;
 }
 
 const stages: readonly Stage[] = [
@@ -31,7 +34,7 @@ const stages: readonly Stage[] = [
   { name: 'integration', files: 'test/integration/*.test.ts', together: false, timeoutMs: 900_000 },
   { name: 'conformance', files: 'test/conformance/*.test.ts', together: false, jobs: 2, timeoutMs: 300_000 },
   { name: 'oracle', files: 'test/oracle/*.test.ts', together: false, timeoutMs: 1_200_000 },
-  { name: 'end-to-end', files: 'test/e2e/*.test.ts', together: false, timeoutMs: 1_200_000 },
+  { name: 'end-to-end', files: 'test/e2e/*.test.ts', together: false, timeoutMs: 1_200_000, containers: true },
 ];
 
 interface Counts {
@@ -40,15 +43,25 @@ interface Counts {
   skipped: number;
 }
 
-/** Runs one stage; prints the runner's own output and answers its counts. */
-function runStage(stage: Stage): Promise<Counts> {
+/** Runs one stage and looks for what it leaves behind, each of which is a failure; prints and answers its counts. */
+async function runStage(stage: Stage): Promise<Counts> {
   const files = globSync(stage.files, { cwd: root }).sort();
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  if (files.length === 0) {
-    console.log(`\n== ${stage.name}: no files match ${stage.files}`);
-    return Promise.resolve({ ...counts, failed: 1 });
-  }
   console.log(`\n== ${stage.name}: ${files.length} files`);
+  if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 };
+  using place = ownPlace({ kernelToo: stage.containers ?? false });
+  const counts = await runFiles(stage, files, place.env);
+  for (const each of await place.remains()) {
+    console.log(`${stage.name}: left behind: ${each}`);
+    counts.failed++;
+  }
+  const { passed, failed, skipped } = counts;
+  console.log(`${stage.name}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  return counts;
+}
+
+/** Prints the runner's own output. */
+function runFiles(stage: Stage, files: readonly string[], env: NodeJS.ProcessEnv): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const args = [
     '--import=./test/support/property-seed.ts',
     '--test',
@@ -61,7 +74,7 @@ function runStage(stage: Stage): Promise<Counts> {
     const child = spawn(process.execPath, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
       timeout: stage.timeoutMs,
     });
     let output = '';
@@ -78,8 +91,6 @@ function runStage(stage: Stage): Promise<Counts> {
       if (signal) console.log(`${stage.name}: ended by ${signal} after ${stage.timeoutMs / 1000} s`);
       if ((code !== 0 || signal) && counts.failed === 0) counts.failed = 1;
       if (code === 0 && counts.passed + counts.skipped === 0) counts.failed = 1;
-      const { passed, failed, skipped } = counts;
-      console.log(`${stage.name}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
       resolveStage(counts);
     });
   });

@@ -1,6 +1,6 @@
 /**
  * Where a cluster lives on disk: `<root>/<name>/{config.yaml, pki, store, node, logs}` and sockets in
- * `/run/kobune/<id>`. One directory holds all state; `down --delete` removes it.
+ * `/run/kobune/<id>`, or `$KOBUNE_RUN/<id>`. One directory holds all state; `down --delete` removes it.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -52,7 +52,8 @@ export function stateDir(root: string, name: string): StateDir {
   const id = createHash('sha256').update(path).digest('hex').slice(0, 10);
   const uid = process.getuid?.() ?? 0;
   const ownRunRoot = process.env['XDG_RUNTIME_DIR'] ? 'kobune' : `kobune-${uid}`;
-  const runRoot = uid === 0 ? '/run/kobune' : join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), ownRunRoot);
+  const ownPlace = uid === 0 ? '/run/kobune' : join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), ownRunRoot);
+  const runRoot = resolve(process.env['KOBUNE_RUN'] ?? ownPlace);
   return {
     root: resolve(root),
     name,
@@ -133,11 +134,11 @@ export function processStartTicks(pid: number): string | undefined {
   }
 }
 
-/** Removes the cluster's directory and sockets. */
+/** Removes the cluster's directory and sockets, and what we made to hold the sockets of all. */
 export function removeStateDir(dir: StateDir): void {
   rmSync(dir.path, { recursive: true, force: true });
   rmSync(dir.run, { recursive: true, force: true });
-  removeEmpty(dirname(dir.run));
+  if (process.env['KOBUNE_RUN'] === undefined) removeEmpty(dirname(dir.run));
 }
 
 /** Removes the directory of the cluster's sockets where a server leaves none behind: no container runs. */

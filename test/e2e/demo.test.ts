@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { kubectls, whyNoContainers } from '../support/kobune.ts';
@@ -27,7 +28,7 @@ const firstRunMs = 120_000;
 const laterRunMs = 30_000;
 
 describe('npm run demo', { skip }, () => {
-  const directory = skip ? '' : mkdtempSync('/tmp/kobune-demo-');
+  const directory = skip ? '' : mkdtempSync(join(tmpdir(), 'kobune-demo-'));
   const copy = join(directory, 'clone');
   const home = join(directory, 'home');
   const root = join(directory, 'state');

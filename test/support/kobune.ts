@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runningServer, stateDir } from '#cluster';
 import { findProgram, freePort, launcher, type Output, type RunOptions, runCommand } from './program.ts';
@@ -70,7 +71,7 @@ let counter = 0;
 
 /** Starts one. `flags` are passed to `kobune up`. */
 export async function startKobune(flags: readonly string[] = []): Promise<Kobune> {
-  const directory = mkdtempSync('/tmp/kobune-e2e-');
+  const directory = mkdtempSync(join(tmpdir(), 'kobune-e2e-'));
   const name = `e2e${process.pid}x${counter++}`;
   const kubeconfig = join(directory, 'kubeconfig');
   const env = { ...process.env, KOBUNE_ROOT: directory, KUBECONFIG: kubeconfig, HOME: directory };

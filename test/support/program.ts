@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -58,7 +59,7 @@ export interface Place extends AsyncDisposable {
 
 /** Makes a place; disposing removes every cluster that was made in it. */
 export function createPlace(): Place {
-  const directory = mkdtempSync('/tmp/kobune-place-');
+  const directory = mkdtempSync(join(tmpdir(), 'kobune-place-'));
   const stateRoot = join(directory, 'root');
   const kubeconfig = join(directory, 'kubeconfig');
   mkdirSync(stateRoot);
