@@ -6,11 +6,6 @@ export function setDefault<T extends object, K extends keyof T>(draft: T, field:
   draft[field] ??= value;
 }
 
-/** Sets `draft[field]` when it has Go's zero value: absent, empty or 0. */
-export function setIfZero<T extends object, K extends keyof T>(draft: T, field: K, value: NonNullable<T[K]>): void {
-  if (!draft[field]) draft[field] = value;
-}
-
 /** The object at `field`, made empty when absent. */
 export function ensure<T extends object, K extends keyof T>(draft: T, field: K): NonNullable<T[K]> {
   return (draft[field] ??= {} as NonNullable<T[K]>);

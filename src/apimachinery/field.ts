@@ -170,14 +170,7 @@ export function tooLong(path: FieldPath, maxBytes: number): FieldError {
   const unit = maxBytes === 1 ? 'byte' : 'bytes';
   return make('FieldValueTooLong', path, `Too long: may not be more than ${maxBytes} ${unit}`);
 }
-/** As {@link tooLong}, where characters are counted rather than bytes (custom resources). */
-export function tooLongCharacters(path: FieldPath, max: number): FieldError {
-  return make(
-    'FieldValueTooLong',
-    path,
-    `Too long: may not be more than ${max} ${max === 1 ? 'character' : 'characters'}`,
-  );
-}
+
 /** A negative `actual` is not printed. */
 export function tooMany(path: FieldPath, actual: number, max: number): FieldError {
   const shown = actual < 0 ? 'Too many' : `Too many: ${actual}`;

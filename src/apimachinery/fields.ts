@@ -57,7 +57,7 @@ export function escapeFieldValue(value: string): string {
 }
 
 /** The inverse of {@link escapeFieldValue}. Throws InputError `selector` for a wrong or missing escape. */
-export function unescapeFieldValue(text: string): string {
+function unescapeFieldValue(text: string): string {
   let out = '';
   let escaped = false;
   for (const char of text) {
@@ -117,9 +117,4 @@ export function parseFieldSelector(text: string, transform?: FieldTransform): Fi
     out.push({ field: renamed.field, operator: requirement.operator, value: renamed.value });
   }
   return new FieldsSelector(out);
-}
-
-/** A selector for one field with one value. */
-export function fieldEquals(field: string, value: string): FieldsSelector {
-  return new FieldsSelector([{ field, operator: '=', value }]);
 }

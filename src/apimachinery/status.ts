@@ -158,11 +158,6 @@ export function invalid(
   });
 }
 
-export function methodNotSupported(ref: ResourceRef, action: string): StatusError {
-  const message = `${action} is not supported on resources of kind "${groupResourceText(ref)}"`;
-  return new StatusError({ code: 405, reason: 'MethodNotAllowed', message, details: about(ref, '') });
-}
-
 export function gone(message: string): StatusError {
   return new StatusError({ code: 410, reason: 'Gone', message });
 }

@@ -1,11 +1,8 @@
 /**
  * Tables, as kubectl prints them, and objects cut down to their metadata.
- * Upstream: apimachinery pkg/apis/meta/v1/types.go (Table), pkg/api/meta/table, apiserver
- * pkg/endpoints/handlers/response.go (asTable, asPartialObjectMetadata), kubernetes pkg/printers.
+ * Upstream: apimachinery pkg/apis/meta/v1/types.go (Table, PartialObjectMetadata).
  */
-import { humanDuration } from './duration.ts';
-import type { KubeList, KubeObject, ListMeta, ObjectMeta } from './meta.ts';
-import { parseTimeMs } from './time.ts';
+import type { ListMeta, ObjectMeta } from './meta.ts';
 
 export interface TableColumn {
   readonly name: string;
@@ -41,65 +38,3 @@ export interface PartialObjectMetadata {
 }
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
-
-export const metaVersion = 'meta.k8s.io/v1';
-
-/** A column that is always shown unless `priority` is above 0. */
-export function tableColumn(
-  name: string,
-  type: string,
-  description: string,
-  more: Partial<TableColumn> = {},
-): TableColumn {
-  return { name, type, format: '', description, priority: 0, ...more };
-}
-
-/** Rows in a table, with the list's (or the one object's) metadata. */
-export function newTable(
-  columns: readonly TableColumn[],
-  rows: readonly TableRow[],
-  metadata: ListMeta,
-  apiVersion: string = metaVersion,
-): Table {
-  return { kind: 'Table', apiVersion, metadata, columnDefinitions: columns, rows };
-}
-
-/** The metadata of an object as an object of its own. */
-export function partialObjectMetadata(object: KubeObject, apiVersion: string = metaVersion): PartialObjectMetadata {
-  return { kind: 'PartialObjectMetadata', apiVersion, metadata: object.metadata };
-}
-
-/** The metadata of each item of a list. */
-export function partialObjectMetadataList(
-  list: KubeList,
-  apiVersion: string = metaVersion,
-): KubeList<PartialObjectMetadata> {
-  const items = list.items.map(item => partialObjectMetadata(item, apiVersion));
-  return { kind: 'PartialObjectMetadataList', apiVersion, metadata: list.metadata, items };
-}
-
-/** What goes into a row's `object`. */
-export function rowObject(object: KubeObject, include: IncludeObject, apiVersion: string = metaVersion): unknown {
-  if (include === 'Object') return object;
-  return include === 'Metadata' ? partialObjectMetadata(object, apiVersion) : null;
-}
-
-/** The cell that shows how long ago a time was; `<unknown>` for none. */
-export function ageCell(time: string | null | undefined, nowMs: number): string {
-  const ms = parseTimeMs(time);
-  return Number.isNaN(ms) ? '<unknown>' : humanDuration(nowMs - ms);
-}
-
-/** The two columns that kinds without columns of their own have, with what OpenAPI says of the two fields. */
-export function defaultColumns(describe: { readonly name: string; readonly creationTimestamp: string }): TableColumn[] {
-  return [
-    tableColumn('Name', 'string', describe.name, { format: 'name' }),
-    tableColumn('Created At', 'date', describe.creationTimestamp),
-  ];
-}
-
-/** The row of a kind without columns of its own. */
-export function defaultRow(object: KubeObject, include: IncludeObject): TableRow {
-  const { name = '', creationTimestamp } = object.metadata;
-  return { cells: [name, creationTimestamp ?? '<unknown>'], object: rowObject(object, include) };
-}

@@ -28,7 +28,6 @@ export type { ServerSettings } from './flags/settings.ts';
 export {
   type Access,
   checkKubeconfig,
-  contextName,
   kubeconfigText,
   mergeKubeconfig,
   removeFromKubeconfig,

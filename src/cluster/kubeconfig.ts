@@ -30,7 +30,7 @@ interface Kubeconfig {
 }
 
 /** Name of a cluster's context, cluster and user: `kobune`, or `kobune-<name>` for others than the default. */
-export function contextName(clusterName: string): string {
+function contextName(clusterName: string): string {
   return clusterName === 'default' ? 'kobune' : `kobune-${clusterName}`;
 }
 

@@ -4,7 +4,6 @@ import type { ApiContainerStatus, Container, Pod, PodCondition, PodPhase, PodSpe
 export const configSourceAnnotation = 'kubernetes.io/config.source';
 export const configMirrorAnnotation = 'kubernetes.io/config.mirror';
 export const configHashAnnotation = 'kubernetes.io/config.hash';
-export const configSeenAnnotation = 'kubernetes.io/config.seen';
 
 /** `name_namespace(uid)`, as upstream writes a pod in messages. */
 export function formatPod(pod: Pod): string {

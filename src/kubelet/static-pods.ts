@@ -32,7 +32,7 @@ export async function readStaticPods(
 }
 
 /** With the name, uid and annotations of a static pod. The uid follows from the content. */
-export function staticPod(pod: Pod, nodeName: string): Pod {
+function staticPod(pod: Pod, nodeName: string): Pod {
   const hash = createHash('md5').update(nodeName).update(JSON.stringify(pod)).digest('hex');
   const { name, namespace = 'default', annotations } = pod.metadata;
   return {

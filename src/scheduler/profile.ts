@@ -7,7 +7,7 @@ import { nodePorts, nodeResourcesBalancedAllocation, nodeResourcesFit } from './
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { nodeUnschedulable, taintToleration } from './plugins/taints.ts';
 
-export const defaultPlugins: readonly ProfileEntry[] = [
+const defaultPlugins: readonly ProfileEntry[] = [
   { plugin: nodeUnschedulable, weight: 0 },
   { plugin: nodeName, weight: 0 },
   { plugin: taintToleration, weight: 3 },

@@ -19,7 +19,7 @@ const minFeasible = 100;
 const minPercent = 5;
 
 /** How many fitting nodes are enough to choose from. Upstream: numFeasibleNodesToFind. */
-export function enoughNodes(count: number): number {
+function enoughNodes(count: number): number {
   if (count < minFeasible) return count;
   const percent = Math.max(minPercent, 50 - Math.floor(count / 125));
   return Math.max(minFeasible, Math.floor((count * percent) / 100));

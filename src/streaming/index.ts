@@ -3,7 +3,6 @@ export { Channels, channelProtocols } from './channels.ts';
 export {
   type OpenPort,
   type PortForwardTarget,
-  portForwardProtocol,
   servePortForward,
   tunnelProtocol,
 } from './port-forward.ts';
@@ -16,7 +15,6 @@ export {
   acceptWebSocket,
   isSpdyUpgrade,
   isWebSocketUpgrade,
-  offeredProtocols,
   refuseUpgrade,
   type Upgrade,
 } from './upgrade.ts';

@@ -26,7 +26,7 @@ export interface PortForwardTarget {
   readonly uid: string;
 }
 
-export const portForwardProtocol = 'portforward.k8s.io';
+const portForwardProtocol = 'portforward.k8s.io';
 export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
 
 /** Resolves when the client is gone; never rejects. */

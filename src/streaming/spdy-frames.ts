@@ -15,7 +15,7 @@ export const fin = 0x01;
 /** Status of RST_STREAM. */
 export const resets = { protocolError: 1, refused: 3, cancel: 5, internal: 6 } as const;
 
-export const frameHeaderBytes = 8;
+const frameHeaderBytes = 8;
 const controlVersion = 0x8003;
 
 export type Frame =

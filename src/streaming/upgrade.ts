@@ -41,7 +41,7 @@ export function refuseUpgrade(
 }
 
 /** As the client listed them, in its order, over however many headers. */
-export function offeredProtocols(request: IncomingMessage): string[] {
+function offeredProtocols(request: IncomingMessage): string[] {
   const raw = request.headers[versionHeader.toLowerCase()];
   return (Array.isArray(raw) ? raw : [raw ?? '']).flatMap(value => value.split(',')).flatMap(each => each.trim() || []);
 }

@@ -16,7 +16,7 @@ const attribute: DeclType = { type: types.any, minSerializedSize: 1, maxElements
 const quantity: DeclType = { type: structType('kubernetes.Quantity'), minSerializedSize: 8, maxElements: 0 };
 
 /** The type of `device`. */
-export const deviceDecl: DeclType = structDecl('kubernetes.DRADevice', {
+const deviceDecl: DeclType = structDecl('kubernetes.DRADevice', {
   driver: bounded(stringDecl, 63),
   allowMultipleAllocations: bounded(boolDecl, 1),
   attributes: mapDecl(domain, mapDecl(identifier, attribute, maxEntries), maxEntries),

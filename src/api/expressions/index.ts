@@ -9,7 +9,7 @@ export {
 } from './admission.ts';
 export { baseEnvironment } from './base.ts';
 export { listDecl, mapDecl, stringDecl, structDecl, typeText } from './declare.ts';
-export { type CompiledSelector, compileDeviceSelector, deviceDecl } from './device-selector.ts';
+export { type CompiledSelector, compileDeviceSelector } from './device-selector.ts';
 export { MadeStruct } from './patch-types.ts';
 export { type TypeSource, typeCheckingWarnings } from './type-checking.ts';
 export { builtinDecl, customDecl } from './type-schema.ts';

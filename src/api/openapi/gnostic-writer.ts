@@ -71,7 +71,7 @@ function scalarYaml(value: unknown): string {
 }
 
 /** A value as YAML: objects and lists in blocks, as far as the extensions go; anything deeper as JSON, which YAML reads. */
-export function toYaml(value: unknown, indent = ''): string {
+function toYaml(value: unknown, indent = ''): string {
   if (value === null || typeof value !== 'object') return `${scalarYaml(value)}\n`;
   const lines = Array.isArray(value)
     ? value.map(each => `${indent}- ${toYaml(each, `${indent}  `).trimStart()}`)

@@ -129,7 +129,7 @@ function documentOf(
 }
 
 /** The document of a group version of built-in resources. */
-export function groupVersionDocument(
+function groupVersionDocument(
   group: string,
   version: string,
   all: readonly OpenapiResource[],

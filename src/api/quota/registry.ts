@@ -6,7 +6,7 @@
  */
 import { type KubeObject, parseQuantity, Quantity } from '#apimachinery';
 import type { PersistentVolumeClaim, ResourceClaim, ResourceQuota, Service } from '../types.ts';
-import { type Amounts, addAmounts, amountsOf, maskAmounts } from './amounts.ts';
+import { type Amounts, addAmounts, maskAmounts } from './amounts.ts';
 import { countName, one, type QuotaEvaluator, type Scope, scopesOf, scopeTakes } from './evaluator.ts';
 import { podEvaluator } from './pods.ts';
 
@@ -196,9 +196,4 @@ export function usageOf(
     used = addAmounts(used, maskAmounts(evaluator.usage(object, nowMs), names));
   }
   return used;
-}
-
-/** What a quota's status says is used, or undefined where it has never been counted. */
-export function recordedUsage(quota: ResourceQuota): Amounts {
-  return amountsOf(quota.status?.used);
 }

@@ -160,7 +160,7 @@ export function checkMutableOperations(errors: Errors, path: FieldPath, match: M
   }
 }
 
-export function checkParamKind(errors: Errors, path: FieldPath, param: ParamKind): void {
+function checkParamKind(errors: Errors, path: FieldPath, param: ParamKind): void {
   const { apiVersion = '', kind = '' } = param;
   const at = path.child('apiVersion');
   const parts = apiVersion.split('/');
@@ -203,7 +203,7 @@ const reserved = [
   ...['let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while'],
 ];
 
-export function checkVariables(
+function checkVariables(
   errors: Errors,
   path: FieldPath,
   variables: readonly Variable[] = [],

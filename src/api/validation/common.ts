@@ -3,7 +3,6 @@
  * Upstream: the helpers of pkg/apis/core/validation/validation.go and apimachinery pkg/api/validation.
  */
 import {
-  byteLength,
   type FieldError,
   type FieldPath,
   invalidValue,
@@ -15,7 +14,6 @@ import {
   nameIsDNSSubdomain,
   notSupported,
   required,
-  tooLong,
   validateImmutableField,
 } from '#apimachinery';
 
@@ -102,10 +100,6 @@ export function checkPortNumOrName(errors: Errors, path: FieldPath, port: number
 
 export function checkImmutable(errors: Errors, path: FieldPath, now: unknown, before: unknown): void {
   errors.push(...validateImmutableField(now, before, path));
-}
-
-export function checkLength(errors: Errors, path: FieldPath, value: string, maxBytes: number): void {
-  if (byteLength(value) > maxBytes) errors.push(tooLong(path, maxBytes));
 }
 
 /** A relative path that does not climb. */

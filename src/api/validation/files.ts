@@ -3,7 +3,7 @@ import { type FieldPath, invalidValue } from '#apimachinery';
 import type { KeyToPath } from '../types.ts';
 import { checkLocalNonReservedPath, type Errors, requireText } from './common.ts';
 
-export const fileModeText = 'must be a number between 0 and 0777 (octal), both inclusive';
+const fileModeText = 'must be a number between 0 and 0777 (octal), both inclusive';
 const maxFileMode = 0o777;
 
 export function checkFileMode(errors: Errors, path: FieldPath, mode: number | undefined): void {

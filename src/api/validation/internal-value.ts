@@ -73,7 +73,7 @@ function structOf(type: string, value: Plain, into: Record<string, unknown>): Re
 }
 
 /** A member of metadata. What an owner is told by is always shown. */
-export function shownMember(field: string, member: unknown): unknown {
+function shownMember(field: string, member: unknown): unknown {
   if (field !== 'ownerReferences') return sortedMap(member);
   return (member as readonly object[]).map(owner => ({ apiVersion: '', kind: '', name: '', uid: '', ...owner }));
 }

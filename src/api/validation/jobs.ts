@@ -110,7 +110,7 @@ function parseIndex(text: string, completions: number): number | string {
 }
 
 /** How many indexes `0,2-4` names, or why it is no such text. */
-export function countIndexes(text: string, completions: number): number | string {
+function countIndexes(text: string, completions: number): number | string {
   if (text === '') return 0;
   let last = -1;
   let any = false;

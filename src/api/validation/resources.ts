@@ -82,7 +82,7 @@ export function checkContainerResourceName(errors: Errors, path: FieldPath, name
 }
 
 /** Resources that a pod as a whole may ask for. */
-export function isPodLevelResource(name: string): boolean {
+function isPodLevelResource(name: string): boolean {
   return name === 'cpu' || name === 'memory' || isHugePage(name);
 }
 

@@ -4,7 +4,7 @@ import { type Errors, requireText } from './common.ts';
 
 const form = '; desired format: https://host[/path]';
 
-export function checkWebhookUrl(errors: Errors, path: FieldPath, text: string): void {
+function checkWebhookUrl(errors: Errors, path: FieldPath, text: string): void {
   const url = parseGoUrl(text);
   if (typeof url === 'string') {
     errors.push(required(path, `url must be a valid URL: ${url}${form}`));

@@ -19,7 +19,7 @@ import { Cancelled } from './values/cancelled.ts';
 import { CelError, type Value } from './values/value.ts';
 
 /** The most that one evaluation may cost. */
-export const perCallLimit = 1_000_000;
+const perCallLimit = 1_000_000;
 
 /** Structs by name, as `Object.spec` in `Object{spec: Object.spec{replicas: 3}}`. */
 export interface StructTypes {

@@ -24,7 +24,6 @@ export {
   type EvaluateOptions,
   type Evaluation,
   type Program,
-  perCallLimit,
   type StructTypes,
 } from './environment.ts';
 export type { Lookup } from './interpreter/frame.ts';
@@ -44,7 +43,6 @@ export {
   declTypeOf,
   dynType,
   maxCardinality,
-  maxRequestSizeBytes,
   withMeta,
 } from './schema/decl-type.ts';
 export { escapeName, unescapeName } from './schema/escaping.ts';

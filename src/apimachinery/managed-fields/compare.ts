@@ -134,7 +134,7 @@ function indexItems(node: ListNode, list: readonly unknown[]): Map<PathElement, 
 }
 
 /** The child that stands for a value that came or went: the value's own path and each below it. */
-export function wholeTree(node: TypeNode, value: unknown): FieldSet {
+function wholeTree(node: TypeNode, value: unknown): FieldSet {
   const shape = shapeOf(node, value);
   if (shape === 'leaf' || isEmptyValue(value)) return emptySet;
   fits(value, shape);

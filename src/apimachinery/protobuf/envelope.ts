@@ -110,15 +110,6 @@ export function writeProtobufObject(object: object, node: StructNode): Uint8Arra
   return writer.finish();
 }
 
-/** Puts bytes that are already a message (as {@link writeProtobuf} makes them) into an envelope. */
-export function wrapProtobuf(meta: TypeMeta, raw: Uint8Array): Uint8Array {
-  const writer = new WireWriter(raw.length + 128);
-  writer.bytes(tail);
-  writer.bytes(raw);
-  writeHead(writer, meta, raw.length);
-  return writer.finish();
-}
-
 /**
  * Objects as items of a list, each with the tag and length before it: every list kind has its items as field 2.
  * `sizeHint`: bytes to begin with.

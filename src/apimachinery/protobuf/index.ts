@@ -9,7 +9,6 @@ export {
   readEnvelope,
   readProtobufObject,
   WatchFrameReader,
-  wrapProtobuf,
   writeProtobufItems,
   writeProtobufObject,
   writeWatchFrame,

@@ -15,7 +15,7 @@ const isSchema = (value: unknown): value is JsonSchema =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
 
 /** The schema and all that it holds, in upstream's order. */
-export function* schemasIn(schema: JsonSchema | null | undefined): Generator<JsonSchema> {
+function* schemasIn(schema: JsonSchema | null | undefined): Generator<JsonSchema> {
   if (!isSchema(schema)) return;
   yield schema;
   const { items } = schema;

@@ -8,7 +8,7 @@ import { byteLength } from '../input-error.ts';
 export type NameErrors = string[];
 
 /** Text for a value with too many bytes, in the words of the older validators. */
-export function maxLengthError(length: number): string {
+function maxLengthError(length: number): string {
   return `must be no more than ${length} characters`;
 }
 
@@ -19,7 +19,7 @@ export function regexError(message: string, regex: string, ...examples: string[]
   return `${message} (e.g. ${list}regex used for validation is '${regex}')`;
 }
 
-export const emptyError = 'must be non-empty';
+const emptyError = 'must be non-empty';
 
 /** Text for a number out of bounds. */
 export function inclusiveRangeError(low: number, high: number): string {
@@ -40,7 +40,6 @@ const cIdentifier = '[A-Za-z_][A-Za-z0-9_]*';
 const whole = (regex: string): RegExp => new RegExp(`^(?:${regex})$`);
 const label1123Regex = whole('[a-z0-9](?:[-a-z0-9]*[a-z0-9])?');
 const subdomain1123Regex = whole('[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*');
-const subdomainCaselessRegex = new RegExp(subdomain1123Regex.source, 'i');
 const subdomainUnderscoreRegex = whole(subdomainUnderscore);
 const label1035Regex = whole(label1035);
 const wildcardRegex = whole(wildcardSubdomain);
@@ -68,17 +67,6 @@ export function isDNS1123Subdomain(value: string): NameErrors {
   const errors: string[] = [];
   if (byteLength(value) > 253) errors.push(maxLengthError(253));
   if (!subdomain1123Regex.test(value)) errors.push(regexError(subdomainText, subdomain1123, 'example.com'));
-  return errors;
-}
-
-/** Upper case is allowed too: names of CSI and DRA drivers in old fields. */
-export function isDNS1123SubdomainCaseless(value: string): NameErrors {
-  const errors: string[] = [];
-  if (byteLength(value) > 253) errors.push(maxBytesError(253));
-  if (!subdomainCaselessRegex.test(value)) {
-    const text = `an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', ${alphanumericEnds}`;
-    errors.push(regexError(text, subdomain1123, 'Example.com'));
-  }
   return errors;
 }
 
@@ -162,13 +150,7 @@ export function isCIdentifier(value: string): NameErrors {
   return [regexError(text, cIdentifier, 'my_name', 'MY_NAME', 'MyName')];
 }
 
-/** Decimal without sign (but minus), leading zeros or anything else. */
-export function isDecimalInteger(value: string): NameErrors {
-  if (value === '') return [emptyError];
-  return /^(?:0|-?[1-9][0-9]*)$/.test(value) ? [] : ['must be a valid decimal integer in canonical form'];
-}
-
-export function isPathSegmentPrefix(name: string): NameErrors {
+function isPathSegmentPrefix(name: string): NameErrors {
   return ['/', '%'].filter(part => name.includes(part)).map(part => `may not contain '${part}'`);
 }
 
@@ -185,7 +167,7 @@ export function isValidPortNum(port: number): NameErrors {
   return isInRange(port, 1, 65535);
 }
 
-export function isInRange(value: number, low: number, high: number): NameErrors {
+function isInRange(value: number, low: number, high: number): NameErrors {
   return value >= low && value <= high ? [] : [inclusiveRangeError(low, high)];
 }
 
@@ -224,14 +206,6 @@ function hasChDirPrefix(value: string): NameErrors {
   if (value === '.') return ["must not be '.'"];
   if (value === '..') return ["must not be '..'"];
   return value.startsWith('..') ? ["must not start with '..'"] : [];
-}
-
-export function isEnvVarName(value: string): NameErrors {
-  const errors = hasChDirPrefix(value);
-  if (/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(value)) return errors;
-  const text =
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit";
-  return [regexError(text, '[-._a-zA-Z][-._a-zA-Z0-9]*', 'my.env-name', 'MY_ENV.NAME', 'MyEnvName1'), ...errors];
 }
 
 /** What a Pod's environment accepts: printable ASCII without `=`. */

@@ -11,7 +11,7 @@ import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../meta.ts'
 import { isLabelKey, isLabelValue, type NameValidator, nameIsDNSLabel } from './names.ts';
 
 /** Upstream's text for a field that may not change. */
-export const fieldImmutableText = 'field is immutable';
+const fieldImmutableText = 'field is immutable';
 /** Keys and values of all annotations together, in bytes. */
 export const maxAnnotationsBytes: number = 256 * 1024;
 
@@ -115,7 +115,7 @@ function validateOwnerReference(owner: OwnerReference, path: FieldPath): FieldEr
   return errors;
 }
 
-export function validateOwnerReferences(owners: readonly OwnerReference[] | undefined, path: FieldPath): FieldError[] {
+function validateOwnerReferences(owners: readonly OwnerReference[] | undefined, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   let first = '';
   for (const owner of owners ?? []) {
@@ -135,7 +135,7 @@ export function validateFinalizerName(name: string, path: FieldPath): FieldError
   return isLabelKey(name).map(text => invalidValue(path, name, text));
 }
 
-export function validateFinalizers(finalizers: readonly string[] | undefined, path: FieldPath): FieldError[] {
+function validateFinalizers(finalizers: readonly string[] | undefined, path: FieldPath): FieldError[] {
   const errors = (finalizers ?? []).flatMap(name => validateFinalizerName(name, path));
   if (finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion')) {
     errors.push(invalidValue(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
@@ -181,10 +181,7 @@ export function validateFieldManager(manager: string, path: FieldPath): FieldErr
   return errors;
 }
 
-export function validateManagedFields(
-  entries: readonly ManagedFieldsEntry[] | undefined,
-  path: FieldPath,
-): FieldError[] {
+function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefined, path: FieldPath): FieldError[] {
   return (entries ?? []).flatMap((entry, i) => {
     const at = path.index(i);
     const { operation, fieldsType = '', manager = '', subresource = '' } = entry;

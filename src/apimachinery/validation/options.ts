@@ -26,11 +26,11 @@ export interface DeleteOptions {
   readonly ignoreStoreReadErrorWithClusterBreakingPotential?: boolean;
 }
 
-export function validateDryRun(path: FieldPath, dryRun: readonly string[] | undefined): FieldError[] {
+function validateDryRun(path: FieldPath, dryRun: readonly string[] | undefined): FieldError[] {
   return (dryRun ?? []).every(value => value === 'All') ? [] : [notSupported(path, dryRun, ['All'])];
 }
 
-export function validateFieldValidation(path: FieldPath, value: string): FieldError[] {
+function validateFieldValidation(path: FieldPath, value: string): FieldError[] {
   const allowed = ['', 'Ignore', 'Strict', 'Warn'];
   return allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
 }

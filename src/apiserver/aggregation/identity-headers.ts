@@ -8,7 +8,7 @@ import type { ProxiedHeaders } from '../proxy/headers.ts';
 const plainByte = /[!#$&'*+\-.^_`|~0-9A-Za-z]/;
 
 /** A key of `extra` as part of a header's name: bytes that a name cannot have, and `%`, in percent form. */
-export function escapeExtraKey(key: string): string {
+function escapeExtraKey(key: string): string {
   let out = '';
   for (const byte of Buffer.from(key)) {
     const char = String.fromCharCode(byte);

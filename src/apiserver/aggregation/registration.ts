@@ -18,7 +18,7 @@ import type { Scheme } from '../scheme/scheme.ts';
 import { type ApiServices, type RegisteredService, registrationGroup } from './api-services.ts';
 import { builtinPriority, customPriority, type Priority } from './priorities.ts';
 
-export const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
+const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
 
 /** `onstart`: brought into line once; `true`: always. */
 export type Management = 'onstart' | 'true';

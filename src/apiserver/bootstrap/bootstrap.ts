@@ -27,10 +27,10 @@ export interface BootstrapDeps {
   readonly config: ApiServerConfig;
 }
 
-export const systemNamespaces: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease', 'default'];
+const systemNamespaces: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease', 'default'];
 
 /** The first addresses of the Service range: one constant of upstream's API. */
-export function firstServiceAddress(cidr: string): string {
+function firstServiceAddress(cidr: string): string {
   const [address = ''] = cidr.split('/');
   const parts = address.split('.');
   if (parts.length !== 4) return `${address.replace(/::.*$/, '')}::1`;

@@ -34,7 +34,7 @@ export async function keepNodePorts(deps: NodePortDeps, keyPrefix: string, signa
 }
 
 /** Takes every port of a Service that is not taken. A Service that changes meanwhile keeps its own books. */
-export async function takeNodePorts(
+async function takeNodePorts(
   { store, scheme, caches }: Pick<NodePortDeps, 'store' | 'scheme' | 'caches'>,
   keyPrefix: string,
   signal: AbortSignal,

@@ -34,7 +34,7 @@ import {
 import { customResources } from './custom-resource.ts';
 import type { WebhookClient } from './webhook-client.ts';
 
-export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const group = 'apiextensions.k8s.io';
 const name = 'customresourcedefinitions';
 const emptyingPeriodMs = 1000;

@@ -13,7 +13,7 @@ const options = { level: 1 };
 const gzipBytes = promisify<Uint8Array, object, Buffer>(gzip);
 
 /** Upstream looks for the bare word: `gzip;q=0` is not it, nor is `*`. */
-export function takesGzip(request: Pick<ServerRequest, 'headers'>): boolean {
+function takesGzip(request: Pick<ServerRequest, 'headers'>): boolean {
   const accepted = header(request, 'accept-encoding');
   return accepted?.split(',').some(each => each.trim() === 'gzip') ?? false;
 }

@@ -45,7 +45,7 @@ export async function keepDefaults(deps: ProducerDeps, signal: AbortSignal): Pro
 }
 
 /** Levels before the schemas that name them; schemas go before their levels. */
-export async function ensureDefaults({ objects, writer }: ProducerDeps): Promise<void> {
+async function ensureDefaults({ objects, writer }: ProducerDeps): Promise<void> {
   const levels = new Map((await objects.levels()).map(each => [each.metadata.name ?? '', each as KubeObject]));
   const schemas = new Map(
     (await objects.schemas()).map(each => [each.metadata.name ?? '', each as unknown as KubeObject]),
@@ -75,7 +75,7 @@ async function ensureKind(
 }
 
 /** The object as it should be, or undefined when it is. */
-export function revise(current: KubeObject, name: string, spec: object): Draft<KubeObject> | undefined {
+function revise(current: KubeObject, name: string, spec: object): Draft<KubeObject> | undefined {
   const said = current.metadata.annotations?.[annotation];
   const isOurs = mandatoryNames.has(name) || (parseBool(said) ?? current.metadata.generation === 1);
   const wanted = name === 'exempt' && 'exempt' in spec ? withSharesOf(current, spec) : spec;

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 const maxEntropyBits = 60;
 
 /** The entropy that dealing needs, in bits. */
-export function requiredEntropyBits(deckSize: number, handSize: number): number {
+function requiredEntropyBits(deckSize: number, handSize: number): number {
   return Math.ceil(Math.log2(deckSize) * handSize);
 }
 

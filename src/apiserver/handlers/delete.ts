@@ -102,7 +102,7 @@ export async function deleteOne(scope: Scope): Promise<ServerResponse> {
   return answerDeletion(scope, deleted, options, output);
 }
 
-export async function answerDeletion(
+async function answerDeletion(
   scope: Scope,
   deleted: Deleted,
   options: DeleteOptions,

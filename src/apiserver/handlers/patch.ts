@@ -151,7 +151,7 @@ function refusedPatch(shown: unknown, why: string): StatusError {
   return invalid({ group: '', kind: '' }, '', [invalidValue(FieldPath.of('patch'), shown, why)]);
 }
 
-export function mechanismOf(type: string, body: Uint8Array, validation: FieldValidation): Mechanism {
+function mechanismOf(type: string, body: Uint8Array, validation: FieldValidation): Mechanism {
   const text = Buffer.from(body).toString();
   const strict = validation !== 'Ignore';
   switch (type) {

@@ -18,7 +18,7 @@ function refusal(code: number, detail = ''): Refusal {
 
 export const malformed: Refusal = refusal(400);
 export const tooLarge: Refusal = refusal(431);
-export const invalidHeaderName: Refusal = refusal(400, 'invalid header name');
+const invalidHeaderName: Refusal = refusal(400, 'invalid header name');
 const unsupportedEncoding: Refusal = { ...refusal(501), body: 'Unsupported transfer encoding' };
 
 /** The bytes of a refusal. */

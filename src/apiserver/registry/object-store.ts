@@ -30,7 +30,7 @@ export function joinCompanions(a: Companions | undefined, b: Companions | undefi
   };
 }
 
-export const noCompanions: Companions = { preconditions: [], ops: [] };
+const noCompanions: Companions = { preconditions: [], ops: [] };
 
 /** What an update's attempt decides. */
 export type Decision =

@@ -43,7 +43,7 @@ export function generatedName(base: string, random: RuleContext['random']): stri
   return base.slice(0, maxGeneratedNameLength - randomLength) + random.suffix(randomLength);
 }
 
-export function hasSubresource(resource: ServedResource, name: string): boolean {
+function hasSubresource(resource: ServedResource, name: string): boolean {
   return resource.subresources.some(subresource => subresource.name === name);
 }
 

@@ -115,7 +115,7 @@ function bareObject(resource: ServedResource): (object: KubeObject) => object {
 }
 
 /** Lists of custom kinds have no type that would leave out an empty token. */
-export function listMetaOf({ custom }: ServedResource, meta: ListMeta): ListMeta {
+function listMetaOf({ custom }: ServedResource, meta: ListMeta): ListMeta {
   return custom ? { continue: '', ...meta } : meta;
 }
 

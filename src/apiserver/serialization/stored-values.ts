@@ -38,7 +38,7 @@ export function withStoredValues(store: Store, scheme: Scheme, mediaType: Storag
   return transformedStore(store, storedValues(scheme, mediaType === 'application/vnd.kubernetes.protobuf'));
 }
 
-export function storedValues(scheme: Scheme, protobuf: boolean): ValueTransformer {
+function storedValues(scheme: Scheme, protobuf: boolean): ValueTransformer {
   const custom = customStruct();
   return {
     seal(_key, value) {

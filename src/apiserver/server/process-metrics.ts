@@ -63,7 +63,7 @@ function network(registry: MetricsRegistry): void {
 }
 
 /** What the families say of themselves. None is turned off or hidden here. */
-export function registerMetaMetrics(registry: MetricsRegistry): void {
+function registerMetaMetrics(registry: MetricsRegistry): void {
   registry.collected(
     'counter',
     'registered_metrics_total',

@@ -15,7 +15,7 @@ export interface RegistryClientOptions {
 }
 
 /** Answers that are no success, apart from 401: told to the caller. */
-export class RegistryError extends Error {
+class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly status: number;
 

@@ -26,10 +26,10 @@ export interface OciRuntime {
 }
 
 /** Names tried for the default handler (the empty string), in this order. */
-export const defaultPrograms: readonly string[] = ['crun', 'runc'];
+const defaultPrograms: readonly string[] = ['crun', 'runc'];
 
 /** Handlers that a RuntimeClass may name without configuration. */
-export const knownHandlers: readonly string[] = ['crun', 'runc', 'runsc', 'youki', 'kata-runtime'];
+const knownHandlers: readonly string[] = ['crun', 'runc', 'runsc', 'youki', 'kata-runtime'];
 
 /** Asks each program for its version; those that answer, by handler. The default one is also under the empty name. */
 export async function probeRuntimes(

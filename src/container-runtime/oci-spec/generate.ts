@@ -120,7 +120,7 @@ function processOf(input: SpecInput, capabilities: readonly string[]): OciProces
 }
 
 /** Upstream's rule: a command of the pod replaces entrypoint and arguments of the image, arguments alone only these. */
-export function commandOf(config: Pick<ContainerConfig, 'command' | 'args'>, image: ImageProcess): readonly string[] {
+function commandOf(config: Pick<ContainerConfig, 'command' | 'args'>, image: ImageProcess): readonly string[] {
   const args =
     config.command.length > 0
       ? [...config.command, ...config.args]

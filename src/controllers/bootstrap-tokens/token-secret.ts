@@ -5,13 +5,13 @@ import { createHmac } from 'node:crypto';
 import type { Secret } from '#api/types';
 import { canonicalTime, parseTimeMs } from '#apimachinery';
 
-export const bootstrapTokenType = 'bootstrap.kubernetes.io/token';
-export const tokenNamespace = 'kube-system';
+const bootstrapTokenType = 'bootstrap.kubernetes.io/token';
+const tokenNamespace = 'kube-system';
 
 export const isBootstrapToken = ({ type, metadata }: Secret): boolean =>
   type === bootstrapTokenType && metadata.namespace === tokenNamespace;
 
-export function tokenData({ data }: Secret, key: string): string {
+function tokenData({ data }: Secret, key: string): string {
   return Buffer.from(data?.[key] ?? '', 'base64').toString();
 }
 

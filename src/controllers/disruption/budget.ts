@@ -8,10 +8,10 @@ import { formatTime } from '#apimachinery';
 import { isPodReady } from '../pod-control.ts';
 
 /** An eviction that was allowed is believed for so long while the pod is still there. */
-export const disruptionTimeoutMs: number = 2 * 60 * 1000;
+const disruptionTimeoutMs: number = 2 * 60 * 1000;
 
 /** Rounded up, as both sides of a budget are. */
-export function scaledUp(value: string | number, total: number): number {
+function scaledUp(value: string | number, total: number): number {
   if (typeof value === 'number') return value;
   return value.endsWith('%') ? Math.ceil((Number.parseInt(value, 10) * total) / 100) : Number(value);
 }

@@ -20,7 +20,7 @@ export const endpointSliceController: ControllerDefinition = {
 };
 
 /** Keys of the Services that select a pod with these labels. */
-export function servicesSelecting(all: Iterable<Service>, labels: Readonly<Record<string, string>>): string[] {
+function servicesSelecting(all: Iterable<Service>, labels: Readonly<Record<string, string>>): string[] {
   const keys: string[] = [];
   for (const service of all) {
     const selector = Object.entries(service.spec.selector ?? {});

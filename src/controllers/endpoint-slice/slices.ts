@@ -8,7 +8,7 @@ import { semanticEqual, writeSorted } from '#apimachinery';
 import { isPodReady } from '../pod-control.ts';
 
 /** Endpoints a slice holds at most. */
-export const maxEndpoints = 100;
+const maxEndpoints = 100;
 export const serviceNameLabel = 'kubernetes.io/service-name';
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 export const managedBy = 'endpointslice-controller.k8s.io';

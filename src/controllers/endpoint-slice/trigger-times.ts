@@ -7,7 +7,7 @@
 import type { Pod, Service } from '#api/types';
 import { objectKey } from '#apimachinery';
 
-export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export interface TriggerTimes {
   /** The time as it is written; undefined when nothing that has a time changed. */

@@ -26,7 +26,7 @@ export const endpointsController: ControllerDefinition = {
 };
 
 /** The subsets that the pods behind a Service make: one a distinct set of ports, addresses in order. */
-export function endpointSubsets(service: Service, selected: readonly Pod[]): Subset[] {
+function endpointSubsets(service: Service, selected: readonly Pod[]): Subset[] {
   const groups = new Map<string, { ready: object[]; notReady: object[]; ports: object[] }>();
   for (const pod of selected) {
     const ip = pod.status?.podIP;

@@ -25,7 +25,7 @@ export function indexRevisions(informer: Informer<ControllerRevision>): void {
 }
 
 /** What is kept of a template: a patch that puts it back. */
-export function revisionData(owner: Templated): object {
+function revisionData(owner: Templated): object {
   return { spec: { template: { ...owner.spec.template, $patch: 'replace' } } };
 }
 

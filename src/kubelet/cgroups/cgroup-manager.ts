@@ -169,6 +169,6 @@ async function removeTree(directory: string): Promise<void> {
 }
 
 /** Shares 2 to 262144 as a weight 1 to 10000. */
-export function weightOfShares(shares: number): number {
+function weightOfShares(shares: number): number {
   return 1 + Math.trunc(((shares - 2) * 9999) / 262_142);
 }

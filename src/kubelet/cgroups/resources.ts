@@ -13,13 +13,13 @@ const maxShares = 262_144;
 export const quotaPeriodUs = 100_000;
 const minQuotaUs = 1000;
 
-export function milliCpuToShares(milli: number): number {
+function milliCpuToShares(milli: number): number {
   if (milli === 0) return minShares;
   return Math.min(maxShares, Math.max(minShares, Math.trunc((milli * 1024) / 1000)));
 }
 
 /** -1: no quota. */
-export function milliCpuToQuota(milli: number): number {
+function milliCpuToQuota(milli: number): number {
   if (milli === 0) return -1;
   return Math.max(minQuotaUs, Math.trunc((milli * quotaPeriodUs) / 1000));
 }
@@ -48,7 +48,7 @@ export function containerResources(pod: Pod, container: Container, machineMemory
 }
 
 /** The more memory a container of a burstable pod asked for, the later it is killed. */
-export function oomScoreAdjust(pod: Pod, container: Container, machineMemoryBytes: number): number {
+function oomScoreAdjust(pod: Pod, container: Container, machineMemoryBytes: number): number {
   if (isCriticalPod(pod)) return -997;
   const qos = podQosClass(pod);
   if (qos === 'Guaranteed') return -997;
@@ -86,7 +86,7 @@ export function podResources(pod: Pod): PodCgroupResources {
 }
 
 /** Sum over containers and sidecars, at least what any init container needs, plus overhead. */
-export function podTotal(pod: Pod, kind: 'requests' | 'limits'): { cpuMilli: number; memoryBytes: number } {
+function podTotal(pod: Pod, kind: 'requests' | 'limits'): { cpuMilli: number; memoryBytes: number } {
   const total = (name: string, read: (text: string | undefined) => number): number => {
     const own = pod.spec.resources?.[kind]?.[name];
     const overhead = read(pod.spec.overhead?.[name]);

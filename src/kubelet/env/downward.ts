@@ -38,7 +38,7 @@ export function fieldValue(selector: ObjectFieldSelector, pod: Pod, context: Dow
 }
 
 /** Fields of the metadata; labels and annotations as a whole give one quoted pair a line, sorted. */
-export function metadataValue(path: string, pod: Pod): string {
+function metadataValue(path: string, pod: Pod): string {
   const match = subscript.exec(path);
   if (match) {
     const map = match[1] === 'metadata.labels' ? pod.metadata.labels : pod.metadata.annotations;

@@ -47,7 +47,7 @@ export function exceededThresholds(thresholds: Readonly<Record<string, string>>,
 }
 
 /** `10%` of the capacity, or an amount. */
-export function thresholdValue(text: string, capacity: number): number {
+function thresholdValue(text: string, capacity: number): number {
   if (text.endsWith('%')) return Math.trunc((capacity * Number(text.slice(0, -1))) / 100);
   return parseQuantity(text).value();
 }

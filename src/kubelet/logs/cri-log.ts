@@ -33,7 +33,7 @@ export function parseLogLine(line: Buffer): LogLine | undefined {
 }
 
 /** What is written out for a line: the text, with its newline unless partial, after the timestamp if asked for. */
-export function renderLogLine(line: LogLine, timestamps: boolean): Buffer {
+function renderLogLine(line: LogLine, timestamps: boolean): Buffer {
   const parts = timestamps ? [Buffer.from(`${line.timestamp} `), line.text] : [line.text];
   if (!line.partial) parts.push(Buffer.from('\n'));
   return Buffer.concat(parts);

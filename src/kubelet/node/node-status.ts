@@ -28,7 +28,7 @@ export interface NodeFacts {
 const maxImages = 50;
 const maxNamesPerImage = 5;
 
-export function capacityOf({ machine, maxPods }: Pick<NodeFacts, 'machine' | 'maxPods'>): ResourceList {
+function capacityOf({ machine, maxPods }: Pick<NodeFacts, 'machine' | 'maxPods'>): ResourceList {
   return {
     cpu: String(machine.cpus),
     'ephemeral-storage': `${Math.trunc(machine.storageBytes / 1024)}Ki`,

@@ -295,7 +295,7 @@ function isUrgent({ dirty }: Worker): boolean {
 }
 
 /** The shortest of what was asked for, at least one second. Upstream: calculateEffectiveGracePeriod. */
-export function effectiveGrace(pod: Pod, override: number | undefined): number {
+function effectiveGrace(pod: Pod, override: number | undefined): number {
   const candidates = [override, pod.metadata.deletionGracePeriodSeconds].filter(each => each !== undefined);
   const grace = candidates.length > 0 ? Math.min(...candidates) : (pod.spec.terminationGracePeriodSeconds ?? 30);
   return Math.max(1, grace);

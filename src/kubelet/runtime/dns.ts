@@ -89,7 +89,7 @@ function withinLimits(config: DnsConfig, warnings: Array<{ reason: string; messa
 }
 
 /** Host name of at most 63 characters, and the domain after it, empty without a subdomain. */
-export function podHostname(pod: Pod, clusterDomain: string): { hostname: string; domain: string } {
+function podHostname(pod: Pod, clusterDomain: string): { hostname: string; domain: string } {
   const { hostnameOverride, hostname, subdomain } = pod.spec;
   if (hostnameOverride) return { hostname: cut(hostnameOverride), domain: '' };
   const domain = subdomain ? `${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : '';

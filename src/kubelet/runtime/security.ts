@@ -26,7 +26,7 @@ const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc
 type User = Pick<ImageInfo, 'uid' | 'username'>;
 
 /** The container's settings, with the pod's for those that both have. */
-export function effectiveSecurity(pod: Pod, container: Container): SecurityContext {
+function effectiveSecurity(pod: Pod, container: Container): SecurityContext {
   const own = container.securityContext ?? {};
   const shared = pod.spec.securityContext ?? {};
   const { runAsUser, runAsGroup, runAsNonRoot, seccompProfile, appArmorProfile } = shared;

@@ -67,7 +67,7 @@ function logOptions(query: URLSearchParams, nowMs: number): LogOptions {
 }
 
 /** Id of the container whose log is meant; throws with upstream's text when there is none. */
-export function containerToRead(podName: string, status: PodStatus, name: string, previous: boolean): string {
+function containerToRead(podName: string, status: PodStatus, name: string, previous: boolean): string {
   const found =
     findStatus(status.containerStatuses, name) ??
     findStatus(status.initContainerStatuses, name) ??

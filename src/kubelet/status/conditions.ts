@@ -105,7 +105,7 @@ export function podInitialized({ pod, statuses, phase }: Input, old: PodStatus |
 }
 
 /** Whether a regular container runs or has ended. Upstream: container.HasAnyRegularContainerStarted. */
-export function hasAnyRegularContainerStarted(pod: Pod, statuses: readonly ApiContainerStatus[]): boolean {
+function hasAnyRegularContainerStarted(pod: Pod, statuses: readonly ApiContainerStatus[]): boolean {
   return pod.spec.containers.some(({ name }) => {
     const state = findStatus(statuses, name)?.state;
     return Boolean(state?.running || state?.terminated);

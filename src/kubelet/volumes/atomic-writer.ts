@@ -33,7 +33,7 @@ const dataLink = '..data';
 const newDataLink = '..data_tmp';
 
 /** Throws for a path that leaves the volume or that its users must not see. */
-export function validatePayloadPath(path: string): void {
+function validatePayloadPath(path: string): void {
   if (path === '') throw new Error('invalid path: must not be empty');
   if (path.startsWith('/')) throw new Error(`invalid path: must be relative path: ${path}`);
   const parts = path.split('/');

@@ -1,19 +1,19 @@
 /** IPv4 arithmetic and the allocator of pod addresses: one /32 a sandbox, out of the node's pod range. */
 
 /** `10.1.2.3` as a number; NaN when it is no IPv4 address. */
-export function ipv4ToNumber(text: string): number {
+function ipv4ToNumber(text: string): number {
   const parts = text.split('.');
   if (parts.length !== 4 || !parts.every(part => /^\d{1,3}$/.test(part) && Number(part) < 256)) return Number.NaN;
   return parts.reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
 /** The inverse of {@link ipv4ToNumber}. */
-export function numberToIpv4(value: number): string {
+function numberToIpv4(value: number): string {
   return [24, 16, 8, 0].map(shift => (value >>> shift) & 255).join('.');
 }
 
 /** First and last address of a range such as `10.64.0.0/24`. Throws a RangeError for anything else. */
-export function ipv4Range(cidr: string): { readonly first: number; readonly last: number } {
+function ipv4Range(cidr: string): { readonly first: number; readonly last: number } {
   const [base = '', bits = ''] = cidr.split('/');
   const start = ipv4ToNumber(base);
   const length = Number(bits);

@@ -84,7 +84,7 @@ const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
 type Sets = Map<string, Map<string, string>>;
 
 /** Names of the maps and sets that {@link serviceElements} fills, all of which the table declares. */
-export const serviceSetNames = [
+const serviceSetNames = [
   'services',
   'endpoints',
   'node_ports',

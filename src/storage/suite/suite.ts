@@ -36,7 +36,7 @@ export interface SuiteCase {
 }
 
 /** Every case, in the order of the contract. */
-export const suiteCases: readonly SuiteCase[] = [
+const suiteCases: readonly SuiteCase[] = [
   ...txnCases,
   ...historyCases,
   ...watchCases,

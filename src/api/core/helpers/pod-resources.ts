@@ -13,11 +13,11 @@ export type ResourceAmounts = Map<string, Quantity>;
 type Lists = 'requests' | 'limits';
 
 /** The parsed amounts of one list of a container; empty when it has none. */
-export function containerAmounts(container: Container, list: Lists): ResourceAmounts {
+function containerAmounts(container: Container, list: Lists): ResourceAmounts {
   return parseAmounts(container.resources?.[list]);
 }
 
-export function parseAmounts(list: Readonly<Record<string, string>> | undefined): ResourceAmounts {
+function parseAmounts(list: Readonly<Record<string, string>> | undefined): ResourceAmounts {
   return new Map(Object.entries(list ?? {}).map(([name, text]) => [name, parseQuantity(text)]));
 }
 

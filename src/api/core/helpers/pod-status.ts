@@ -2,7 +2,7 @@
 import type { ContainerStatus, Pod, PodCondition } from '../../types.ts';
 
 /** The condition of this type, if it is there. */
-export function podCondition(pod: Pick<Pod, 'status'>, type: string): PodCondition | undefined {
+function podCondition(pod: Pick<Pod, 'status'>, type: string): PodCondition | undefined {
   return pod.status?.conditions?.find(condition => condition.type === type);
 }
 

@@ -78,7 +78,7 @@ export function matchesNodeTerm(term: NodeSelectorTerm, node: NodeFacts): boolea
 }
 
 /** One of the terms. */
-export function matchesNodeSelector(selector: NodeSelector, node: NodeFacts): boolean {
+function matchesNodeSelector(selector: NodeSelector, node: NodeFacts): boolean {
   return (selector.nodeSelectorTerms ?? []).some(term => matchesNodeTerm(term, node));
 }
 

@@ -16,7 +16,7 @@ import { estimateExtensionCall } from './estimate-extensions.ts';
 import { addRanges, type CostRange, multiplyRanges, range, scaleRange, unbounded, unknownSize } from './range.ts';
 
 /** The longest regular expression behind a named format. */
-export const maxFormatRegexSize = 128;
+const maxFormatRegexSize = 128;
 const maxFormatSize = 64;
 
 const fixed = (cost: number): CallEstimate => ({ cost: range(cost) });

@@ -28,7 +28,7 @@ function deepSize(value: Value | undefined): number {
 const traversal = (size: number): number => Math.ceil(size * 0.1);
 
 /** One step a part of a value, a tenth a byte of strings. */
-export function traversalCost(value: Value): number {
+function traversalCost(value: Value): number {
   if (typeof value === 'string') return Math.floor(Buffer.byteLength(value) * 0.1);
   if (value instanceof Uint8Array) return Math.floor(value.length * 0.1);
   if (value instanceof ListValue) {

@@ -131,7 +131,7 @@ function element(list: ListValue, key: Value): Value | undefined {
 }
 
 /** A list's index from a value: any number that is whole. */
-export function listIndex(key: Value): number | CelError {
+function listIndex(key: Value): number | CelError {
   if (typeof key === 'bigint') return Number(key);
   if (key instanceof Uint) return Number(key.value);
   if (typeof key === 'number') {

@@ -53,7 +53,7 @@ function firstEntryIsOf(map: MapValue, type: Type): boolean {
 }
 
 /** The error for arguments that no overload takes; an error among them comes first. */
-export function noMatchingOverload(name: string, args: readonly Value[]): CelError {
+function noMatchingOverload(name: string, args: readonly Value[]): CelError {
   const error = args.find(arg => arg instanceof CelError);
   if (error !== undefined) return error as CelError;
   return new CelError(`no such overload: ${name}(${args.map(arg => typeOfValue(arg).name).join(', ')})`);

@@ -245,7 +245,7 @@ function readSlot(slot: number, init: Evaluate | undefined): Evaluate {
 }
 
 /** Evaluates a planned node as an expression of its own. */
-export function evaluatorOf(planned: Planned): Evaluate {
+function evaluatorOf(planned: Planned): Evaluate {
   if (planned.kind === 'attribute') return planned.attribute.evaluator();
   if (planned.kind === 'other') return planned.evaluate;
   const { value } = planned;

@@ -17,7 +17,7 @@ import { FormatValue } from './format-value.ts';
 import { parseUrl, UrlError } from './go-url.ts';
 
 const { string } = types;
-export const formatType: Type = structType('kubernetes.NamedFormat');
+const formatType: Type = structType('kubernetes.NamedFormat');
 
 /** A check that has one thing to say. */
 const named = (name: string, fault: string) => (text: string) => (formatCheck(name)?.(text) ? [] : [fault]);

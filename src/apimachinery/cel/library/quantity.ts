@@ -7,11 +7,11 @@ import { fn, type Library, method, overload } from '../check/declarations.ts';
 import { structType, type Type, types } from '../check/types.ts';
 import { CelError, ObjectValue, type Value } from '../values/value.ts';
 
-export const quantityType: Type = structType('kubernetes.Quantity');
+const quantityType: Type = structType('kubernetes.Quantity');
 const { bool, double, int, string } = types;
 
 /** A quantity as a value. */
-export class QuantityValue extends ObjectValue {
+class QuantityValue extends ObjectValue {
   readonly type: Type = quantityType;
   readonly quantity: Quantity;
 

@@ -6,7 +6,7 @@ import { fn, type Library, method, overload } from '../check/declarations.ts';
 import { structType, type Type, types } from '../check/types.ts';
 import { CelError, ObjectValue } from '../values/value.ts';
 
-export const semverType: Type = structType('kubernetes.Semver');
+const semverType: Type = structType('kubernetes.Semver');
 const { bool, int, string } = types;
 
 class VersionError extends Error {}

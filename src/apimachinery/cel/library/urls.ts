@@ -8,7 +8,7 @@ import { type GoUrl, hostAndPort, parseUrl, queryParameters, UrlError } from './
 
 const { bool, string } = types;
 
-export const urlType: Type = structType('kubernetes.URL');
+const urlType: Type = structType('kubernetes.URL');
 
 class Url extends ObjectValue {
   readonly type: Type = urlType;

@@ -7,7 +7,7 @@ import { listOf, mapOf, structType, type Type, types } from '../check/types.ts';
 import { escapeName } from './escaping.ts';
 
 /** The greatest request, which bounds everything that has no bound of its own. */
-export const maxRequestSizeBytes: number = 3 * 1024 * 1024;
+const maxRequestSizeBytes: number = 3 * 1024 * 1024;
 const maxDurationSize = 32;
 const maxDatetimeSize = 32;
 const dateSize = 12;

@@ -87,7 +87,7 @@ export class IssueList {
 }
 
 /** An issue with its snippet. Characters beyond ASCII are pointed at with wide dots and carets. */
-export function displayIssue(issue: Issue, source: Source): string {
+function displayIssue(issue: Issue, source: Source): string {
   const { line, column } = issue.location;
   const head = `ERROR: <input>:${line}:${column + 1}: ${issue.message}`;
   const snippet = line < 1 ? undefined : source.snippet(line);

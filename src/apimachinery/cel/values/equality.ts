@@ -117,7 +117,7 @@ export function isOrdered(value: Value): boolean {
 const isTime = (value: Value): boolean => value instanceof Timestamp || value instanceof Duration;
 
 /** Strings by code points, which differs from the order of UTF-16 units beyond U+FFFF. */
-export function compareStrings(left: string, right: string): number {
+function compareStrings(left: string, right: string): number {
   const length = Math.min(left.length, right.length);
   for (let at = 0; at < length; at++) {
     const [one, other] = [left.charCodeAt(at), right.charCodeAt(at)];

@@ -4,7 +4,7 @@
  */
 import { parseGoDuration } from '../../duration.ts';
 import { type Type, types } from '../check/types.ts';
-import { CelError, type Value } from './value.ts';
+import { CelError } from './value.ts';
 
 const second = 1_000_000_000n;
 const minInt64 = -(2n ** 63n);
@@ -13,7 +13,7 @@ const maxInt64 = 2n ** 63n - 1n;
 const minUnixSeconds = -62_135_596_800n;
 const maxUnixSeconds = 253_402_300_799n;
 
-export const timestampOverflow: CelError = new CelError('timestamp overflow');
+const timestampOverflow: CelError = new CelError('timestamp overflow');
 const durationOverflow: CelError = new CelError('integer overflow');
 
 /** A span of time. */
@@ -211,7 +211,7 @@ function namedOffset(time: Timestamp, zone: string): number {
 }
 
 /** A number without an exponent, as Go's format 'f' writes it. */
-export function plainDecimal(value: number): string {
+function plainDecimal(value: number): string {
   const text = String(value);
   const match = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
   if (match === null) return text;
@@ -226,8 +226,3 @@ const floorDivide = (value: bigint, by: bigint): bigint => {
   const quotient = value / by;
   return value % by < 0n ? quotient - 1n : quotient;
 };
-
-/** The difference of two values of time; an error if it does not fit. */
-export function subtractTimes(left: Timestamp, right: Timestamp): Value {
-  return durationOf(left.nanos - right.nanos);
-}

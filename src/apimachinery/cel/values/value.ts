@@ -36,8 +36,6 @@ export class CelError {
 
 export const noSuchOverload: CelError = new CelError('no such overload');
 
-export const isError = (value: unknown): value is CelError => value instanceof CelError;
-
 /** No list longer than this is walked through: at a tenth an element it would cost more than one evaluation may. */
 const maxWalked = 10_000_000;
 

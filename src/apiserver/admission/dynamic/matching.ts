@@ -90,7 +90,7 @@ export function* equivalents(scheme: Scheme, attributes: AdmissionAttributes): G
 }
 
 /** The invocation that the rules ask for; undefined when they are about something else. */
-export function matchedRule(
+function matchedRule(
   { rules, exact }: Pick<Criteria, 'rules' | 'exact'>,
   attributes: AdmissionAttributes,
   scheme: Scheme,

@@ -14,7 +14,7 @@ const maxRedirects = 10;
 const maxAnswerBytes = 4 * 1024 * 1024;
 
 /** Why nothing came, in Go's words. */
-export class FetchError extends Error {
+class FetchError extends Error {
   override readonly name = 'FetchError';
 }
 

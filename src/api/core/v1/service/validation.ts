@@ -340,7 +340,7 @@ export function validateService(service: Service, old: Service | null): FieldErr
 }
 
 /** Addresses of a load balancer, for Services and Ingresses. */
-export function checkLoadBalancerStatus(
+function checkLoadBalancerStatus(
   errors: Errors,
   at: FieldPath,
   status: LoadBalancerStatus | undefined,
