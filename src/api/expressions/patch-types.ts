@@ -34,6 +34,10 @@ export class MadeStruct extends ObjectValue {
   override equals(other: ObjectValue): boolean {
     return other === this;
   }
+
+  override beside(): boolean {
+    return false;
+  }
 }
 
 const patchFields: ReadonlyMap<string, Type> = new Map([

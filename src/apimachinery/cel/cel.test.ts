@@ -152,6 +152,10 @@ test('values and errors are as the original has them where types are left open',
     ['url("//host/x").getHost()', 'host'],
     ['url("///x").getEscapedPath()', '///x'],
     ['quantity("20000m").isInteger()', false],
+    ['dyn("x") == dyn(self.m)', false],
+    ['dyn(self.l) != dyn(1)', true],
+    ['dyn("1") == dyn(quantity("1"))', false],
+    ['dyn({"a": 1}) == dyn("x")', false],
   ];
   for (const [text, value] of values) assert.deepEqual(plain(evaluate(text).value), value, text);
   const errors: readonly (readonly [text: string, error: string])[] = [
@@ -161,6 +165,11 @@ test('values and errors are as the original has them where types are left open',
     ['dyn(1).sort()', `${unknown}: sort`],
     ['[dyn([1])].sort()', 'list elements must be comparable'],
     ['dyn("x").flatten(1)', `${unknown}: string.flatten(int)`],
+    ['dyn(self) == dyn("x")', unknown],
+    ['dyn(self.m) == dyn("x")', unknown],
+    ['dyn(quantity("1")) == dyn("1")', unknown],
+    ['dyn(ip("::1")) == dyn(cidr("::/0"))', unknown],
+    ['timestamp("2020-01-01T00:00:00Z").getHours("-0800") == 1', 'unknown time zone -0800'],
     ['"%s".format([{1.5: 1}])', 'error during formatting: no formatting function for map key of type double'],
   ];
   for (const [text, error] of errors) assert.equal(evaluate(text).error, error, text);

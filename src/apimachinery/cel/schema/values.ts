@@ -165,6 +165,10 @@ class UnknownPreserved extends ObjectValue {
   equals(other: ObjectValue): boolean {
     return other instanceof UnknownPreserved && isDeepStrictEqual(this.json, other.json);
   }
+
+  override beside(other: Value): boolean {
+    return isDeepStrictEqual(this.json, jsonOf(other));
+  }
 }
 
 /** The JSON behind a value, for lists that are joined; values made by expressions stand for themselves. */
@@ -198,6 +202,10 @@ class SchemaList extends ListValue {
   at(index: number): Value {
     const element = this.json[index];
     return isValue(element) ? (element as Value) : schemaValue(element, this.items);
+  }
+
+  override beside(): CelError {
+    return noSuchOverload;
   }
 }
 
@@ -336,5 +344,9 @@ class SchemaMap extends MapValue {
       }
     }
     return true;
+  }
+
+  override beside(): CelError {
+    return noSuchOverload;
   }
 }

@@ -47,14 +47,15 @@ function objectsEqual(
   if (left instanceof CelError) return left;
   if (right instanceof CelError) return right;
   if (left instanceof Uint) return numericEqual(left.value, right);
-  if (left instanceof ListValue) return right instanceof ListValue && listsEqual(left, right);
-  if (left instanceof MapValue) return right instanceof MapValue && mapsEqual(left, right);
+  if (left instanceof ListValue) return right instanceof ListValue ? listsEqual(left, right) : left.beside(right);
+  if (left instanceof MapValue) return right instanceof MapValue ? mapsEqual(left, right) : left.beside(right);
   if (left instanceof Optional) return right instanceof Optional && optionalsEqual(left, right);
   if (left instanceof Uint8Array) return right instanceof Uint8Array && Buffer.compare(left, right) === 0;
   if (left instanceof Timestamp) return right instanceof Timestamp && left.nanos === right.nanos;
   if (left instanceof Duration) return right instanceof Duration && left.nanos === right.nanos;
   if (left instanceof Type) return right instanceof Type && left.name === right.name;
-  return right instanceof ObjectValue && left.type.name === right.type.name && left.equals(right);
+  const alike = right instanceof ObjectValue && left.type.name === right.type.name;
+  return alike ? left.equals(right) : left.beside(right);
 }
 
 function listsEqual(left: ListValue, right: ListValue): boolean | CelError {

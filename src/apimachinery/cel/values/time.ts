@@ -174,6 +174,8 @@ export function zoneOffset(time: Timestamp, zone: string): number | CelError {
   const colon = zone.indexOf(':');
   if (colon >= 0) return numericOffset(zone, colon);
   if (zone === '' || zone === 'UTC') return 0;
+  // Offsets without a colon are names to Go, and no zone has such a name.
+  if (/^[+-]/.test(zone)) return new CelError(`unknown time zone ${zone}`);
   try {
     return namedOffset(time, zone);
   } catch {

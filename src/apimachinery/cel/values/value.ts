@@ -69,6 +69,11 @@ export abstract class ListValue {
   equals(_other: ListValue): boolean | CelError | undefined {
     return undefined;
   }
+
+  /** What `==` says beside a value that is no list. */
+  beside(_other: Value): boolean | CelError {
+    return false;
+  }
 }
 
 /** A list held in an array. */
@@ -143,6 +148,11 @@ export abstract class MapValue {
   equals(_other: MapValue): boolean | CelError | undefined {
     return undefined;
   }
+
+  /** What `==` says beside a value that is no map. */
+  beside(_other: Value): boolean | CelError {
+    return false;
+  }
 }
 
 /** What stands for a key in a Map: numbers that are equal are one key, whatever their types. */
@@ -212,6 +222,11 @@ export abstract class ObjectValue {
   abstract readonly type: Type;
 
   abstract equals(other: ObjectValue): boolean;
+
+  /** What `==` says beside a value of another type. */
+  beside(_other: Value): boolean | CelError {
+    return noSuchOverload;
+  }
 
   /** What `size()`-like costs count; undefined counts as 1. */
   get costSize(): number | undefined {
