@@ -119,8 +119,8 @@ export function escalation(
 /** Only what the garbage collector needs to change: owners and finalizers. */
 export function onlyCollectorFields(now: KubeObject, old: KubeObject): boolean {
   const bare = ({ metadata, ...rest }: KubeObject): object => {
-    const { ownerReferences: _o, finalizers: _f, managedFields: _m, ...meta } = metadata;
-    return { ...rest, metadata: meta };
+    const { ownerReferences: _o, finalizers: _f, managedFields: _m, labels = {}, annotations = {}, ...meta } = metadata;
+    return { ...rest, metadata: { ...meta, labels, annotations } };
   };
   return semanticEqual(bare(now), bare(old));
 }
