@@ -58,12 +58,13 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
 /** All that are known, sorted. */
 export const signatureAlgorithms: readonly string[] = Object.keys(algorithms);
 
-/** Throws a MalformedToken for another spelling than the one that an encoder gives, spare bits included. */
+/** As Go's RawURLEncoding: line breaks and spare bits do not count. Throws a MalformedToken for what is no base64. */
 function decode(part: string): Buffer {
-  const bytes = Buffer.from(part, 'base64url');
-  if (bytes.toString('base64url') === part) return bytes;
-  const at = part.search(/[^A-Za-z0-9_-]/);
-  throw new MalformedToken(`illegal base64 data at input byte ${at < 0 ? part.length - 1 : at}`);
+  const at = part.search(/[^A-Za-z0-9_\r\n-]/);
+  if (at >= 0) throw new MalformedToken(`illegal base64 data at input byte ${at}`);
+  const letters = part.replace(/[\r\n]/g, '');
+  if (letters.length % 4 === 1) throw new MalformedToken(`illegal base64 data at input byte ${part.length - 1}`);
+  return Buffer.from(letters, 'base64url');
 }
 
 /** A JSON object, or undefined for anything else. */

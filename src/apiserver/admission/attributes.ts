@@ -32,6 +32,7 @@ export function admissionAttributes(
     ownKind: more.kind === undefined && scope.subject.resource === resource,
     subresource: more.subresource ?? scope.info.subresource,
     namespace: isNamespace ? more.name : scope.namespace,
+    pathName: scope.info.name,
     user: scope.user,
     warn: scope.warn,
     annotate: scope.annotate ?? (() => undefined),

@@ -33,6 +33,8 @@ export interface AdmissionAttributes {
   readonly namespace: string;
   /** Empty while a name is yet to be generated. */
   readonly name: string;
+  /** As the path has it: none for what is posted to a collection. */
+  readonly pathName?: string;
   readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly options: DeleteOptions | Readonly<Record<string, unknown>>;

@@ -160,7 +160,7 @@ export function rbacEscalation(rbac: Rbac, authorizer: Authorizer): AdmissionPlu
         throw forbidden(about, name, why);
       };
       if (!resource.resource.endsWith('bindings')) {
-        if (await authorized(attributes, 'escalate', resource.resource, name)) return;
+        if (await authorized(attributes, 'escalate', resource.resource, attributes.pathName ?? '')) return;
         const problem = escalation(rbac, user, where, (object['rules'] ?? []) as PolicyRule[]);
         if (problem) refuse(problem);
         if (!object['aggregationRule'] && !old?.['aggregationRule']) return;
