@@ -1,4 +1,5 @@
 export { canonicalBase64 } from './bytes.ts';
+export { indentJson } from './indent.ts';
 export { RawJson } from './raw-json.ts';
 export { type JsonReadResult, readAnyJson, readExactJson, readJson } from './read.ts';
 export { maxJsonDepth } from './scanner.ts';

@@ -1,4 +1,5 @@
 export {
+  jsonToYaml,
   parseYaml,
   parseYamlOrJson,
   readAppliedConfiguration,

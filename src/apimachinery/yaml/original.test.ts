@@ -1,13 +1,13 @@
 /**
  * YAML and what the original makes of it. original.gen.json holds what sigs.k8s.io/yaml v1.6.0 with go.yaml.in/yaml/v2
- * v2.4.3 answered: JSON, the error, and the error of strict reading.
+ * v2.4.3 answered: JSON, the error, and the error of strict reading. original-written.gen.json holds what it wrote.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { writeSorted } from '../json/write.ts';
-import { parseYaml, parseYamlOrJson, yamlStrictError } from './index.ts';
+import { jsonToYaml, parseYaml, parseYamlOrJson, yamlStrictError } from './index.ts';
 
 interface Answer {
   readonly text: string;
@@ -16,7 +16,15 @@ interface Answer {
   readonly strict?: string;
 }
 
-const recorded = JSON.parse(readFileSync(new URL('original.gen.json', import.meta.url), 'utf8')) as readonly Answer[];
+interface Written {
+  readonly json: string;
+  readonly text?: string;
+  readonly error?: string;
+}
+
+const rowsOf = (name: string): unknown => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
+const recorded = rowsOf('original.gen.json') as readonly Answer[];
+const written = rowsOf('original-written.gen.json') as readonly Written[];
 
 function answer(text: string, read: typeof parseYaml): Answer {
   try {
@@ -36,6 +44,20 @@ test('every text is read or refused as by the original', () => {
     const { json: _, ...wanted } = row;
     assert.deepEqual(rest, wanted);
     assert.equal(own === undefined ? undefined : JSON.stringify(JSON.parse(own)), json, JSON.stringify(row.text));
+  }
+});
+
+test('every value is written as by the original', () => {
+  assert.ok(written.length > 250);
+  for (const row of written) {
+    const { json } = row;
+    let own: Written;
+    try {
+      own = { json, text: jsonToYaml(json) };
+    } catch (error) {
+      own = { json, error: (error as Error).message };
+    }
+    assert.deepEqual(own, row);
   }
 });
 

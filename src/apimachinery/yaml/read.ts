@@ -13,6 +13,7 @@ import type { TypeNode } from '../schema/type-node.ts';
 import { compose } from './compose.ts';
 import { decode, type YamlReadResult } from './decode.ts';
 import { readSource } from './source.ts';
+import { writeYaml } from './write.ts';
 
 export type { YamlReadResult } from './decode.ts';
 
@@ -29,7 +30,7 @@ export function parseYaml(input: string | Uint8Array): YamlReadResult {
 
 /** JSON that YAML may read otherwise: numbers, escapes, characters, blanks between a key and its colon. */
 const uncommon = /[0-9]{19}|[eE][-+]?[0-9]{3}|\\u[dD][89a-fA-F]|\\\/|"\s+:|[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/;
-const jsonObject = /^[ \r\n]*\{[\s\S]*\}[ \r\n]*$/;
+const jsonCollection = /^[ \r\n]*[{[][\s\S]*[}\]][ \r\n]*$/;
 
 /** Reads the first document of a text that may be JSON, as bodies that are said to be YAML mostly are. */
 export function parseYamlOrJson(input: string | Uint8Array): YamlReadResult {
@@ -40,7 +41,7 @@ export function parseYamlOrJson(input: string | Uint8Array): YamlReadResult {
 function parseCleanJson(input: string | Uint8Array): YamlReadResult | undefined {
   if (typeof input !== 'string' && !isUtf8(input)) return undefined;
   const text = typeof input === 'string' ? input : Buffer.from(input).toString();
-  if (!jsonObject.test(text) || uncommon.test(text)) return undefined;
+  if (!jsonCollection.test(text) || uncommon.test(text)) return undefined;
   try {
     const { value, strictErrors } = readJson(text, anyNode);
     return strictErrors.length === 0 && !hasLongKey(value) ? { value, duplicates: [] } : undefined;
@@ -72,6 +73,14 @@ export function yamlToJson(input: string | Uint8Array): {
 } {
   const { value, duplicates } = parseYamlOrJson(input);
   return { json: writeSorted(value), duplicates };
+}
+
+/**
+ * JSON as YAML. The text is read as YAML first, as upstream does, which refuses a few characters that JSON may hold and
+ * folds a few breaks. Throws InputError `yaml`.
+ */
+export function jsonToYaml(text: string): string {
+  return writeYaml(parseYamlOrJson(text).value);
 }
 
 /**

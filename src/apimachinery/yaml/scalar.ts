@@ -31,6 +31,8 @@ const words: ReadonlyMap<string, YamlScalar> = new Map<string, YamlScalar>([
 /** What a text with a meaning of its own may begin with. */
 const telling = /^[-+.0-9~yYnNtTfFoO]/;
 const float = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
+/** Behind a point, upstream hands the text to a parser that takes underscores between digits. */
+const fraction = /^\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?$/;
 const integer = /^[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)$/;
 const signedBinary = /^0b([-+][01]+)$/;
 
@@ -40,7 +42,7 @@ export function resolvePlain(text: string): YamlScalar {
   const word = words.get(text);
   if (word !== undefined) return word;
   const first = text.charCodeAt(0);
-  if (first === 46) return float.test(text) ? finite(Number(text), text) : text;
+  if (first === 46) return fraction.test(text) ? finite(Number(text.replaceAll('_', '')), text) : text;
   if (first > 57) return text;
   // Dates are left as text: they would not resolve to numbers anyway.
   const plain = text.replaceAll('_', '');
@@ -78,7 +80,7 @@ function narrow(value: bigint): number | bigint {
 
 /** Whether a text that resolves to a number is held as a double, whatever its value. */
 function isFloatText(text: string): boolean {
-  const plain = text.startsWith('.') ? text : text.replaceAll('_', '');
+  const plain = text.replaceAll('_', '');
   if (signedBinary.test(plain)) return false;
   return !integer.test(plain) || parseInteger(plain) === undefined;
 }

@@ -1,9 +1,11 @@
 /**
  * One scalar as go-yaml writes it: plain where that says the same, else in single quotes, double quotes or as a literal
  * block, folded at spaces behind column 80. Upstream: go.yaml.in/yaml/v2 (encode.go stringv, floatv; emitterc.go
- * yaml_emitter_analyze_scalar and the writers of each style; resolve.go).
+ * yaml_emitter_analyze_scalar and the writers of each style).
  */
+import { goGeneral } from '../field.ts';
 import { resolvePlain } from './scalar.ts';
+import { isTimestamp } from './timestamp.ts';
 
 export interface ScalarPlace {
   /** Where the line stands, in characters. */
@@ -27,79 +29,80 @@ export function scalarText(value: unknown, place: ScalarPlace): string {
 function numberText(value: number): string {
   if (Number.isNaN(value)) return '.nan';
   if (!Number.isFinite(value)) return value > 0 ? '.inf' : '-.inf';
-  if (Number.isSafeInteger(value)) return String(value);
-  const [digits = '', exponent = '0'] = value.toExponential().split('e');
-  const power = Number(exponent);
-  if (power >= -4 && power < 21 && (power < 6 || Number.isInteger(value))) {
-    const plain = String(value);
-    if (!plain.includes('e')) return plain;
-  }
-  const size = String(Math.abs(power)).padStart(2, '0');
-  return `${digits}e${power < 0 ? '-' : '+'}${size}`;
+  return Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 64 ? String(BigInt(value)) : goGeneral(value);
 }
 
-interface Analysis {
-  readonly plain: boolean;
-  readonly single: boolean;
-  readonly literal: boolean;
-}
+type Style = 'plain' | 'single' | 'double' | 'literal';
 
 /** What go-yaml's emitter takes for printable; the rest is escaped in double quotes. */
 const unprintable = /[^\n\x20-\x7e\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/u;
-const otherBreaks = /[\u2028\u2029]/;
-const blockIndicators = /^(?:[#,[\]{}&*!|>'"%@`]|[?:](?=$|[ \t\n])|-(?=$|[ \t\n])|---|\.\.\.)|:(?=$|[ \t\n])|[ \t\n]#/;
-
-function analyze(text: string): Analysis {
-  if (text === '') return { plain: true, single: true, literal: false };
-  const special = unprintable.test(text) || otherBreaks.test(text);
-  const spaceBreak = / \n/.test(text);
-  const breakSpace = /\n /.test(text);
-  const edges = /^[ \n]|[ \n]$/.test(text);
-  const breaks = text.includes('\n');
-  const bad = special || spaceBreak;
-  return {
-    plain: !(edges || breakSpace || bad || breaks || blockIndicators.test(text)),
-    single: !(breakSpace || bad),
-    literal: !(text.endsWith(' ') || bad),
-  };
-}
+const breaks = /[\n\r\x85\u2028\u2029]/;
+const keepsSpace = / [\n\u2028\u2029]/;
+const indents = /[\n\u2028\u2029] /;
+const indicators = /^(?:[#,[\]{}&*!|>'"%@`]|[?:](?=$|[ \t])|-(?=$|[ \t])|---|\.\.\.)|:(?=$|[ \t])|[ \t]#/;
 
 const base60 = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/;
-const timestamp =
-  /^\d{4}-\d{1,2}-\d{1,2}(?:[Tt]\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?(?:Z|[-+]\d\d:\d\d)| \d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?)?$/;
 
 /** A reader would take the plain text for a string. */
 function readsAsString(text: string): boolean {
-  if (text === '<<' || base60.test(text)) return false;
-  if (timestamp.test(text) && !Number.isNaN(Date.parse(text.slice(0, 10)))) return false;
-  return typeof resolvePlain(text) === 'string';
+  return typeof resolvePlain(text) === 'string' && !isTimestamp(text) && !base60.test(text);
+}
+
+/** Names, paths, versions: nothing in them means anything. */
+const word = /^[A-Za-z/][A-Za-z0-9/_.-]*$/;
+
+function styleOf(text: string, key: boolean): Style {
+  const special = unprintable.test(text) || keepsSpace.test(text);
+  if (text.includes('\n')) return special || text.endsWith(' ') || key ? 'double' : 'literal';
+  if (!readsAsString(text)) return 'double';
+  const edges = text.startsWith(' ') || text.endsWith(' ');
+  if (!special && !edges && !breaks.test(text) && !indicators.test(text)) return 'plain';
+  return special || indents.test(text) ? 'double' : 'single';
 }
 
 function stringText(text: string, place: ScalarPlace): string {
-  const { plain, single, literal } = analyze(text);
-  if (text.includes('\n')) return literal && !place.key ? literalText(text, place) : doubleQuoted(text, place);
-  if (!readsAsString(text)) return doubleQuoted(text, place);
-  if (plain && !(text === '' && place.key)) return folded(text, place, 0);
-  return single ? `'${folded(text.replaceAll("'", "''"), place, 1)}'` : doubleQuoted(text, place);
+  if (word.test(text)) return readsAsString(text) ? text : `"${text}"`;
+  switch (styleOf(text, place.key)) {
+    case 'plain':
+      return foldedText(text, place, '');
+    case 'single':
+      return `'${foldedText(text, place, "'")}'`;
+    case 'double':
+      return doubleQuoted(text, place);
+    case 'literal':
+      return literalText(text, place);
+  }
 }
 
-/** Breaks lines at single spaces behind the best width. `quotes`: characters written before the text. */
-function folded(text: string, { column, indent, key }: ScalarPlace, quotes: number): string {
-  if (key || column + text.length + quotes <= bestWidth) return text;
-  const chars = [...text];
-  let at = column + quotes;
+/** Text that stands for itself, with lines broken at single spaces behind the best width. `quote`: what is around it. */
+function foldedText(text: string, { column, indent, key }: ScalarPlace, quote: string): string {
+  const inner = quote === '' ? text : text.replaceAll(quote, quote + quote);
+  if (!breaks.test(inner) && (key || column + inner.length + quote.length <= bestWidth)) return inner;
+  const chars = [...inner];
+  let at = column + quote.length;
   let out = '';
-  let spaces = false;
+  let afterSpace = false;
+  let afterBreak = false;
   for (const [i, char] of chars.entries()) {
-    const inside = quotes === 0 || (i > 0 && i < chars.length - 1);
-    if (char === ' ' && !spaces && at > bestWidth && inside && chars[i + 1] !== ' ') {
+    const inside = quote === '' || (i > 0 && i < chars.length - 1);
+    if (char === ' ' && !key && !afterSpace && at > bestWidth && inside && chars[i + 1] !== ' ') {
       out += `\n${' '.repeat(indent)}`;
       at = indent;
+    } else if (breaks.test(char)) {
+      out += char;
+      at = 0;
+      afterBreak = true;
+      continue;
     } else {
+      if (afterBreak && char !== ' ') {
+        out += ' '.repeat(Math.max(indent - at, 0));
+        at = Math.max(indent, at);
+      }
       out += char;
       at++;
     }
-    spaces = char === ' ';
+    afterSpace = char === ' ';
+    if (char !== ' ') afterBreak = false;
   }
   return out;
 }
@@ -129,34 +132,39 @@ function escaped(char: string): string {
   return code <= 0xffff ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
 }
 
+const mustEscape = /[^\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|["\\]/u;
+
 function doubleQuoted(text: string, { column, indent, key }: ScalarPlace): string {
   const chars = [...text];
+  // Upstream looks for a byte order mark at the begin, wherever it stands itself.
+  const all = chars[0] === '\ufeff';
   let at = column + 1;
   let out = '"';
-  let spaces = false;
+  let afterSpace = false;
   for (const [i, char] of chars.entries()) {
-    const mustEscape = unprintable.test(char) || '\n"\\\u2028\u2029'.includes(char);
-    if (mustEscape) {
+    if (all || mustEscape.test(char)) {
       const piece = escapes[char] ?? escaped(char);
       out += piece;
       at += piece.length;
-      spaces = false;
-    } else if (char === ' ' && !key && !spaces && at > bestWidth && i > 0 && i < chars.length - 1) {
-      out += `\n${' '.repeat(indent)}${chars[i + 1] === ' ' ? '\\' : ''}`;
-      at = indent;
-      spaces = true;
+      afterSpace = false;
+    } else if (char === ' ' && !key && !afterSpace && at > bestWidth && i > 0 && i < chars.length - 1) {
+      const mark = chars[i + 1] === ' ' ? '\\' : '';
+      out += `\n${' '.repeat(indent)}${mark}`;
+      at = indent + mark.length;
+      afterSpace = true;
     } else {
       out += char;
       at++;
-      spaces = char === ' ';
+      afterSpace = char === ' ';
     }
   }
   return `${out}"`;
 }
 
 function literalText(text: string, { indent }: ScalarPlace): string {
-  const hint = /^[ \n]/.test(text) ? '2' : '';
-  const chomp = !text.endsWith('\n') ? '-' : text === '\n' || text.endsWith('\n\n') ? '+' : '';
-  const lines = text.split('\n').map(line => (line === '' ? '' : ' '.repeat(indent) + line));
-  return `|${hint}${chomp}\n${lines.join('\n')}`;
+  const hint = /^[ \n\u2028\u2029]/.test(text) ? '2' : '';
+  const chomp = !/[\n\u2028\u2029]$/.test(text) ? '-' : /(?:^|[\n\u2028\u2029])[\n\u2028\u2029]$/.test(text) ? '+' : '';
+  // An emitter that has just broken a line has nothing to indent in an empty one.
+  const lines = text.replace(/[^\n\u2028\u2029]+/g, line => ' '.repeat(indent) + line);
+  return `|${hint}${chomp}\n${lines}`;
 }

@@ -5,26 +5,42 @@
  */
 import { scalarText } from './write-scalar.ts';
 
+const letter = /\p{L}/u;
+const digit = /\p{Nd}/u;
+
 /** Order of keys: letters before digits before the rest, runs of digits by value. Upstream: keyList.Less. */
 function compareKeys(a: string, b: string): number {
   const [left, right] = [[...a], [...b]];
-  for (let i = 0; i < left.length && i < right.length; i++) {
-    if (left[i] === right[i]) continue;
-    const [x, y] = [left[i]!, right[i]!];
-    const [xLetter, yLetter] = [/\p{L}/u.test(x), /\p{L}/u.test(y)];
-    if (xLetter && yLetter) return x < y ? -1 : 1;
-    if (xLetter || yLetter) {
-      const digitsBefore = i > 0 && /\p{Nd}/u.test(left[i - 1]!);
-      return (digitsBefore ? xLetter : yLetter) ? -1 : 1;
-    }
-    const run = (chars: readonly string[]): string => /^[0-9]*/.exec(chars.slice(i).join(''))![0];
-    const [xRun, yRun] = [run(left), run(right)];
-    const [xValue, yValue] = [Number(xRun || '0'), Number(yRun || '0')];
-    if (xValue !== yValue) return xValue < yValue ? -1 : 1;
-    if (xRun.length !== yRun.length) return xRun.length < yRun.length ? -1 : 1;
-    return x < y ? -1 : 1;
+  const length = Math.min(left.length, right.length);
+  let i = 0;
+  while (i < length && left[i] === right[i]) i++;
+  if (i === length) return left.length - right.length;
+  const [x, y] = [left[i]!, right[i]!];
+  const [xLetter, yLetter] = [letter.test(x), letter.test(y)];
+  if (xLetter && yLetter) return x.codePointAt(0)! - y.codePointAt(0)!;
+  if (xLetter || yLetter) return yLetter ? -1 : 1;
+  // A nought within a number is worth what it is worth there.
+  const within = (x === '0' || y === '0') && endsInNumber(left.slice(0, i)) ? 1n : 0n;
+  const [xRun, yRun] = [digitRun(left, i, within), digitRun(right, i, within)];
+  if (xRun.value !== yRun.value) return xRun.value < yRun.value ? -1 : 1;
+  if (xRun.end !== yRun.end) return xRun.end - yRun.end;
+  return x.codePointAt(0)! - y.codePointAt(0)!;
+}
+
+/** Behind digits of which one is no nought. */
+function endsInNumber(chars: readonly string[]): boolean {
+  for (let i = chars.length - 1; i >= 0 && digit.test(chars[i]!); i--) if (chars[i] !== '0') return true;
+  return false;
+}
+
+/** The number that begins at an index, behind what stands before it, as Go's int64 holds it. */
+function digitRun(chars: readonly string[], begin: number, before: bigint): { value: bigint; end: number } {
+  let value = before;
+  let end = begin;
+  for (; end < chars.length && digit.test(chars[end]!); end++) {
+    value = BigInt.asIntN(64, value * 10n + BigInt(chars[end]!.codePointAt(0)! - 48));
   }
-  return left.length - right.length;
+  return { value, end };
 }
 
 interface Place {
@@ -37,6 +53,10 @@ interface Place {
 /** Longer keys are written as `? key`. */
 const maxSimpleKeyBytes = 128;
 
+/** What stands behind the last break; the two separators are breaks too. */
+const lastLine = /[^\n\u2028\u2029]*$/;
+const ascii = /^[ -~]*$/;
+
 class Emitter {
   readonly #parts: string[] = [];
   #column = 0;
@@ -48,8 +68,9 @@ class Emitter {
   put(text: string): void {
     if (text === '') return;
     this.#parts.push(text);
-    const at = text.lastIndexOf('\n');
-    this.#column = at < 0 ? this.#column + [...text].length : [...text.slice(at + 1)].length;
+    const [line] = lastLine.exec(text)!;
+    const length = ascii.test(line) ? line.length : [...line].length;
+    this.#column = line.length < text.length ? length : this.#column + length;
   }
 
   newLine(indent: number): void {
@@ -65,7 +86,7 @@ class Emitter {
     keys.sort(compareKeys);
     for (const [at, key] of keys.entries()) {
       if (at > 0 || !inline) this.newLine(indent);
-      const simple = !/[\n\r\u0085\u2028\u2029]/.test(key) && Buffer.byteLength(key) <= maxSimpleKeyBytes;
+      const simple = !/[\n\r\x85\u2028\u2029]/.test(key) && Buffer.byteLength(key) <= maxSimpleKeyBytes;
       if (simple) {
         this.scalar(key, indent, true);
         this.put(':');

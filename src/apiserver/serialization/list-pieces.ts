@@ -4,13 +4,13 @@
  * Upstream: apimachinery pkg/runtime/serializer/{json,protobuf}/collections.go, which stream for the same reason.
  */
 import { builtinTypes } from '#api/tables';
-import { badRequest, protobufListPieces, writeProtobuf, writeProtobufItems, writeYaml } from '#apimachinery';
+import { badRequest, indentJson, protobufListPieces, writeProtobuf, writeProtobufItems } from '#apimachinery';
 import { type ObjectItem, storedParts } from '../registry/caches.ts';
 import type { ServedResource } from '../scheme/resource.ts';
 import { headLength, type ListForm } from './list-form.ts';
 import type { OutputType } from './negotiation.ts';
 import { type PieceBuffers, pieceBytes } from './piece-buffers.ts';
-import { encodeAs, textOf } from './respond.ts';
+import { encodeAs, textOf, yamlOf } from './respond.ts';
 import type { Turns } from './turns.ts';
 
 /** Bytes put one after another until they make a piece. */
@@ -112,13 +112,13 @@ interface TextFrame {
 function jsonFrame({ frame, elements, struct }: ListForm, pretty: boolean): TextFrame {
   const text = textOf({ ...frame, [elements]: [] }, struct);
   if (!pretty) return { head: text.slice(0, -2), between: ',', tail: ']}\n' };
-  const shown = JSON.stringify(JSON.parse(text), null, 2);
+  const shown = indentJson(text);
   return { head: `${shown.slice(0, -3)}\n    `, between: ',\n    ', tail: '\n  ]\n}' };
 }
 
 /** Keys are sorted, so there may be more behind the elements. */
 function yamlFrame({ frame, elements, struct }: ListForm): TextFrame {
-  const text = writeYaml(JSON.parse(textOf({ ...frame, [elements]: [] }, struct)));
+  const text = yamlOf(textOf({ ...frame, [elements]: [] }, struct));
   const [head, tail] = text.split(new RegExp(`(?<=^${elements}:) \\[\\]\\n`, 'm')) as [string, string];
   return { head: `${head}\n`, between: '', tail };
 }
@@ -133,8 +133,8 @@ async function* textPieces(
   const { head, between, tail } = yaml ? yamlFrame(form) : jsonFrame(form, pretty);
   const textOfElement = (item: ObjectItem): string => {
     const text = textOf(form.element(item.passing), form.elementStruct);
-    if (yaml) return writeYaml([JSON.parse(text)]);
-    return pretty ? JSON.stringify(JSON.parse(text), null, 2).replaceAll('\n', '\n    ') : text;
+    if (yaml) return yamlOf(`[${text}]`);
+    return pretty ? indentJson(text).replaceAll('\n', '\n    ') : text;
   };
   const piece = new Piece(buffers);
   piece.text(head);

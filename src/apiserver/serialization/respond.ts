@@ -4,14 +4,16 @@
  */
 import {
   badRequest,
+  InputError,
+  indentJson,
   type Json,
+  jsonToYaml,
   type KubeObject,
   type Status,
   StatusError,
   type StructNode,
   writeJson,
   writeProtobufObject,
-  writeYaml,
 } from '#apimachinery';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
 import { fromStorage, type ServedResource } from '../scheme/resource.ts';
@@ -33,6 +35,16 @@ export function textOf(value: object, struct: StructNode | undefined): string {
   return struct && struct.name !== '' ? writeJson(value, struct) : JSON.stringify(value);
 }
 
+/** JSON as YAML. What YAML cannot hold is a failure of the server, as upstream tells it. */
+export function yamlOf(json: string): string {
+  try {
+    return jsonToYaml(json);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new StatusError({ code: 500, message: cause.message });
+  }
+}
+
 /** A value of a known type in the encoding asked for. */
 export function encodeAs(
   value: object,
@@ -42,10 +54,10 @@ export function encodeAs(
   switch (output.mediaType) {
     case 'application/json': {
       const text = textOf(value, struct);
-      return Buffer.from(output.pretty ? JSON.stringify(JSON.parse(text), null, 2) : `${text}\n`);
+      return Buffer.from(output.pretty ? indentJson(text) : `${text}\n`);
     }
     case 'application/yaml':
-      return Buffer.from(writeYaml(JSON.parse(textOf(value, struct))));
+      return Buffer.from(yamlOf(textOf(value, struct)));
     case 'application/vnd.kubernetes.protobuf':
       if (!struct || struct.name === '') throw badRequest('this object has no protobuf form');
       return writeProtobufObject(value, struct);
