@@ -111,6 +111,7 @@ export interface WatchOptions {
 export type StorageErrorCode =
   | 'compacted' // the revision asked for is older than history
   | 'futureRevision' // newer than the store
+  | 'tooLarge' // more than a transaction may have
   | 'noSpace' // disk full: writes refused, reads go on
   | 'readOnly' // refused since an earlier noSpace
   | 'damaged' // the file is not, or no longer, a sound store
@@ -152,6 +153,8 @@ export interface Store {
    * Embedded engines tell their watches of every revision anyway; a remote store has to be asked.
    */
   requestProgress(): void;
+  /** True: no bound is set on what a transaction may have, so whoever wants one has to see to it. */
+  readonly takesAnySize?: boolean;
   /** Newest durable revision. */
   currentRevision(): Promise<number>;
   /**

@@ -50,6 +50,10 @@ class Transformed implements Store {
     return this.#store.readOnlyReason;
   }
 
+  get takesAnySize(): boolean {
+    return this.#store.takesAnySize ?? false;
+  }
+
   async txn(preconditions: readonly Precondition[], ops: readonly StorageOp[]): Promise<TxnResult> {
     const sealed = ops.map(op => this.#sealed(op));
     if (!this.#sealing && !sealed.some(isPromise))

@@ -1,7 +1,7 @@
 /** Two API servers on one etcd serve one truth: reads, watches, optimistic updates, allocations. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Json } from '#apimachinery';
+import type { Json, KubeObject, StatusError } from '#apimachinery';
 import { type ApiServer, createApiServer, user } from '#apiserver';
 import { createActivity, MetricsRegistry, noFaults, silentLogger, systemClock, systemRandom } from '#base';
 import type { Transport } from '#client';
@@ -216,3 +216,43 @@ test(
     await store.close();
   },
 );
+
+const tooLong =
+  /^rpc error: code = ResourceExhausted desc = trying to send message larger than max \(\d+ vs\. 2097152\)$/;
+
+/** What becomes of a ControllerRevision of about this size: its managers, or why it is refused. */
+async function createSized(client: Transport, size: number): Promise<unknown> {
+  const body = {
+    apiVersion: 'apps/v1',
+    kind: 'ControllerRevision',
+    metadata: { name: `c${size}` },
+    revision: 1,
+    data: { of: 'x'.repeat(size) },
+  };
+  try {
+    const path = '/apis/apps/v1/namespaces/default/controllerrevisions';
+    const created = (await (await client.request({ method: 'POST', path, body })).json()) as unknown as KubeObject;
+    return created.metadata.managedFields?.length ?? 0;
+  } catch (error) {
+    const { code, reason, message } = (error as StatusError).status;
+    assert.deepEqual({ code, reason }, { code: 500, reason: undefined });
+    return message;
+  }
+}
+
+test('what is too large for etcd is refused in its words', { skip: etcdMissing() }, async () => {
+  await using etcd = await startEtcd(1);
+  await using server = await startServer(etcd.endpoints);
+  // These members take more than by default, but no client sends it.
+  assert.equal(await createSized(server.client, 1_800_000), 1);
+  assert.match(String(await createSized(server.client, 2_200_000)), tooLong);
+});
+
+test('what would be too large for etcd is refused by other engines too, and stored without managers before', async () => {
+  await using server = await startTestApiServer();
+  const client = server.transport();
+  assert.equal(await createSized(client, 1_572_400), 1);
+  assert.equal(await createSized(client, 1_572_560), 0);
+  assert.equal(await createSized(client, 1_573_000), 'etcdserver: request is too large');
+  assert.match(String(await createSized(client, 2_200_000)), tooLong);
+});

@@ -67,7 +67,7 @@ export async function applyObject(
       return subject.toStored(next, existing);
     },
     context,
-    { forceAllowCreate: scope.info.subresource === '' },
+    { forceAllowCreate: scope.info.subresource === '', keepsManagers: true },
   );
   const status = created ? 201 : 200;
   return respondObject(subject.source(stored), { request, resource, output, nowMs: deps.clock.now(), status });

@@ -4,9 +4,10 @@
  * Upstream: apiserver pkg/storage/etcd3/store.go and pkg/registry/generic/registry/dryrun.go.
  */
 import type { Draft, KubeObject } from '#apimachinery';
-import { type KeyValue, type Precondition, StorageError, type StorageOp, type Store } from '#storage';
+import { type KeyValue, type Precondition, StorageError, type StorageOp, type Store, type TxnResult } from '#storage';
 import type { ServedResource } from '../scheme/resource.ts';
 import { encodeObject, encodeStored } from '../serialization/encode.ts';
+import { checkRequestSize } from './request-size.ts';
 import type { StoreMetrics, StoreOperation } from './store-metrics.ts';
 import { StoredObject } from './stored-object.ts';
 
@@ -38,6 +39,8 @@ export type Decision =
       readonly type: 'put';
       readonly object: Draft<KubeObject>;
       readonly ttlSeconds?: number;
+      /** Its managers are what it is written for: it is not stored without. */
+      readonly keepsManagers?: boolean;
       readonly with?: Companions;
     }
   | { readonly type: 'delete'; readonly with?: Companions }
@@ -72,6 +75,39 @@ export class ObjectStore {
     return this.#metrics ? this.#metrics.timed(resource, operation, work) : work;
   }
 
+  /** Puts an object. What is too large for the store is tried again without its managers, but for applied ones. */
+  async #written(
+    resource: ServedResource,
+    key: string,
+    object: Draft<KubeObject>,
+    write: {
+      readonly operation: 'create' | 'update';
+      readonly preconditions: readonly Precondition[];
+      readonly companions: Companions;
+      readonly ttlSeconds?: number | undefined;
+      readonly keepsManagers?: boolean;
+      /** The object, where that is at hand. */
+      readonly encoded?: Buffer;
+    },
+  ): Promise<{ readonly bytes: Buffer; readonly result: TxnResult }> {
+    const { operation, preconditions, companions, ttlSeconds, encoded } = write;
+    try {
+      const bytes = encoded ?? (await storedBytes(resource, object));
+      if (this.store.takesAnySize) {
+        const struct = resource.custom ? undefined : resource.struct;
+        checkRequestSize({ key, bytes, object: object as KubeObject, struct, revision: preconditions[0]!.modRevision });
+      }
+      const done = this.store.txn(preconditions, [put(key, bytes, ttlSeconds), ...companions.ops]);
+      return { bytes, result: await this.#timed(resource, operation, done) };
+    } catch (error) {
+      const isTooLarge = error instanceof StorageError && error.code === 'tooLarge';
+      if (!isTooLarge || write.keepsManagers || !object.metadata.managedFields) throw error;
+      const { encoded: _, ...again } = write;
+      const { managedFields, ...metadata } = object.metadata;
+      return this.#written(resource, key, { ...object, metadata } as Draft<KubeObject>, again);
+    }
+  }
+
   /** The same store, whose operations `timer` is told of too: its function is called when one is over. */
   timed(timer: () => () => void): ObjectStore {
     return new ObjectStore(this.store, {
@@ -100,13 +136,13 @@ export class ObjectStore {
         const bytes = await storedBytes(resource, object, true);
         return await readForm(resource, new StoredObject(key, bytes, 0, 0));
       }
-      const bytes = await storedBytes(resource, object);
       const companions = options.with ?? noCompanions;
-      const written = this.store.txn(
-        [{ key, modRevision: 0 }, ...companions.preconditions],
-        [put(key, bytes, options.ttlSeconds), ...companions.ops],
-      );
-      const result = await this.#timed(resource, 'create', written);
+      const { bytes, result } = await this.#written(resource, key, object, {
+        ...options,
+        operation: 'create',
+        preconditions: [{ key, modRevision: 0 }, ...companions.preconditions],
+        companions,
+      });
       if (result.ok) return await readForm(resource, new StoredObject(key, bytes, result.revision, result.revision));
       if (result.current[0]) return null;
       throw new CompanionConflict('another key of the transaction has changed');
@@ -172,10 +208,16 @@ export class ObjectStore {
       const stored = new StoredObject(key, bytes, existing?.revision ?? 0, existing?.createRevision ?? 0);
       return { type, object: await readForm(resource, stored) };
     }
-    const written = this.store.txn(preconditions, [put(key, bytes, decision.ttlSeconds), ...companions.ops]);
-    const result = await this.#timed(resource, 'update', written);
+    const written = await this.#written(resource, key, decision.object, {
+      ...decision,
+      operation: 'update',
+      preconditions,
+      companions,
+      encoded: bytes,
+    });
+    const { result } = written;
     if (!result.ok) return { type: 'lost', current: result.current };
-    const stored = new StoredObject(key, bytes, result.revision, existing?.createRevision ?? result.revision);
+    const stored = new StoredObject(key, written.bytes, result.revision, existing?.createRevision ?? result.revision);
     return { type, object: await readForm(resource, stored) };
   }
 }

@@ -92,6 +92,8 @@ export interface UpdateOptions {
   readonly uid?: string | undefined;
   /** Server-side apply creates whatever the kind's rules say. */
   readonly forceAllowCreate?: boolean;
+  /** What is written is not stored without its managers, however large it is. */
+  readonly keepsManagers?: boolean;
   /** In place of {@link WriteContext.validate} when the update turns out to be a creation. */
   readonly validateCreate?: (object: KubeObject) => Promise<Companions | undefined>;
 }
@@ -230,6 +232,7 @@ export class Registry {
             object: draft,
             ...(together && { with: together }),
             ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
+            ...(options.keepsManagers && { keepsManagers: true }),
           };
         });
         if (outcome.type === 'deleted') return { object: shown(storage, last!.draft, last!.existing), created: false };
@@ -281,6 +284,7 @@ export class Registry {
       object: draft,
       ...(together && { with: together }),
       ...(hook?.ttlSeconds !== undefined && { ttlSeconds: hook.ttlSeconds }),
+      ...(options.keepsManagers && { keepsManagers: true }),
     };
   }
 

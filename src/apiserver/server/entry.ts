@@ -5,7 +5,7 @@
  */
 
 import { builtinTypes } from '#api/tables';
-import { goMarshal, goQuote, internalError, isStatusError, type Status, timeout } from '#apimachinery';
+import { goMarshal, goQuote, internalError, isStatusError, type Status, StatusError, timeout } from '#apimachinery';
 import type { Activity, Logger, MetricsRegistry } from '#base';
 import { StorageError } from '#storage';
 import type { Aggregator } from '../aggregation/aggregator.ts';
@@ -179,6 +179,8 @@ function statusFor(deps: EntryDeps, request: ServerRequest, error: unknown): Sta
   } else if (error instanceof StorageError && error.code === 'unavailable') {
     deps.logger.warn('the store does not answer', { method, path, reason: error.message });
     return timeout('request did not complete within requested timeout - context deadline exceeded', 0).status;
+  } else if (error instanceof StorageError && error.code === 'tooLarge') {
+    return new StatusError({ code: 500, message: error.message }).status;
   } else if (error instanceof StorageError && error.code === 'transform') {
     deps.logger.error('a stored value cannot be transformed', { method, path, reason: error.message });
     return internalError(error.message).status;

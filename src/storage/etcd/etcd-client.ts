@@ -27,6 +27,8 @@ export interface EtcdOptions {
 
 const defaultTimeoutMs = 15_000;
 const attemptTimeoutMs = 5000;
+/** As upstream's client: what members take of one message is not much more. */
+const maxSentBytes = 2 * 1024 * 1024;
 const pauseMs = 50;
 
 /** What went wrong in one attempt. */
@@ -38,6 +40,7 @@ export interface Attempt {
 const codes = {
   cancelled: 1,
   unknown: 2,
+  invalidArgument: 3,
   deadlineExceeded: 4,
   resourceExhausted: 8,
   outOfRange: 11,
@@ -108,11 +111,15 @@ export class EtcdClient {
 
   /**
    * One answer. `onRetry` is told that an attempt failed after it may have been carried out. Throws StorageError
-   * `compacted`, `futureRevision`, `noSpace`, `closed`, or `unavailable` when the time is up.
+   * `compacted`, `futureRevision`, `tooLarge`, `noSpace`, `closed`, or `unavailable` when the time is up.
    */
   async call<T>(method: Method, request: Message, onRetry?: () => void): Promise<T> {
     const { clock, timeoutMs = defaultTimeoutMs } = this.#options;
     const body = encode(method.request, request);
+    if (body.length > maxSentBytes) {
+      const text = `trying to send message larger than max (${body.length} vs. ${maxSentBytes})`;
+      throw new StorageError('tooLarge', `rpc error: code = ResourceExhausted desc = ${text}`);
+    }
     const until = clock.monotonicMs() + timeoutMs;
     for (;;) {
       if (this.#closed) throw new StorageError('closed', 'the store is closed');
@@ -189,6 +196,7 @@ export class EtcdClient {
     if (code === codes.outOfRange)
       return new StorageError(details.includes('future') ? 'futureRevision' : 'compacted', details);
     if (code === codes.resourceExhausted && details.includes('space')) return new StorageError('noSpace', details);
+    if (code === codes.invalidArgument && details.includes('too large')) return new StorageError('tooLarge', details);
     if (code === codes.unavailable || code === codes.deadlineExceeded)
       return new StorageError('unavailable', `etcd does not answer: ${details}`);
     return new StorageError('unavailable', details, { cause: new Error(`gRPC code ${code}`) });

@@ -89,6 +89,7 @@ class Memory implements MemoryStore {
   #delayed: Promise<unknown> | undefined;
   #closed = false;
   readonly readOnlyReason: string | null = null;
+  readonly takesAnySize = true;
 
   constructor(state: State, options: MemoryStoreOptions) {
     this.#state = state;

@@ -71,6 +71,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 }
 
 class Sqlite implements SqliteStore {
+  readonly takesAnySize = true;
   readonly #options: SqliteStoreOptions;
   readonly #faults: FaultPlan;
   readonly #ttl: TtlQueue;
