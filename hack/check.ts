@@ -25,6 +25,7 @@ const sideBySide: readonly Step[] = [
   { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
   { name: 'layer law', command: process.execPath, args: ['hack/check-layers.ts'] },
   { name: 'dead exports', command: process.execPath, args: ['hack/check-exports.ts'] },
+  { name: 'documents', command: process.execPath, args: ['hack/check-docs.ts'] },
   { name: 'conformance table', command: process.execPath, args: ['hack/conformance-table.ts', '--check'] },
   { name: 'acceptance', command: process.execPath, args: ['hack/check-acceptance.ts'] },
   { name: 'compatibility page', command: process.execPath, args: ['hack/compatibility.ts', '--check'] },
