@@ -15,7 +15,7 @@ interface Import {
 
 const root = resolve(import.meta.dirname, '..');
 const src = join(root, 'src');
-const law = JSON.parse(readFileSync(join(root, 'layers.json'), 'utf8')) as Record<string, string[]>;
+const { $comment: _, ...law } = JSON.parse(readFileSync(join(root, 'layers.json'), 'utf8')) as Record<string, string[]>;
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { imports: Record<string, string> };
 const minimumFiles = 20;
 const problems: string[] = [];
@@ -113,6 +113,12 @@ function findCycles(): void {
 }
 
 findCycles();
+for (const layer of new Set([...Object.keys(law), ...Object.values(law).flat()])) {
+  if (!files.some(file => layerOf(file) === layer)) problems.push(`layers.json: no file in ${layer}`);
+}
+for (const [specifier, path] of Object.entries(manifest.imports)) {
+  if (!path.includes('*') && !graph.has(join(root, path))) problems.push(`package.json: ${specifier} leads nowhere`);
+}
 if (files.length < minimumFiles) problems.push(`saw only ${files.length} files: the checker is blind`);
 for (const problem of problems) console.error(problem);
 console.log(`layers: ${files.length} files, ${problems.length} problems`);
