@@ -12,12 +12,10 @@ import { systemClock } from '#base';
 import type { ApiRequest, Transport } from '#client';
 import { createAuthority } from '#pki';
 import { startTestApiServer, type TestApiServer } from '../support/api-server.ts';
+import { definers, definitions, refused, specOf, type Tree, thing, version } from '../support/custom-resources.ts';
 import { kubectls } from '../support/kobune.ts';
 
 const run = promisify(execFile);
-const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-
-type Tree = Record<string, any>;
 
 let server: TestApiServer;
 let transport: Transport;
@@ -29,79 +27,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-async function ask(request: ApiRequest): Promise<Tree> {
-  // What comes out of a cache is frozen.
-  return structuredClone(await (await transport.request(request)).json()) as Tree;
-}
-const get = (path: string): Promise<Tree> => ask({ method: 'GET', path });
-const post = (path: string, body: object): Promise<Tree> => ask({ method: 'POST', path, body });
-const put = (path: string, body: object): Promise<Tree> => ask({ method: 'PUT', path, body });
-const remove = (path: string): Promise<Tree> => ask({ method: 'DELETE', path });
-const patch = (path: string, body: object, type = 'merge-patch+json'): Promise<Tree> =>
-  ask({ method: 'PATCH', path, body, headers: { 'content-type': `application/${type}` } });
-
-/** The refusal of a request. */
-async function refused(work: Promise<unknown>): Promise<{ code: number; message: string; warnings?: string }> {
-  try {
-    await work;
-  } catch (error) {
-    const { status } = error as { status: { code: number; message: string } };
-    return { code: status.code, message: status.message };
-  }
-  throw new assert.AssertionError({ message: 'the request was not refused' });
-}
-
-interface VersionOptions extends Tree {
-  readonly name: string;
-  readonly schema?: Tree;
-}
-
-function version({ name, schema = { type: 'object' }, ...rest }: VersionOptions): Tree {
-  return { name, served: true, storage: false, schema: { openAPIV3Schema: schema }, ...rest };
-}
-
-/** Makes a definition `things.<group>` and waits until it is served. */
-async function define(group: string, versions: Tree[], more: Tree = {}): Promise<string> {
-  const stored = versions.findIndex(each => each['storage']);
-  const spec = {
-    group,
-    scope: 'Namespaced',
-    names: { plural: 'things', kind: 'Thing', shortNames: ['th'], categories: ['all'] },
-    versions: versions.map((each, at) => ({ ...each, storage: at === Math.max(stored, 0) })),
-    ...more,
-  };
-  await post(definitions, { metadata: { name: `things.${group}` }, spec });
-  await established(`things.${group}`);
-  return `/apis/${group}`;
-}
-
-async function established(name: string): Promise<void> {
-  const path = `${definitions}/${name}`;
-  const isReady = (crd: Tree): boolean =>
-    crd['status']?.conditions?.some((each: Tree) => each['type'] === 'Established' && each['status'] === 'True');
-  const first = await get(path);
-  if (isReady(first)) return;
-  const query: [string, string][] = [
-    ['watch', '1'],
-    ['fieldSelector', `metadata.name=${name}`],
-    ['resourceVersion', first['metadata'].resourceVersion],
-  ];
-  const end = new AbortController();
-  const watch = await transport.request({ method: 'GET', path: definitions, query, signal: end.signal });
-  for await (const { object } of watch.events()) if (isReady(object as Tree)) break;
-  end.abort();
-}
-
-const specOf = (properties: Tree, more: Tree = {}): Tree => ({
-  type: 'object',
-  properties: { spec: { type: 'object', properties, ...more } },
-});
-const thing = (group: string, name: string, spec: Tree, versionName = 'v1'): Tree => ({
-  apiVersion: `${group}/${versionName}`,
-  kind: 'Thing',
-  metadata: { name },
-  spec,
-});
+const { ask, get, post, put, remove, patch, define, established } = definers(() => transport);
 
 test('what the schema does not know is pruned, what it defaults is filled in, and both on reading too', async () => {
   const group = 'prune.example.com';

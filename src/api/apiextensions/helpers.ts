@@ -4,3 +4,4 @@ export {
   approvalOf,
   isProtectedGroup,
 } from './v1/custom-resource-definition/approval.ts';
+export { caBundleFault } from './v1/custom-resource-definition/ca-bundle.ts';

@@ -3,7 +3,7 @@ import { humanDuration, labelSelectorAsSelector, parseTimeMs, selectorFromSet } 
 import type { Container, LabelSelector } from '../types.ts';
 
 /** One cell, of the type that its column names. */
-export type Cell = string | number | boolean | null;
+export type Cell = string | number | bigint | boolean | null;
 
 /** Says of a row that its object has run its course. */
 export interface RowCondition {

@@ -43,10 +43,13 @@ function textCell(value: unknown): string {
   return typeof value === 'string' ? value : writeSorted(value);
 }
 
+/** An integer that a double does not hold. */
+const wideCell = (value: unknown): Cell => (typeof value === 'bigint' ? value : null);
+
 function cell(type: string, value: unknown, nowMs: number): Cell {
   if (type === 'string') return textCell(value);
-  if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : null;
-  if (type === 'number') return typeof value === 'number' ? value : null;
+  if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : wideCell(value);
+  if (type === 'number') return typeof value === 'number' ? value : wideCell(value);
   if (type === 'boolean') return typeof value === 'boolean' ? value : null;
   return type === 'date' && typeof value === 'string' ? dateCell(value, nowMs) : null;
 }

@@ -5,8 +5,10 @@
  * Upstream: the generated.pb.go files; texts of errors are theirs.
  * Deviation: in strings, bytes that are not UTF-8 become U+FFFD; Go keeps them, and shows them as `\xff`.
  */
+
 import { formatGoDuration } from '../duration.ts';
 import { InputError } from '../input-error.ts';
+import { readAnyJson } from '../json/read.ts';
 import { canonicalQuantity } from '../quantity.ts';
 import type { ListNode, StructNode } from '../schema/type-node.ts';
 import { goFieldName } from './go-field-name.ts';
@@ -229,7 +231,7 @@ class Decoder {
     const text = textOf(raw ?? '');
     if (text === '') return undefined;
     try {
-      const value: unknown = JSON.parse(text);
+      const value: unknown = readAnyJson(text);
       return value ?? undefined;
     } catch (cause) {
       return refuseJson(cause);

@@ -13,6 +13,7 @@ export {
 } from './json-schema.ts';
 export { validateListTypes } from './list-types.ts';
 export { applyDefaults, type PruneResult, pruneNulls, pruneUnknown } from './prune.ts';
+export { withPrunedDefaults } from './prune-defaults.ts';
 export { compileRegex, type Regex, regexFault } from './regex.ts';
 export { type CostChecks, ruleChecker } from './rules/check.ts';
 export { type AskOptions, RuleValidator } from './rules/validate.ts';

@@ -23,8 +23,11 @@ export interface CustomCodec {
     text: string | Uint8Array,
     yaml: boolean,
   ): { object: Draft<KubeObject>; strictErrors: string[]; duplicates: readonly string[] };
-  /** The same for a value at hand. */
-  accept(value: unknown): { object: Draft<KubeObject>; unknown: readonly string[] };
+  /** The same for a value at hand. `nulls`: those that the schema does not allow stay, and are refused later. */
+  accept(
+    value: unknown,
+    options?: { readonly nulls?: boolean },
+  ): { object: Draft<KubeObject>; unknown: readonly string[] };
   defaults(draft: Draft<KubeObject>): void;
   /**
    * An object of this version that was stored, or made by a conversion, as this version shows it. The same object when
@@ -47,7 +50,10 @@ const objectMeta = () => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.
 export function customCodec(facts: CodecFacts): CustomCodec {
   const { schema, preserve } = facts;
   const embeds = schema !== undefined && schemasWithin(schema).some(part => part.embeddedResource);
-  const accept = (value: unknown): { object: Draft<KubeObject>; unknown: readonly string[] } => {
+  const accept = (
+    value: unknown,
+    options: { readonly nulls?: boolean } = {},
+  ): { object: Draft<KubeObject>; unknown: readonly string[] } => {
     if (value === null || typeof value !== 'object' || Array.isArray(value)) {
       throw new InputError('json', 'json: cannot unmarshal into Go value of type map[string]interface {}');
     }
@@ -61,7 +67,7 @@ export function customCodec(facts: CodecFacts): CustomCodec {
     }
     if (preserve || own === 'other') return { object: plain(coerced.value), unknown: coerced.unknownPaths };
     const pruned = pruneUnknown(coerced.value, own, true);
-    const full = pruneNulls(pruned.value, own);
+    const full = options.nulls ? pruned.value : pruneNulls(pruned.value, own);
     // Upstream tells of the object's own metadata, of what it prunes, then of the metadata of embedded objects.
     const isOwn = (path: string): boolean => path.startsWith('metadata.');
     const [mine = [], embedded = []] = [

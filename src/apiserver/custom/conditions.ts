@@ -2,7 +2,7 @@
  * What the conditions of a definition should be, and its accepted names. Upstream: apiextensions-apiserver
  * pkg/controller/{status/naming_controller,establish,nonstructuralschema,apiapproval}, pkg/apihelpers/helpers.go.
  */
-import { approvalOf, isProtectedGroup } from '#api/apiextensions/helpers';
+import { approvalOf, caBundleFault, isProtectedGroup } from '#api/apiextensions/helpers';
 import type { CustomResourceDefinition } from '#api/types';
 import { aggregateText, FieldPath, formatTime, goQuote, invalidValue, semanticEqual } from '#apimachinery';
 import { type JsonSchema, validateStructural } from '#apimachinery/schema';
@@ -118,12 +118,25 @@ export function establishedBeside(crd: CustomResourceDefinition, names: Conditio
   return old ?? { type: 'Established', status: 'False', reason: 'NotAccepted', message };
 }
 
-export const established: Condition = {
+const established: Condition = {
   type: 'Established',
   status: 'True',
   reason: 'InitialNamesAccepted',
   message: 'the initial names have been accepted',
 };
+
+const unestablished: Condition = {
+  type: 'Established',
+  status: 'False',
+  reason: 'InvalidCABundle',
+  message: 'The conversion webhook CABundle is invalid',
+};
+
+/** The condition `Established` of a definition that has its names. */
+export function establishing({ spec }: CustomResourceDefinition): Condition {
+  const caBundle = spec.conversion?.webhook?.clientConfig?.caBundle;
+  return caBundle && caBundleFault(caBundle) !== undefined ? unestablished : established;
+}
 
 /** Undefined while all schemas are structural; where unknown fields are pruned, none is stored that is not. */
 export function structuralCondition({ spec }: CustomResourceDefinition): Condition | undefined {

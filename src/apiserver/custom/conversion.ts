@@ -11,6 +11,7 @@ import {
   StatusError,
   validateAnnotations,
   validateLabels,
+  writeOrdered,
 } from '#apimachinery';
 import type { WebhookClient, WebhookTarget } from './webhook-client.ts';
 
@@ -142,7 +143,7 @@ function checked(original: KubeObject, made: unknown, apiVersion: string, { abou
     throw failure(`${what}: json: cannot unmarshal into Go value of type map[string]interface {}`);
   }
   const object = made as KubeObject;
-  if (!object.kind) throw failure(`${what}: Object 'Kind' is missing in '${JSON.stringify(made)}'`);
+  if (!object.kind) throw failure(`${what}: Object 'Kind' is missing in '${writeOrdered(made)}'`);
   if (object.apiVersion !== apiVersion) {
     throw failure(`${what}: invalid groupVersion (expected ${apiVersion}, received ${object.apiVersion ?? ''})`);
   }

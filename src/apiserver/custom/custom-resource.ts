@@ -9,7 +9,7 @@ import type { KindRules } from '#api/kind';
 import { builtinTypes } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
 import type { StructNode } from '#apimachinery';
-import { compileStructural, type JsonSchema, resourceNode } from '#apimachinery/schema';
+import { compileStructural, type JsonSchema, resourceNode, withPrunedDefaults } from '#apimachinery/schema';
 import type { ScalePaths, ServedResource } from '../scheme/resource.ts';
 import type { CelMetrics } from './cel-metrics.ts';
 import { type CustomCodec, customCodec } from './codec.ts';
@@ -30,6 +30,8 @@ export interface CustomResourceDeps {
   /** Whether the definition is going: then nothing new is made. */
   readonly terminating: () => boolean;
   readonly cel: CelMetrics;
+  /** Aborted when the definition has changed, or gone. */
+  readonly ended: AbortSignal;
 }
 
 /** What the versions of a definition share. */
@@ -84,8 +86,9 @@ function partsOf(
 ): Parts {
   const { group } = crd.spec;
   const raw = version.schema?.openAPIV3Schema as JsonSchema | undefined;
-  const schema = raw && compileStructural(raw);
   const preserve = crd.spec.preserveUnknownFields === true;
+  const written = raw && compileStructural(raw);
+  const schema = written && !preserve ? withPrunedDefaults(written, objectMeta()) : written;
   const codec = customCodec({ group, version: version.name, kind, schema, preserve });
   const { terminating, cel } = deps;
   return {
@@ -113,7 +116,7 @@ function siblingPaths({ spec }: CustomResourceDefinition): NonNullable<ScalePath
 }
 
 function resourceOf(version: Version, family: Family): ServedResource {
-  const { crd, names, parts } = family;
+  const { crd, deps, names, parts } = family;
   const { group, scope } = crd.spec;
   const own = parts.get(version.name)!;
   const selectable = selectedFields(version);
@@ -143,6 +146,7 @@ function resourceOf(version: Version, family: Family): ServedResource {
     storagePrefix: family.storagePrefix,
     storage: undefined as unknown as ServedResource,
     custom: true,
+    ended: deps.ended,
     get codec() {
       return own().codec;
     },

@@ -22,8 +22,8 @@ import {
   approvalCondition,
   type Condition,
   conditionOf,
-  established,
   establishedBeside,
+  establishing,
   isSame,
   isTrue,
   namesSettled,
@@ -69,6 +69,8 @@ interface Served {
   /** Changes with whatever the served resources depend on. */
   readonly key: string;
   readonly resources: readonly ServedResource[];
+  /** Ends the watches of these resources. */
+  readonly end: AbortController;
 }
 
 export class Definitions {
@@ -162,15 +164,17 @@ export class Definitions {
       const known = this.#known.get(key);
       return known !== undefined && isTrue(known, 'Terminating');
     };
-    const resources = customResources(crd, { keyPrefix, webhooks, terminating, cel });
+    const end = new AbortController();
+    const resources = customResources(crd, { keyPrefix, webhooks, terminating, cel, ended: end.signal });
     for (const resource of resources) if (resource.verbs.length > 0) this.#deps.scheme.add(resource);
-    this.#served.set(key, { key: version, resources });
+    this.#served.set(key, { key: version, resources, end });
   }
 
   #withdraw(key: string): readonly ServedResource[] {
-    const resources = this.#served.get(key)?.resources ?? [];
+    const { resources = [], end } = this.#served.get(key) ?? {};
     for (const resource of resources) this.#deps.scheme.remove(resource);
     this.#served.delete(key);
+    end?.abort();
     return resources;
   }
 
@@ -212,7 +216,10 @@ export class Definitions {
     await this.#settleNames(crd);
     const named = this.#known.get(crd.metadata.name!);
     if (named && isTrue(named, 'NamesAccepted') && !isTrue(named, 'Established')) {
-      await this.#change(named, draft => setCondition(draft, established, this.#deps.clock.now()));
+      const condition = establishing(named);
+      if (!isSame(condition, conditionOf(named, 'Established'))) {
+        await this.#change(named, draft => setCondition(draft, condition, this.#deps.clock.now()));
+      }
     }
     await this.#settleOptional('NonStructuralSchema', structuralCondition, crd);
     await this.#settleOptional('KubernetesAPIApprovalPolicyConformant', approvalCondition, crd);

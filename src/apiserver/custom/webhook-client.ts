@@ -5,7 +5,7 @@
  */
 import { type RequestOptions, request } from 'node:https';
 import { isIP } from 'node:net';
-import { goQuote } from '#apimachinery';
+import { goQuote, readAnyJson, writeOrdered } from '#apimachinery';
 import type { Clock, Random } from '#base';
 import type { ServiceResolver } from '../server/service-resolver.ts';
 
@@ -57,7 +57,7 @@ export function webhookClient(deps: WebhookClientDeps): WebhookClient {
       const shown = shownUrl(target);
       try {
         const address = await addressOf(target, deps.resolve);
-        const { status, text } = await send(address, target, Buffer.from(JSON.stringify(body)), deps.clock);
+        const { status, text } = await send(address, target, Buffer.from(writeOrdered(body)), deps.clock);
         return read(status, text);
       } catch (error) {
         if (error instanceof AnswerError) throw error;
@@ -134,7 +134,7 @@ function send(
 function read(status: number, text: string): unknown {
   if (status < 200 || status > 206) throw new AnswerError(statusText(status, text));
   try {
-    return JSON.parse(text);
+    return readAnyJson(text);
   } catch {
     throw new AnswerError("couldn't get version/kind; json parse error: invalid character in webhook's answer");
   }

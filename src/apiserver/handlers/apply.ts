@@ -52,7 +52,7 @@ export async function applyObject(
       }
       if (validation === 'Warn') for (const text of duplicates) scope.warn(text);
       const draft = resource.codec
-        ? typed(() => resource.codec!.accept(applied).object, `${namespace}/${name}`, resource)
+        ? typed(() => resource.codec!.accept(applied, { nulls: true }).object, `${namespace}/${name}`, resource)
         : (cloneJson(applied) as Draft<KubeObject>);
       if (!old && draft.metadata.uid) {
         const text = `uid mismatch: the provided object specified uid ${draft.metadata.uid}, and no existing object was found`;

@@ -25,6 +25,7 @@ import {
   validateKubeFinalizers,
   validateObjectMeta,
   writeJson,
+  writeOrdered,
 } from '#apimachinery';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { apiVersionText, type ScalePaths, type ServedResource } from '../scheme/resource.ts';
@@ -107,10 +108,11 @@ function at(object: KubeObject, path: string, type: 'number' | 'string'): unknow
     }
     value = (value as Record<string, unknown>)[step];
   }
+  if (type === 'number' && typeof value === 'bigint') return Number(value);
   const fits = type === 'number' ? Number.isInteger(value) : typeof value === 'string';
   if (value === undefined || fits) return value;
   const go = type === 'number' ? 'int64' : 'string';
-  const text = JSON.stringify(value);
+  const text = writeOrdered(value);
   throw internalError(`${path} accessor error: ${text} is of the type ${typeof value}, expected ${go}`);
 }
 

@@ -46,6 +46,7 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
   if (table) checkTableOptions(request.query.get('includeObject') ?? '');
   checkStream(output);
   const end = new AbortController();
+  endsWith(end, resource.ended);
   const stop = AbortSignal.any([request.signal, end.signal]);
   // Told before the answer begins: what happens from then on is seen, however long the first turn is in coming.
   const start = beginning(options, cache);
@@ -62,6 +63,14 @@ export async function watchObjects(scope: Scope): Promise<ServerResponse> {
       end: () => end.abort(new Error('the server stops')),
     },
   };
+}
+
+/** A watch ends with what it watches: its client comes back to what stands there then. */
+function endsWith(end: AbortController, resource: AbortSignal | undefined): void {
+  if (!resource) return;
+  const stop = (): void => end.abort(new Error('the resource has changed'));
+  if (resource.aborted) stop();
+  resource.addEventListener('abort', stop, { signal: end.signal });
 }
 
 /** Without an end of its own a watch lasts for `--min-request-timeout` to twice that. */

@@ -2,16 +2,22 @@
  * One object as it stands in the store: storage-version JSON without resourceVersion, the place where that belongs,
  * and a decoded form that is made when first asked for and always frozen.
  */
-import { type Draft, deepFreeze, type KubeObject } from '#apimachinery';
+import { type Draft, deepFreeze, type KubeObject, readAnyJson } from '#apimachinery';
 
 const brace = Buffer.from('{');
 const uidMark = Buffer.from('"uid":"');
 
+/** Members that stand before the uid, of an object that has none: others wrote it into the store. */
+const namesOnly = /"metadata":\{(?:"(?:name|generateName|namespace|selfLink)":"(?:[^"\\]|\\.)*",?)+/d;
+
 /** Where `,"resourceVersion":"…"` goes in stored bytes: after the uid, which stands before anything a user can quote. */
 export function spliceOffset(bytes: Buffer): number {
   const at = bytes.indexOf(uidMark);
-  if (at < 0) throw new Error('a stored object has no uid');
-  return bytes.indexOf(0x22, at + uidMark.length) + 1;
+  if (at >= 0) return bytes.indexOf(0x22, at + uidMark.length) + 1;
+  const text = bytes.toString('latin1');
+  const end = namesOnly.exec(text)?.indices?.[0]?.[1];
+  if (end === undefined) throw new Error('a stored object has no name');
+  return text[end - 1] === ',' ? end - 1 : end;
 }
 
 export class StoredObject {
@@ -59,7 +65,7 @@ export class StoredObject {
 
   /** A fresh decoded copy that the caller may change. */
   draft(): Draft<KubeObject> {
-    const object = JSON.parse(this.#bytes.toString()) as Draft<KubeObject>;
+    const object = readAnyJson(this.#bytes.toString()) as Draft<KubeObject>;
     if (this.revision !== 0) object.metadata.resourceVersion = String(this.revision);
     return object;
   }

@@ -44,6 +44,8 @@ export interface ServedResource {
   readonly custom: boolean;
   /** Switched off: there for the server itself, not for its clients. */
   readonly hidden?: boolean;
+  /** Aborted when its definition has changed or gone, which ends its watches; custom kinds only. */
+  readonly ended?: AbortSignal;
   /** How bodies are read; custom kinds only. */
   readonly codec?: CustomCodec;
   /** Between what is stored and this version; custom kinds only, each of whose versions is its own `storage`. */

@@ -13,6 +13,7 @@ import {
   StatusError,
   type StructNode,
   writeJson,
+  writeOrdered,
   writeProtobufObject,
 } from '#apimachinery';
 import type { ServerRequest, ServerResponse } from '../http/message.ts';
@@ -32,7 +33,7 @@ const newline = Buffer.from('\n');
 
 /** As JSON. Custom kinds and what has no type are written as they are. */
 export function textOf(value: object, struct: StructNode | undefined): string {
-  return struct && struct.name !== '' ? writeJson(value, struct) : JSON.stringify(value);
+  return struct && struct.name !== '' ? writeJson(value, struct) : writeOrdered(value);
 }
 
 /** JSON as YAML. What YAML cannot hold is a failure of the server, as upstream tells it. */

@@ -10,12 +10,15 @@ import {
   isProtobuf,
   type KubeObject,
   parseApiVersion,
+  readAnyJson,
   readEnvelope,
   readJson,
   type StructNode,
   struct,
+  writeOrdered,
   writeProtobufObject,
 } from '#apimachinery';
+import { coerceMetadata, compileStructural } from '#apimachinery/schema';
 import { type Store, transformedStore, type ValueTransformer } from '#storage';
 import { apiVersionText, type ServedResource, toStorage } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
@@ -38,7 +41,7 @@ export function withStoredValues(store: Store, scheme: Scheme, mediaType: Storag
   return transformedStore(store, storedValues(scheme, mediaType === 'application/vnd.kubernetes.protobuf'));
 }
 
-function storedValues(scheme: Scheme, protobuf: boolean): ValueTransformer {
+export function storedValues(scheme: Scheme, protobuf: boolean): ValueTransformer {
   const custom = customStruct();
   return {
     seal(_key, value) {
@@ -49,8 +52,8 @@ function storedValues(scheme: Scheme, protobuf: boolean): ValueTransformer {
     },
     open(_key, stored) {
       if (isProtobuf(stored)) return fromProtobuf(scheme, stored, !protobuf);
-      // Go's encoder ends what it writes with a newline, ours does not.
-      const value = stored.at(-1) === newline ? fromJson(scheme, stored, custom) : stored;
+      // Go's encoder ends what it writes with a newline, ours does not; what others write begins in other ways.
+      const value = stored.at(-1) === newline || isForeign(stored) ? fromJson(scheme, stored, custom) : stored;
       const target = protobuf ? kindOf(scheme, stored) : undefined;
       const stale = value !== stored || (target !== undefined && !target.custom && !jsonGroups.has(target.group));
       return { value, stale };
@@ -85,12 +88,18 @@ function resourceFor(scheme: Scheme, apiVersion: string, kind: string): ServedRe
 }
 
 function fromJson(scheme: Scheme, stored: Uint8Array, custom: StructNode): Uint8Array {
-  const object = JSON.parse(Buffer.from(stored).toString()) as Draft<KubeObject>;
+  const object = readAnyJson(Buffer.from(stored).toString()) as Draft<KubeObject>;
   if (object?.metadata === undefined) return stored;
-  if (isOlderDefinition(object)) return fromJson(scheme, Buffer.from(JSON.stringify(newerDefinition(object))), custom);
+  if (isOlderDefinition(object)) return fromJson(scheme, Buffer.from(writeOrdered(newerDefinition(object))), custom);
   const resource = resourceFor(scheme, object.apiVersion, object.kind);
-  if (!resource || resource.custom) return encodeObject(object as KubeObject, custom);
+  if (!resource || resource.custom) return encodeObject(readable(object), custom);
   return canonical(resource, parse(stored, resource.struct) as unknown as Draft<KubeObject>);
+}
+
+/** Without what cannot be read of its metadata. */
+function readable(object: Draft<KubeObject>): KubeObject {
+  const options = { objectMeta: metaStruct(), root: true, dropInvalid: true };
+  return coerceMetadata(object, compileStructural({}), options).value as KubeObject;
 }
 
 /** As this server would have written it. Other servers add defaults when they read; here they are in what is written. */
@@ -107,6 +116,19 @@ function parse(value: Uint8Array, node: StructNode): object {
 
 const head = /^\{"(?:kind":"([^"]+)","apiVersion":"([^"]+)"|apiVersion":"([^"]+)","kind":"([^"]+)")/;
 
+/**
+ * An object's JSON that this server would not have written so: the metadata do not come next to the kind, beginning with
+ * the name, or it is a definition of old.
+ */
+function isForeign(value: Uint8Array): boolean {
+  const begin = Buffer.from(value.buffer, value.byteOffset, Math.min(value.byteLength, 400)).toString('latin1');
+  if (!begin.startsWith('{')) return false;
+  if (own.test(begin)) return begin.includes('"apiVersion":"apiextensions.k8s.io/v1beta1"');
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).includes('"metadata"');
+}
+
+const own = /^\{"(?:kind|apiVersion)":"[^"]+","(?:kind|apiVersion)":"[^"]+","metadata":\{"(?:name|generateName)":/;
+
 /** The resource of a value that is an object's JSON, by how it begins. */
 function kindOf(scheme: Scheme, value: Uint8Array): ServedResource | undefined {
   const begin = Buffer.from(value.buffer, value.byteOffset, Math.min(value.byteLength, 400)).toString('latin1');
@@ -116,7 +138,9 @@ function kindOf(scheme: Scheme, value: Uint8Array): ServedResource | undefined {
   return scheme.ofKind({ ...parseApiVersion(apiVersion), kind });
 }
 
+const metaStruct = (): StructNode => builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+
 /** A type of which only the metadata is known. */
 function customStruct(): StructNode {
-  return struct('', [field('metadata', builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'))]);
+  return struct('', [field('metadata', metaStruct())]);
 }

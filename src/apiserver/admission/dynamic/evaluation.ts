@@ -3,7 +3,7 @@
  * Upstream: apiserver pkg/admission/plugin/cel/{activation,composition,condition}.go.
  */
 import type { CompiledExpression } from '#api/expressions';
-import type { KubeObject } from '#apimachinery';
+import { type KubeObject, readAnyJson } from '#apimachinery';
 import {
   authorizerValue,
   type CelAuthorizationDecision,
@@ -104,7 +104,7 @@ export class RequestValues {
   #plain(object: KubeObject | null): Value {
     if (!object) return null;
     const struct = structOf(this.#attributes, this.#invocation);
-    return dynValue(struct ? JSON.parse(objectJson(object, struct)) : object);
+    return dynValue(struct ? readAnyJson(objectJson(object, struct)) : object);
   }
 }
 

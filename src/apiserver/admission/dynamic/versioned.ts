@@ -3,7 +3,7 @@
  * for what was changed there. Upstream: apiserver pkg/admission/conversion.go VersionedAttributes.
  */
 import { builtinTypes } from '#api/tables';
-import { type Draft, type KubeObject, type StructNode, writeJson } from '#apimachinery';
+import { type Draft, type KubeObject, type StructNode, writeJson, writeOrdered } from '#apimachinery';
 import { fromStorage, type ServedResource, toStorage } from '../../scheme/resource.ts';
 import type { AdmissionAttributes } from '../chain.ts';
 import type { Invocation } from './matching.ts';
@@ -64,7 +64,7 @@ export function structOf(attributes: AdmissionAttributes, { resource, kind }: In
 /** As Go writes an object of its type. */
 export function objectJson(object: KubeObject | null, struct: StructNode | undefined): string {
   if (!object) return 'null';
-  return struct ? writeJson(object, struct) : JSON.stringify(object);
+  return struct ? writeJson(object, struct) : writeOrdered(object);
 }
 
 /** Replaces all of `draft`, of the stored version, by what was made in the invocation's. */

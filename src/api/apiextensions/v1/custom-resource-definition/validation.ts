@@ -3,7 +3,6 @@
  * Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go.
  * Deviation: versions that are stored but no longer in the spec are refused in their order, where upstream walks a map.
  */
-import { X509Certificate } from 'node:crypto';
 import {
   type FieldError,
   FieldPath,
@@ -27,6 +26,7 @@ import type { CustomResourceDefinition } from '../../../types.ts';
 import { checkChoice, checkImmutable, type Errors, requireText } from '../../../validation/common.ts';
 import { checkClientConfig } from '../../../validation/webhooks.ts';
 import { checkApproval } from './approval.ts';
+import { caBundleFault } from './ca-bundle.ts';
 import {
   type InternalSpec,
   internalSpec,
@@ -309,23 +309,6 @@ function checkConversion(errors: Errors, at: FieldPath, conversion: Conversion, 
   const text = 'should not be set when strategy is not set to Webhook';
   if (webhook?.clientConfig) errors.push(forbiddenField(configAt, text));
   if (webhook?.conversionReviewVersions?.length) errors.push(forbiddenField(versionsAt, text));
-}
-
-const certificates = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
-/** What is wrong with a bundle in base64, in the words of client-go's transport. */
-function caBundleFault(base64: string): string | undefined {
-  const text = Buffer.from(base64, 'base64').toString();
-  const found = text.match(certificates) ?? [];
-  if (found.length === 0) return 'unable to load root certificates: unable to parse bytes as PEM block';
-  for (const certificate of found) {
-    try {
-      new X509Certificate(certificate);
-    } catch {
-      return 'unable to load root certificates: failed to parse certificate: x509: malformed certificate';
-    }
-  }
-  return undefined;
 }
 
 function checkStored(errors: Errors, { spec, status }: CustomResourceDefinition): void {

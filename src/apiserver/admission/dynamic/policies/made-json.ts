@@ -31,7 +31,7 @@ export function misnamed(value: Value, path: readonly string[] = ['Object']): st
 export function jsonOf(value: Value, nothing: null | 0 = null): unknown {
   if (value === null) return nothing;
   if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') return value;
-  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   if (value instanceof MadeStruct)
     return Object.fromEntries([...value.fields].map(([name, each]) => [name, jsonOf(each, nothing)]));
   if (value instanceof ListValue) return [...value].map(each => jsonOf(each, nothing));

@@ -12,9 +12,11 @@ import {
   type JsonPatchOperation,
   type KubeObject,
   mergeConfiguration,
+  readAnyJson,
   readJson,
   StatusError,
   semanticEqual,
+  writeOrdered,
 } from '#apimachinery';
 import type { ListValue, Value } from '#apimachinery/cel';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../chain.ts';
@@ -287,14 +289,14 @@ function patched(
   const { resource } = invocation;
   let document: unknown;
   try {
-    document = applyJsonPatch(JSON.parse(objectJson(object, struct)), operations);
+    document = applyJsonPatch(readAnyJson(objectJson(object, struct)), operations);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     if (error.message.endsWith(': test failed')) return undefined;
     throw new MutationError(`JSON Patch: ${error.message}`);
   }
   try {
-    const text = JSON.stringify(document);
+    const text = writeOrdered(document);
     if (resource.codec && attributes.ownKind) return resource.codec.read(text, false).object as Draft<KubeObject>;
     return (struct ? readJson(text, struct).value : document) as Draft<KubeObject>;
   } catch (error) {

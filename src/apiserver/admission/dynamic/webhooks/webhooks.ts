@@ -20,6 +20,7 @@ import {
   type JsonPatchOperation,
   type KubeObject,
   parseJsonPatch,
+  readAnyJson,
   readJson,
   type Status,
   StatusError,
@@ -336,9 +337,9 @@ async function patch(
   const struct = structOf(attributes, invocation);
   const { resource } = invocation;
   try {
-    const patched = applyJsonPatch(JSON.parse(objectJson(object, struct)), operations);
+    const patched = applyJsonPatch(readAnyJson(objectJson(object, struct)), operations);
     checkSameKind(object, patched as KubeObject);
-    const text = JSON.stringify(patched);
+    const text = writeOrdered(patched);
     const next =
       resource.codec && attributes.ownKind
         ? resource.codec.read(text, false).object
