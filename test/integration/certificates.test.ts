@@ -77,6 +77,12 @@ describe('certificate requests', () => {
     assert.match(certificate.subject, /CN=jane/);
     const lifeMs = Date.parse(certificate.validTo) - cluster.clock.now();
     assert.ok(lifeMs > 3_500_000 && lifeMs <= 3_600_000, `${lifeMs} ms`);
+    const metrics = await client.transport.request({ method: 'GET', path: '/metrics' });
+    const text = Buffer.concat(await Array.fromAsync(metrics.bytes())).toString();
+    for (const family of ['requested', 'honored']) {
+      const name = `apiserver_certificates_registry_csr_${family}_duration_total`;
+      assert.match(text, new RegExp(`^${name}\\{signerName="kubernetes.io/kube-apiserver-client"\\} 1$`, 'm'));
+    }
   });
 
   it('a request that its signer does not take fails, with the reason', async () => {

@@ -45,6 +45,8 @@ const families: ReadonlyArray<readonly [name: string, type: string, labels: stri
   ['authorization_duration_seconds', 'histogram', 'result'],
   ['etcd_request_duration_seconds', 'histogram', 'group operation resource'],
   ['etcd_requests_total', 'counter', 'group operation resource'],
+  ['apiserver_requested_deprecated_apis', 'gauge', 'group removed_release resource subresource version'],
+  ['pod_security_exemptions_total', 'counter', 'request_operation resource subresource'],
   [
     'pod_security_evaluations_total',
     'counter',
@@ -121,6 +123,7 @@ async function load({ client: { transport }, controlPlane }: TestCluster): Promi
   await ask('POST', '/api/v1/namespaces/default/pods', pod);
   const nobody = controlPlane.client({ name: 'nobody', uid: '', groups: [], extra: {} });
   await nobody.transport.request({ method: 'GET', path: configMaps }).catch(() => {});
+  await ask('GET', '/api/v1/componentstatuses');
   await ask('DELETE', `${configMaps}/a`);
 }
 

@@ -98,6 +98,7 @@ type PodSecurityAbout = Pick<AdmissionAttributes, 'operation' | 'resource' | 'su
 export class PodSecurityMetrics {
   readonly #evaluations: Counter;
   readonly #exemptions: Counter;
+  readonly #errors: Counter;
 
   constructor(registry: MetricsRegistry) {
     this.#evaluations = registry.counter(
@@ -108,6 +109,11 @@ export class PodSecurityMetrics {
       'pod_security_exemptions_total',
       '[ALPHA] Number of exempt requests, not counting ignored or out of scope requests.',
     );
+    this.#errors = registry.counter(
+      'pod_security_errors_total',
+      '[ALPHA] Number of errors preventing normal evaluation. Non-fatal errors may result in the latest restricted profile being used for evaluation.',
+    );
+    this.#begin();
   }
 
   evaluated(
@@ -127,6 +133,22 @@ export class PodSecurityMetrics {
 
   exempt(about: PodSecurityAbout): void {
     this.#exemptions.inc(requestLabels(about));
+  }
+
+  /** `fatal`: the request could not be judged at all. */
+  failed(about: PodSecurityAbout, fatal: boolean): void {
+    this.#errors.inc({ fatal: String(fatal), ...requestLabels(about) });
+  }
+
+  /** Series that upstream has before anything happens. */
+  #begin(): void {
+    for (const operation of ['create', 'update']) {
+      const pod = { request_operation: operation, resource: 'pod', subresource: '' };
+      const policy = { mode: 'enforce', policy_level: 'privileged', policy_version: 'latest' };
+      this.#evaluations.inc({ decision: 'allow', ...policy, ...pod }, 0);
+      this.#exemptions.inc(pod, 0);
+      this.#exemptions.inc({ ...pod, resource: 'controller' }, 0);
+    }
   }
 }
 

@@ -58,6 +58,8 @@ export interface RegistryHook {
     old: KubeObject | null,
     context: WriteContext,
   ): Promise<Pick<RuleContext, 'namespaceLabels' | 'refusals'>>;
+  /** Told of updates that are stored. */
+  updated?(object: KubeObject, old: KubeObject): void;
   /** Of what is stored with a time to live. */
   ttlSeconds?: number;
   /**
@@ -236,7 +238,9 @@ export class Registry {
           };
         });
         if (outcome.type === 'deleted') return { object: shown(storage, last!.draft, last!.existing), created: false };
-        return { object: outcome.object, created: outcome.type === 'created' };
+        const created = outcome.type === 'created';
+        if (!created && !context.dryRun) hook?.updated?.(outcome.object.decoded(), last!.existing.decoded());
+        return { object: outcome.object, created };
       } catch (error) {
         if (!(error instanceof CompanionConflict) || attempt >= companionAttempts) throw error;
       }

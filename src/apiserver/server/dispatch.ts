@@ -78,6 +78,8 @@ const mainHandlers: Readonly<Record<string, Handler>> = {
 const objectVerbs = new Set(['get', 'update', 'patch', 'delete']);
 
 export interface DispatchDeps extends HandlerDeps {
+  /** Told of requests for what is to go, and in which release that is. */
+  readonly deprecated: (info: RequestInfo, removedIn: string) => void;
   readonly subresources: SubresourceHandlers;
   readonly virtual: VirtualHandlers;
 }
@@ -121,7 +123,9 @@ export async function dispatch(
   if (!tunnels.has(info.subresource) && !resource.custom) checkMediaTypes(request, info, resource);
   if (deprecation !== undefined) {
     warn(deprecation);
-    audit?.deprecated(/unavailable in v([0-9.]+)\+/.exec(deprecation)?.[1]);
+    const removedIn = /unavailable in v([0-9.]+)\+/.exec(deprecation)?.[1];
+    audit?.deprecated(removedIn);
+    deps.deprecated(info, removedIn ?? '');
   }
   return handler(scope);
 }

@@ -10,6 +10,7 @@ import { FieldManagers } from '../registry/field-managers.ts';
 import { registryHooks } from '../registry/hooks/hooks.ts';
 import { Registry } from '../registry/registry.ts';
 import { PieceBuffers } from '../serialization/piece-buffers.ts';
+import { deprecatedApis } from '../server/deprecated-apis.ts';
 import type { DispatchDeps } from '../server/dispatch.ts';
 import { serviceResolver } from '../server/service-resolver.ts';
 import { storeCheck } from '../server/store-check.ts';
@@ -63,6 +64,7 @@ export async function startHandling(start: Start, storage: Storage, access: Acce
       authorizer,
       subresources: subresourceHandlers(subresourceDeps),
       virtual: virtualHandlers(subresourceDeps),
+      deprecated: deprecatedApis(deps.metrics),
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };

@@ -47,7 +47,9 @@ export function serverCommand(): Command {
     .option('--version [raw]', 'say which version of Kubernetes this is, and end')
     .description('run the server in the foreground until it is interrupted')
     .addHelpText('after', '\nExamples:\n  kobune server\n  kobune server --api-only --store memory --port 7443')
+    .allowExcessArguments()
     .action(async (flags: ServerFlags & { readonly version?: string | true }, command: Command) => {
+      takesNoArguments(command.args);
       if (flags.version !== undefined) return sayVersion(flags.version);
       const dir = stateDir(flags.root, flags.name);
       if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
@@ -60,6 +62,12 @@ export function serverCommand(): Command {
       });
       await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, settings });
     });
+}
+
+/** As kube-apiserver: scripts leave empty ones where they have nothing to say. */
+function takesNoArguments(given: readonly string[]): void {
+  const texts = given.map(each => JSON.stringify(each)).join(' ');
+  if (given.some(each => each !== '')) throw new UserError(`"server" does not take any arguments, got [${texts}]`);
 }
 
 /** As kube-apiserver does; a version to report in place of the own one is not taken. */

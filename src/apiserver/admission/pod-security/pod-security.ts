@@ -122,6 +122,7 @@ class PodSecurity {
     if (this.#isExempt(attributes)) return;
     const { policy, error } = await this.#policyOf(attributes);
     if (policy === undefined) {
+      this.#metrics.failed(attributes, true);
       attributes.annotate(`${labelPrefix}error`, error!);
       throw internalError(`failed to lookup namespace ${JSON.stringify(attributes.namespace)}`);
     }
@@ -139,6 +140,7 @@ class PodSecurity {
     if (this.#isExempt(attributes)) return;
     const { policy, error } = await this.#policyOf(attributes);
     if (policy === undefined) {
+      this.#metrics.failed(attributes, true);
       attributes.annotate(`${labelPrefix}error`, error!);
       return;
     }
@@ -182,7 +184,10 @@ class PodSecurity {
       this.#metrics.exempt(attributes);
       return;
     }
-    if (error !== undefined) annotate(`${labelPrefix}error`, error);
+    if (error !== undefined) {
+      this.#metrics.failed(attributes, false);
+      annotate(`${labelPrefix}error`, error);
+    }
     const against = (at: LevelVersion): string => violationText(violations(at, pod));
     const refused = enforce ? against(policy.enforce) : '';
     if (enforce) {
