@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dump, load } from 'js-yaml';
+import { parseYaml, writeYaml } from '#apimachinery';
 import { UserError } from '#base';
 import { clusterNames, type StateDir, stateDir, writeFileAtomically } from './state-dir.ts';
 
@@ -61,7 +61,7 @@ const usedConfigFile = (dir: StateDir): string => join(dir.node, 'config.yaml');
 /** Keeps the settings beside what they make on this machine, so that it is found again when `config.yaml` changes. */
 export function keepUsedConfig(dir: StateDir, config: ClusterConfig): void {
   const path = usedConfigFile(dir);
-  const text = dump(config, { sortKeys: false });
+  const text = writeYaml(config);
   if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileAtomically(path, text);
 }
 
@@ -78,7 +78,7 @@ function readConfigFile(path: string, clusterName: string): ClusterConfig | unde
     });
   let value: unknown;
   try {
-    value = load(readFileSync(path, 'utf8'));
+    value = parseYaml(readFileSync(path)).value;
   } catch (cause) {
     throw problem(`is no YAML: ${(cause as Error).message.split('\n')[0]}`);
   }
@@ -97,7 +97,7 @@ function readConfigFile(path: string, clusterName: string): ClusterConfig | unde
 
 /** Writes `config.yaml`. */
 export function writeConfig(dir: StateDir, config: ClusterConfig): void {
-  writeFileAtomically(dir.config, dump(config, { sortKeys: false }));
+  writeFileAtomically(dir.config, writeYaml(config));
 }
 
 /** Indexes whose network interfaces exist on this machine: clusters under other roots have them too. */

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { dump, load } from 'js-yaml';
+import { parseYaml, writeYaml } from '#apimachinery';
 import { UserError } from '#base';
 import { writeFileAtomically } from './state-dir.ts';
 
@@ -57,7 +57,7 @@ function entriesOf(name: string, access: Access): ClusterEntries {
 export function kubeconfigText(clusterName: string, access: Access): string {
   const name = contextName(clusterName);
   const { cluster, user, context } = entriesOf(name, access);
-  return dump({
+  return writeYaml({
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [cluster],
@@ -155,7 +155,7 @@ function readKubeconfig(path: string): Kubeconfig {
   const remedy = 'Mend the file, or move it away.';
   let value: unknown;
   try {
-    value = load(readFileSync(path, 'utf8'));
+    value = parseYaml(readFileSync(path)).value;
   } catch (cause) {
     throw new UserError(`${path} is no YAML, so the context was not changed.`, { remedy, cause });
   }
@@ -181,5 +181,5 @@ export function checkKubeconfig(path: string): void {
 /** A symbolic link stays one: what it leads to is replaced. */
 function writeKubeconfig(path: string, config: Kubeconfig): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileAtomically(existsSync(path) ? realpathSync(path) : path, dump(config, { lineWidth: -1 }));
+  writeFileAtomically(existsSync(path) ? realpathSync(path) : path, writeYaml(config));
 }

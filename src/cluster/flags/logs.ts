@@ -3,7 +3,7 @@
  * Deviation: the log is JSON unless `--logging-format=text` says otherwise, and `-v` has two steps: 4 and above is debug.
  */
 import { readFileSync } from 'node:fs';
-import { load } from 'js-yaml';
+import { parseYaml } from '#apimachinery';
 import { UserError } from '#base';
 import { type FlagGroup, type GivenFlags, refused } from './flag.ts';
 
@@ -84,7 +84,7 @@ function labelValues(given: GivenFlags): ReadonlyMap<string, ReadonlySet<string>
 function manifest(path: string | undefined): Record<string, string> {
   if (!path) return {};
   try {
-    return load(readFileSync(path, 'utf8')) as Record<string, string>;
+    return parseYaml(readFileSync(path)).value as Record<string, string>;
   } catch (cause) {
     throw new UserError(`failed to read allow list manifest: ${(cause as Error).message}`, { cause });
   }
