@@ -30,15 +30,6 @@ const keys: Readonly<Record<string, (attributes: AdmissionAttributes, event: Eve
     [source?.component, source?.host, about.kind, about.namespace, about.name, about.uid, about.apiVersion].join(''),
 };
 
-/** What the configuration of the plugin says. Throws an Error in upstream's words. */
-export function readEventLimits(told: Readonly<Record<string, unknown>>): readonly EventLimit[] {
-  const { apiVersion, kind } = told;
-  if (apiVersion !== 'eventratelimit.admission.k8s.io/v1alpha1' || kind !== 'Configuration') {
-    throw new Error('is no Configuration of eventratelimit.admission.k8s.io/v1alpha1');
-  }
-  return (told['limits'] ?? []) as readonly EventLimit[];
-}
-
 /** Throws a UserError for limits that cannot be. */
 export function eventRateLimit(limits: readonly EventLimit[] = [], clock: Clock): AdmissionPlugin {
   const errors = validateLimits(limits);

@@ -2,32 +2,20 @@
  * The audit policy: which requests are told of, how much, and at which stages. The first rule that matches decides.
  * Upstream: apiserver pkg/apis/audit/v1/types.go (Policy), pkg/audit/policy/checker.go.
  */
+import type { AuditV1PolicyRule, GroupResources, Policy } from '#api/types';
 import type { AuthorizationAttributes } from '../authorization/authorizer.ts';
 import type { AuditLevel, AuditStage } from './event.ts';
 
-export interface GroupResources {
-  readonly group?: string;
-  readonly resources?: readonly string[];
-  readonly resourceNames?: readonly string[];
-}
-
-export interface PolicyRule {
+export type PolicyRule = Omit<AuditV1PolicyRule, 'level' | 'omitStages'> & {
   readonly level: AuditLevel;
-  readonly users?: readonly string[];
-  readonly userGroups?: readonly string[];
-  readonly verbs?: readonly string[];
-  readonly resources?: readonly GroupResources[];
-  readonly namespaces?: readonly string[];
-  readonly nonResourceURLs?: readonly string[];
   readonly omitStages?: readonly AuditStage[];
-  readonly omitManagedFields?: boolean;
-}
+};
 
-export interface AuditPolicy {
+/** A policy that has been validated: its levels and stages are among those that there are. */
+export type AuditPolicy = Pick<Policy, 'omitManagedFields'> & {
   readonly rules: readonly PolicyRule[];
   readonly omitStages?: readonly AuditStage[];
-  readonly omitManagedFields?: boolean;
-}
+};
 
 /** What the policy says of one request. */
 export interface AuditDecision {

@@ -5,29 +5,26 @@
  */
 import { readFileSync } from 'node:fs';
 import { builtinTypes } from '#api/tables';
+import type { GroupResources } from '#api/types';
 import {
   aggregateText,
   type FieldError,
   FieldPath,
-  field,
   goQuote,
-  InputError,
   invalidValue,
   isDNS1123Subdomain,
-  list,
   notSupported,
-  readTypeMeta,
-  readYaml,
   required,
-  type StructNode,
-  scalar,
-  struct,
-  yamlStrictError,
-  yamlToJson,
 } from '#apimachinery';
 import { goFileError, UserError } from '#base';
+import {
+  ConfigurationError,
+  kindNotRegistered,
+  type OpenConfiguration,
+  openConfiguration,
+} from '../configuration/decode.ts';
 import { auditLevels, auditStages } from './event.ts';
-import type { AuditPolicy, GroupResources, PolicyRule } from './policy.ts';
+import type { AuditPolicy, PolicyRule } from './policy.ts';
 
 const apiVersion = 'audit.k8s.io/v1';
 
@@ -66,17 +63,13 @@ export function readAuditPolicy(bytes: Uint8Array, warn: (text: string) => void)
 
 function decoded(bytes: Uint8Array): { readonly policy: AuditPolicy; readonly strict: string | undefined } {
   try {
-    checkTypeMeta(bytes);
-    const { value, strictErrors, duplicates } = readYaml(bytes, policyType());
-    const yaml = yamlStrictError(duplicates);
-    const strict = [...(yaml === undefined ? [] : [yaml]), ...strictErrors];
+    const open = openConfiguration(bytes);
+    checkKind(open);
+    const { value, strictError } = open.read(builtinTypes.struct('io.k8s.apiserver.pkg.apis.audit.v1.Policy'));
     const policy = value as AuditPolicy;
-    return {
-      policy: { ...policy, rules: policy.rules ?? [] },
-      strict: strict.length > 0 ? `strict decoding error: ${strict.join(', ')}` : undefined,
-    };
+    return { policy: { ...policy, rules: policy.rules ?? [] }, strict: strictError };
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof ConfigurationError)) throw error;
     throw new PolicyError(`failed decoding: ${error.message}`);
   }
 }
@@ -85,44 +78,16 @@ function decoded(bytes: Uint8Array): { readonly policy: AuditPolicy; readonly st
 const otherKinds = new Set(['Event', 'EventList', 'PolicyList']);
 
 /** A kind that is not named is a Policy, a version that is not named is none that is read. */
-function checkTypeMeta(bytes: Uint8Array): void {
-  const meta = readTypeMeta(yamlToJson(bytes).json);
-  const kind = meta.kind || 'Policy';
-  if (meta.apiVersion === '') {
+function checkKind({ apiVersion: version, kind: given }: Pick<OpenConfiguration, 'apiVersion' | 'kind'>): void {
+  const kind = given || 'Policy';
+  if (version === '') {
     throw new PolicyError(`unknown group version field audit.k8s.io/__internal, Kind=${kind} in policy`);
   }
-  if (meta.apiVersion === apiVersion && kind === 'Policy') return;
-  if (meta.apiVersion === apiVersion && otherKinds.has(kind)) {
+  if (version === apiVersion && kind === 'Policy') return;
+  if (version === apiVersion && otherKinds.has(kind)) {
     throw new PolicyError(`failed decoding: converting (v1.${kind}) to (audit.Policy): unknown conversion`);
   }
-  const where = `version ${goQuote(meta.apiVersion)} in scheme "pkg/runtime/scheme.go:111"`;
-  throw new PolicyError(`failed decoding: no kind ${goQuote(kind)} is registered for ${where}`);
-}
-
-function policyType(): StructNode {
-  const text = (name: string) => field(name, scalar('string'));
-  const texts = (name: string) => field(name, list(scalar('string')));
-  const stages = field('omitStages', list(scalar('string', 'v1.Stage')));
-  const groupResources = struct('v1.GroupResources', [text('group'), texts('resources'), texts('resourceNames')]);
-  const rule = struct('v1.PolicyRule', [
-    field('level', scalar('string', 'v1.Level')),
-    texts('users'),
-    texts('userGroups'),
-    texts('verbs'),
-    field('resources', list(groupResources)),
-    texts('namespaces'),
-    texts('nonResourceURLs'),
-    stages,
-    field('omitManagedFields', scalar('boolean'), { nullable: true }),
-  ]);
-  return struct('v1.Policy', [
-    text('kind'),
-    text('apiVersion'),
-    field('metadata', builtinTypes.struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta')),
-    field('rules', list(rule)),
-    stages,
-    field('omitManagedFields', scalar('boolean')),
-  ]);
+  throw kindNotRegistered(version, kind);
 }
 
 function validatePolicy({ omitStages, rules }: AuditPolicy): FieldError[] {

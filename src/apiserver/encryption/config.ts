@@ -5,18 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import {
-  field,
-  InputError,
-  list,
-  readYaml,
-  type StructNode,
-  scalar,
-  struct,
-  yamlStrictError,
-  yamlToJson,
-} from '#apimachinery';
 import { goFileError, UserError } from '#base';
+import { decodeConfiguration } from '../configuration/decode.ts';
+import { apiServerKinds } from '../configuration/kinds.ts';
 import { validateEncryptionConfig } from './validation.ts';
 
 export interface EncryptionKey {
@@ -57,38 +48,6 @@ export interface EncryptionConfig {
   readonly resources: readonly ResourceConfig[];
 }
 
-const text = scalar('string');
-const always = { omitEmpty: false } as const;
-const keyNode = struct('v1.Key', [field('name', text, always), field('secret', text, always)]);
-const keysNode = (name: string): StructNode => struct(name, [field('keys', list(keyNode), { omitEmpty: false })]);
-const providerNode = struct('v1.ProviderConfiguration', [
-  field('aesgcm', keysNode('v1.AESConfiguration')),
-  field('aescbc', keysNode('v1.AESConfiguration')),
-  field('secretbox', keysNode('v1.SecretboxConfiguration')),
-  field('identity', struct('v1.IdentityConfiguration', [])),
-  field(
-    'kms',
-    struct('v1.KMSConfiguration', [
-      field('apiVersion', text, always),
-      field('name', text, always),
-      field('cachesize', scalar('int32'), { nullable: true }),
-      field('endpoint', text, always),
-      field('timeout', scalar('duration'), { nullable: true }),
-    ]),
-  ),
-]);
-const resourceNode = struct('v1.ResourceConfiguration', [
-  field('resources', list(text), always),
-  field('providers', list(providerNode), always),
-]);
-const configNode = struct('v1.EncryptionConfiguration', [
-  field('kind', text),
-  field('apiVersion', text),
-  field('resources', list(resourceNode), always),
-]);
-
-const group = 'apiserver.config.k8s.io';
-
 /** The file's bytes and their hash, by which a change is noticed without keeping keys about. Throws a plain Error. */
 export function loadEncryptionFile(path: string): { readonly data: Buffer; readonly hash: string } {
   const name = JSON.stringify(path);
@@ -117,7 +76,7 @@ export function readEncryptionConfig(
   }
   let config: EncryptionConfig;
   try {
-    config = decode(file.data.toString());
+    config = decode(file.data);
   } catch (error) {
     if (error instanceof UnexpectedKind) throw problem(error.message);
     const why = (error as Error).message;
@@ -130,35 +89,17 @@ export function readEncryptionConfig(
 
 class UnexpectedKind extends Error {}
 
-function decode(source: string): EncryptionConfig {
-  let kind: string;
-  let apiVersion: string;
-  try {
-    const { json } = yamlToJson(source);
-    const meta = JSON.parse(json) as { kind?: unknown; apiVersion?: unknown } | null;
-    kind = String(meta?.kind ?? '');
-    apiVersion = String(meta?.apiVersion ?? '');
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    throw new Error(`couldn't get version/kind; json parse error: ${error.message}`);
+function decode(data: Uint8Array): EncryptionConfig {
+  const { value, goType, apiVersion, kind } = decodeConfiguration(data, apiServerKinds, { shown: withoutSecrets });
+  if (goType !== '*apiserver.EncryptionConfiguration') {
+    throw new UnexpectedKind(`got unexpected config type: ${apiVersion}, Kind=${kind}`);
   }
-  if (kind === '') throw new Error(`Object 'Kind' is missing in '${withoutSecrets(source)}'`);
-  const known = [`${group}/v1/EncryptionConfiguration`, 'v1/EncryptionConfig'];
-  if (!known.includes(`${apiVersion}/${kind}`)) {
-    if (apiVersion.startsWith(`${group}/`) && kind !== 'EncryptionConfiguration')
-      throw new UnexpectedKind(`got unexpected config type: ${apiVersion}, Kind=${kind}`);
-    throw new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
-  }
-  const { value, strictErrors, duplicates } = readYaml(source, configNode);
-  const twice = yamlStrictError(duplicates);
-  const strict = [...(twice === undefined ? [] : [twice]), ...strictErrors];
-  if (strict.length > 0) throw new Error(`strict decoding error: ${strict.join(', ')}`);
   return withDefaults(value as Partial<EncryptionConfig>);
 }
 
 /** Deviation: upstream shows the whole file when it has no kind; here no line that may hold a secret is shown. */
 function withoutSecrets(source: string): string {
-  return /secret/.test(source) ? '[REDACTED]' : source;
+  return /\bsecret\b/.test(source) ? '[REDACTED]' : source;
 }
 
 function withDefaults({ resources = [] }: Partial<EncryptionConfig>): EncryptionConfig {

@@ -23,12 +23,12 @@ export const admissionFlags: FlagGroup = {
   settings(given) {
     const { enable, disable } = switches(given);
     const config = given.path(configFlag);
-    enabledPlugins({ enable: enable ?? [], disable: disable ?? [] });
+    const enabled = enabledPlugins({ enable: enable ?? [], disable: disable ?? [] });
     return {
       apiServer: {
         ...(enable && { enableAdmissionPlugins: enable }),
         ...(disable && { disableAdmissionPlugins: disable }),
-        ...(config !== undefined && { admissionControl: readAdmissionControl(config) }),
+        ...(config !== undefined && { admissionControl: readAdmissionControl(config, enabled) }),
       },
     };
   },

@@ -4,12 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { load } from 'js-yaml';
-import { UserError } from '#base';
-import { type EventLimit, readEventLimits } from '../event-rate-limit.ts';
-import { type ImagePolicy, readImagePolicy } from '../image-policy.ts';
+import { goQuote, parseYaml, writeSorted } from '#apimachinery';
+import { goFileError, UserError } from '#base';
+import { ConfigurationError, decodeConfiguration } from '../../configuration/decode.ts';
+import { apiServerKinds } from '../../configuration/kinds.ts';
+import type { EventLimit } from '../event-rate-limit.ts';
+import type { ImagePolicy } from '../image-policy.ts';
 import type { NodeSelectors, TolerationConfiguration } from '../placement.ts';
-import { type PodSecurityConfiguration, readPodSecurity } from '../pod-security/configuration.ts';
+import type { PodSecurityConfiguration } from '../pod-security/configuration.ts';
+import { readPlugin } from './read-plugin.ts';
 import type { QuotaLimits } from './resource-quota.ts';
 
 export interface AdmissionControl {
@@ -23,68 +26,80 @@ export interface AdmissionControl {
   readonly webhookKubeconfigs?: Readonly<Record<string, string>>;
 }
 
-interface Document {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly plugins?: ReadonlyArray<{ readonly name: string; readonly path?: string; readonly configuration?: unknown }>;
+interface PluginEntry {
+  readonly name?: string;
+  readonly path?: string;
+  readonly configuration?: unknown;
 }
 
-const versions: readonly string[] = ['apiserver.config.k8s.io/v1', 'apiserver.k8s.io/v1alpha1'];
-
-type Told = Readonly<Record<string, unknown>>;
-
-/** What the file says. Throws a UserError that names it. */
-export function readAdmissionControl(path: string): AdmissionControl {
-  const problem = (why: string): UserError => new UserError(`${path}: ${why}`);
-  const document = readYaml(path) as Document | undefined;
-  const version = document?.apiVersion ?? '';
-  if (document?.kind !== 'AdmissionConfiguration' || !versions.includes(version)) {
-    throw problem('is no AdmissionConfiguration of apiserver.config.k8s.io/v1');
-  }
+/**
+ * What the file says to the plugins that are `enabled`; unless given, to all. What it says to others is not looked at,
+ * of several entries for one the first counts. Throws a UserError with upstream's text.
+ */
+export function readAdmissionControl(path: string, enabled?: readonly string[]): AdmissionControl {
+  const seen = new Set<string>();
   let control: AdmissionControl = {};
-  for (const { name, path: own, configuration } of document.plugins ?? []) {
-    const told = (configuration ?? (own ? readYaml(resolve(dirname(path), own)) : undefined)) as Told | undefined;
-    if (!told) continue;
+  for (const { name = '', path: own, configuration } of readEntries(path)) {
+    if (seen.has(name) || (enabled && !enabled.includes(name))) continue;
+    seen.add(name);
+    const told = toldTo(path, own, configuration);
+    if (told === undefined) continue;
     try {
       control = { ...control, ...readPlugin(name, told, control) };
-    } catch (error) {
-      throw problem(`plugin ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new UserError(`failed to apply admission: couldn't init admission plugin ${goQuote(name)}: ${why}`, {
+        cause,
+      });
     }
   }
   return control;
 }
 
-function readYaml(path: string): unknown {
+/** The configuration that stands in the file, or the file that it names, from the file's own folder. */
+function toldTo(path: string, own: string | undefined, configuration: unknown): Buffer | undefined {
+  if (configuration !== undefined && configuration !== null) return Buffer.from(writeSorted(configuration));
+  if (!own) return undefined;
+  const file = resolve(dirname(path), own);
   try {
-    return load(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UserError(`unable to read admission control configuration from ${JSON.stringify(path)}`, {
-      remedy: error instanceof Error ? error.message : String(error),
-    });
+    return readFileSync(file);
+  } catch (cause) {
+    throw new UserError(`Couldn't open admission plugin configuration ${file}: ${goFileError(cause, file)}`, { cause });
   }
 }
 
-function readPlugin(name: string, told: Told, control: AdmissionControl): AdmissionControl {
-  switch (name) {
-    case 'PodSecurity':
-      return { podSecurity: readPodSecurity(told as never) };
-    case 'ResourceQuota':
-      return { limitedResources: (told['limitedResources'] ?? []) as QuotaLimits };
-    case 'PodNodeSelector':
-      return { nodeSelectors: (told['podNodeSelectorPluginConfig'] ?? {}) as NodeSelectors };
-    case 'PodTolerationRestriction':
-      return { tolerations: told as TolerationConfiguration };
-    case 'EventRateLimit':
-      return { eventLimits: readEventLimits(told) };
-    case 'ImagePolicyWebhook':
-      return { imagePolicy: readImagePolicy(told) };
-    case 'MutatingAdmissionWebhook':
-    case 'ValidatingAdmissionWebhook': {
-      const file = told['kubeConfigFile'];
-      if (typeof file !== 'string') return {};
-      return { webhookKubeconfigs: { ...control.webhookKubeconfigs, [name]: file } };
-    }
-    default:
-      throw new Error('takes no configuration');
+function readEntries(path: string): readonly PluginEntry[] {
+  const problem = (why: string, cause?: unknown): UserError =>
+    new UserError(`failed to apply admission: failed to read plugin config: ${why}`, { cause });
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    const why = goFileError(cause, path);
+    throw problem(`unable to read admission control configuration from ${goQuote(path)} [${why}]`, cause);
   }
+  try {
+    const { value, goType } = decodeConfiguration(bytes, apiServerKinds);
+    if (goType !== '*apiserver.AdmissionConfiguration') throw problem(`unexpected type: ${goType}`);
+    return (value as { readonly plugins?: readonly PluginEntry[] }).plugins ?? [];
+  } catch (cause) {
+    if (!(cause instanceof ConfigurationError)) throw cause;
+    const legacy = cause.isOfNoKind ? legacyEntries(bytes, path) : [];
+    if (legacy.length === 0) throw problem(cause.message, cause);
+    return legacy;
+  }
+}
+
+/** Two plugins were once configured by a file of their own, which is still taken in this one's place. */
+const legacyFields: Readonly<Record<string, string>> = {
+  imagePolicy: 'ImagePolicyWebhook',
+  podNodeSelectorPluginConfig: 'PodNodeSelector',
+};
+
+function legacyEntries(bytes: Uint8Array, path: string): readonly PluginEntry[] {
+  const { value } = parseYaml(bytes);
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(legacyFields).flatMap(([name, plugin]) =>
+    Object.hasOwn(value, name) ? [{ name: plugin, path }] : [],
+  );
 }

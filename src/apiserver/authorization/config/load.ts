@@ -2,50 +2,10 @@
  * Reads an AuthorizationConfiguration as strictly as upstream, and fills in what it leaves open. Upstream: apiserver
  * pkg/apis/apiserver/load/load.go, pkg/apis/apiserver/v1/defaults.go.
  */
-import {
-  field,
-  InputError,
-  list,
-  parseGoDuration,
-  readTypeMeta,
-  readYaml,
-  scalar,
-  struct,
-  yamlStrictError,
-  yamlToJson,
-} from '#apimachinery';
+import { parseGoDuration } from '#apimachinery';
+import { decodeConfiguration } from '../../configuration/decode.ts';
+import { apiServerKinds } from '../../configuration/kinds.ts';
 import type { AuthorizationConfiguration, AuthorizerConfiguration, WebhookConfiguration } from './configuration.ts';
-
-const versions = ['v1', 'v1beta1', 'v1alpha1'].map(version => `apiserver.config.k8s.io/${version}`);
-
-const text = scalar('string');
-const flag = scalar('boolean');
-
-const webhookStruct = struct('WebhookConfiguration', [
-  field('authorizedTTL', text),
-  field('cacheAuthorizedRequests', flag, { nullable: true }),
-  field('unauthorizedTTL', text),
-  field('cacheUnauthorizedRequests', flag, { nullable: true }),
-  field('timeout', text),
-  field('subjectAccessReviewVersion', text),
-  field('matchConditionSubjectAccessReviewVersion', text),
-  field('failurePolicy', text),
-  field(
-    'connectionInfo',
-    struct('WebhookConnectionInfo', [field('type', text), field('kubeConfigFile', text, { nullable: true })]),
-  ),
-  field('matchConditions', list(struct('WebhookMatchCondition', [field('expression', text)]))),
-]);
-const authorizerStruct = struct('AuthorizerConfiguration', [
-  field('type', text),
-  field('name', text),
-  field('webhook', webhookStruct),
-]);
-const configurationStruct = struct('AuthorizationConfiguration', [
-  field('kind', text),
-  field('apiVersion', text),
-  field('authorizers', list(authorizerStruct)),
-]);
 
 interface ReadWebhook {
   readonly authorizedTTL?: string;
@@ -72,27 +32,12 @@ const defaultUnauthorizedTtlMs = 30_000;
 /** The configuration in a file's text, not validated yet. Throws an Error with upstream's text. */
 export function parseConfiguration(source: string): AuthorizationConfiguration {
   if (source === '') return { authorizers: [] };
-  try {
-    checkKind(yamlToJson(source).json);
-    const { value, strictErrors, duplicates } = readYaml(source, configurationStruct);
-    const twice = yamlStrictError(duplicates);
-    const problems = [...(twice === undefined ? [] : [twice]), ...strictErrors];
-    if (problems.length > 0) throw new Error(`strict decoding error: ${problems.join(', ')}`);
-    const { authorizers } = value as { readonly authorizers?: readonly ReadAuthorizer[] };
-    return { authorizers: (authorizers ?? []).map(completed) };
-  } catch (error) {
-    if (error instanceof InputError) throw new Error(error.message, { cause: error });
-    throw error;
+  const { value, goType } = decodeConfiguration(Buffer.from(source), apiServerKinds);
+  if (goType !== '*apiserver.AuthorizationConfiguration') {
+    throw new Error(`expected AuthorizationConfiguration, got ${goType}`);
   }
-}
-
-function checkKind(json: string): void {
-  const { apiVersion, kind } = readTypeMeta(json);
-  if (kind === '') throw new Error(`Object 'Kind' is missing in '${json}'`);
-  if (apiVersion === '') throw new Error(`Object 'apiVersion' is missing in '${json}'`);
-  if (versions.includes(apiVersion) && kind === 'AuthorizationConfiguration') return;
-  const scheme = 'k8s.io/apiserver/pkg/apis/apiserver/load/load.go:31';
-  throw new Error(`no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`);
+  const { authorizers } = value as { readonly authorizers?: readonly ReadAuthorizer[] };
+  return { authorizers: (authorizers ?? []).map(completed) };
 }
 
 function completed({ type = '', name = '', webhook }: ReadAuthorizer): AuthorizerConfiguration {
