@@ -171,3 +171,18 @@ test('quantities are the fractions that they are written as', () => {
     { numRuns: 300 },
   );
 });
+
+test('as upstream counts it in 64 bits, what is too large is 0 or wraps', () => {
+  const rows: ReadonlyArray<readonly [text: string, want: bigint]> = [
+    ['5', 5n],
+    ['1500m', 2n],
+    ['1e18', 10n ** 18n],
+    ['1e19', 0n],
+    ['-1e19', 0n],
+    ['1e30', 0n],
+    ['9223372036854775807', 2n ** 63n - 1n],
+    ['9223372036854775808', -(2n ** 63n)],
+    ['123456789012345678901234567890', -4362896299872285998n],
+  ];
+  for (const [text, want] of rows) assert.equal(parseQuantity(text).int64Value(), want, text);
+});

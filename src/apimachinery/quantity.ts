@@ -183,6 +183,16 @@ export class Quantity {
     return Number(this.scaledValue(0));
   }
 
+  /** The same as upstream counts it, in 64 bits: what does not fit is 0, or wraps when it is kept as a big decimal. */
+  int64Value(): bigint {
+    if (this.#scale < 0) return this.scaledValue(0);
+    // A double of this size becomes the least integer.
+    const factor = this.#scale > 18 ? -(2n ** 63n) : pow10(this.#scale);
+    if (this.#isWide) return BigInt.asIntN(64, BigInt.asIntN(64, this.#unscaled) * factor);
+    const value = this.#scale > 18 ? undefined : this.#unscaled * factor;
+    return value !== undefined && fitsInt64(value) ? value : 0n;
+  }
+
   /** A thousand times the value, rounded away from zero; exact to 2^53. */
   milliValue(): number {
     return Number(this.scaledValue(-3));

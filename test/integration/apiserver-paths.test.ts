@@ -203,6 +203,30 @@ test('bindings, evictions and token requests tell of owners named twice; unsafe 
   });
 });
 
+test('evictions and bindings ask for their namespace before anything else', async () => {
+  for (const path of ['pods/p/eviction', 'pods/p/binding', 'bindings']) {
+    assert.deepEqual(await refusal('POST', `/api/v1/namespaces/none/${path}`, { body: {} }), {
+      code: 404,
+      message: 'namespaces "none" not found',
+    });
+  }
+});
+
+test('a log has no metadata', async () => {
+  const log = '/api/v1/namespaces/default/pods/logged/log';
+  const body = { metadata: { name: 'logged' }, spec: { containers: [{ name: 'a', image: 'registry.example/app:1' }] } };
+  await (await transport.request({ method: 'POST', path: '/api/v1/namespaces/default/pods', body })).json();
+  const as = (kind: string) => ({ headers: { accept: `application/json;as=${kind};g=meta.k8s.io;v=v1` } });
+  assert.deepEqual(await refusal('GET', log, as('PartialObjectMetadata')), {
+    code: 500,
+    message: 'object does not implement the Object interfaces',
+  });
+  assert.deepEqual(await refusal('GET', log, as('PartialObjectMetadataList')), {
+    code: 406,
+    message: 'you requested PartialObjectMetadataList, but the requested object is not a list (*rest.LocationStreamer)',
+  });
+});
+
 /** One request of HTTP/1.1, as it was answered. */
 function fetchRaw(
   path: string,

@@ -112,10 +112,10 @@ export function checkPositiveQuantity(errors: Errors, path: FieldPath, text: str
   if (parseQuantity(text).sign <= 0) errors.push(invalidValue(path, text, isNotPositiveText));
 }
 
-/** A negative amount shows as the integer that it is rounded to. */
+/** A negative amount shows as the integer that it is rounded to; some that are too large are one, too. */
 export function checkBasicResource(errors: Errors, path: FieldPath, text: string): void {
-  const value = parseQuantity(text).value();
-  if (value < 0) errors.push(invalidValue(path, value, 'must be a valid resource quantity'));
+  const value = parseQuantity(text).int64Value();
+  if (value < 0n) errors.push(invalidValue(path, value, 'must be a valid resource quantity'));
 }
 
 function hugePagesRefusal(name: string, text: string): string | undefined {

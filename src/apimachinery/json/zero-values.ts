@@ -2,7 +2,7 @@
  * What Go holds where nothing is written, and what of it Go writes. Upstream: encoding/json (omitempty) with the types of
  * k8s.io/api.
  */
-import type { FieldNode, TypeNode } from '../schema/type-node.ts';
+import type { FieldNode, ScalarType, TypeNode } from '../schema/type-node.ts';
 
 /** The zero value that Go has for an element of this type. */
 export function zeroValue(node: TypeNode): unknown {
@@ -34,7 +34,7 @@ export function zeroElement(node: TypeNode): unknown {
 
 /** A value that Go cannot tell from none: the zero of a field that is no pointer. It is written where Go writes it. */
 export function isZeroScalar({ node, nullable }: FieldNode, value: unknown): boolean {
-  if (nullable || node.kind !== 'scalar' || node.type === 'bytes') return false;
+  if (nullable || node.kind !== 'scalar' || node.type === 'bytes' || isText(node.type)) return false;
   // A number or a string is the number 0 when it is nothing; the empty string is a string.
   if (node.type === 'intOrString') return value === 0;
   return value === '' || value === 0 || value === false;
@@ -54,9 +54,14 @@ export function isOmitted(field: FieldNode, value: unknown): boolean {
   if (node.kind === 'list') return (value as unknown[]).length === 0 && field.name !== 'managedFields';
   if (node.kind === 'map') return isEmptyObject(value as object);
   if (node.kind === 'scalar' && node.type === 'bytes') return value === '';
-  if (field.nullable) return false;
+  if (field.nullable || (node.kind === 'scalar' && isText(node.type))) return false;
   if (node.kind === 'struct') return isEmptyObject(value as object);
   return value === '' || value === 0 || value === false;
+}
+
+/** Go keeps the text of the value, which is something whatever it says. */
+function isText(type: ScalarType): boolean {
+  return type === 'rawExtension' || type === 'json';
 }
 
 function isEmptyObject(value: object): boolean {

@@ -199,7 +199,9 @@ export class FieldManager {
   #checkKind(config: JsonMap): void {
     const { apiVersion, kind } = this.#options;
     const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-    const given = { apiVersion: text(config['apiVersion']), kind: text(config['kind']) };
+    const claimed = { apiVersion: text(config['apiVersion']), kind: text(config['kind']) };
+    // A version that is none leaves no kind either.
+    const given = claimed.apiVersion.split('/').length > 2 ? { apiVersion: '', kind: '' } : claimed;
     if (given.apiVersion === apiVersion && given.kind === kind) return;
     const version = given.apiVersion;
     throw badRequest(

@@ -312,6 +312,7 @@ test('bad configurations have upstream texts', () => {
   const rows: readonly [Record<string, unknown>, string][] = [
     [{ ...config({}), kind: 'Other' }, 'invalid object type: /v1, Kind=Other'],
     [{ ...config({}), apiVersion: '' }, 'invalid object type: /, Kind=Thing'],
+    [{ ...config({}), apiVersion: 'a/b/c' }, 'invalid object type: /, Kind='],
     [config({}, { managedFields: [] }), 'metadata.managedFields must be nil'],
     [
       config({ nope: 1 }),

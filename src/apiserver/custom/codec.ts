@@ -4,7 +4,17 @@
  * pkg/apiserver/customresource_handler.go (schemaCoercingDecoder, unstructuredSchemaCoercer, unstructuredDefaulter).
  */
 import { builtinTypes } from '#api/tables';
-import { anyNode, type Draft, InputError, type KubeObject, parseApiVersion, readJson, readYaml } from '#apimachinery';
+import {
+  anyNode,
+  type Draft,
+  InputError,
+  type KubeObject,
+  parseApiVersion,
+  readJson,
+  readTypeMeta,
+  readYaml,
+  yamlToJson,
+} from '#apimachinery';
 import {
   applyDefaults,
   coerceMetadata,
@@ -41,6 +51,8 @@ export interface CodecFacts {
   readonly version: string;
   readonly kind: string;
   readonly schema: Structural | undefined;
+  /** Of another version of the definition; undefined: there is none such. */
+  schemaOf(version: string): Structural | undefined;
   /** The definition keeps what its schema does not know. */
   readonly preserve: boolean;
 }
@@ -83,6 +95,7 @@ export function customCodec(facts: CodecFacts): CustomCodec {
       const { value, strictErrors, duplicates } = yaml
         ? readYaml(source, anyNode)
         : { ...readJson(source, anyNode), duplicates: [] };
+      checkClaims(value, () => (yaml ? yamlToJson(source).json : String(source)));
       const { object, unknown } = accept(value);
       return {
         object,
@@ -112,6 +125,24 @@ export function customCodec(facts: CodecFacts): CustomCodec {
   };
 }
 
+/** Throws for what does not say what it is. `text`: the whole as JSON. */
+function checkClaims(value: unknown, text: () => string): void {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return;
+  const { apiVersion = '', kind = '' } = value as Readonly<Record<string, unknown>>;
+  if ((typeof apiVersion !== 'string' && apiVersion !== null) || (typeof kind !== 'string' && kind !== null)) {
+    readTypeMeta(text());
+  }
+  try {
+    parseApiVersion((apiVersion ?? '') as string);
+  } catch (error) {
+    throw new InputError('json', (error as Error).message);
+  }
+  if (!kind) throw new InputError('json', `Object 'Kind' is missing in '${text()}'`);
+  if (apiVersion === null) {
+    throw new InputError('json', '.apiVersion accessor error: <nil> is of the type <nil>, expected string');
+  }
+}
+
 /** A schema that says nothing. */
 const emptySchema: Structural = {
   raw: {},
@@ -134,7 +165,7 @@ function schemaFor(object: KubeObject, facts: CodecFacts): Structural | undefine
   const { apiVersion = '', kind = '' } = object;
   const { group, version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : '');
   if (group !== facts.group || kind !== facts.kind) return 'other';
-  if (version !== facts.version) return emptySchema;
+  if (version !== facts.version) return facts.schemaOf(version) ?? emptySchema;
   return facts.schema ?? emptySchema;
 }
 

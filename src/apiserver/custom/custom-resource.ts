@@ -9,7 +9,13 @@ import type { KindRules } from '#api/kind';
 import { builtinTypes } from '#api/tables';
 import type { CustomResourceDefinition } from '#api/types';
 import type { StructNode } from '#apimachinery';
-import { compileStructural, type JsonSchema, resourceNode, withPrunedDefaults } from '#apimachinery/schema';
+import {
+  compileStructural,
+  type JsonSchema,
+  resourceNode,
+  type Structural,
+  withPrunedDefaults,
+} from '#apimachinery/schema';
 import type { ScalePaths, ServedResource } from '../scheme/resource.ts';
 import type { CelMetrics } from './cel-metrics.ts';
 import { type CustomCodec, customCodec } from './codec.ts';
@@ -87,9 +93,13 @@ function partsOf(
   const { group } = crd.spec;
   const raw = version.schema?.openAPIV3Schema as JsonSchema | undefined;
   const preserve = crd.spec.preserveUnknownFields === true;
-  const written = raw && compileStructural(raw);
-  const schema = written && !preserve ? withPrunedDefaults(written, objectMeta()) : written;
-  const codec = customCodec({ group, version: version.name, kind, schema, preserve });
+  const schemaOf = (name: string): Structural | undefined => {
+    const found = crd.spec.versions.find(each => each.name === name)?.schema?.openAPIV3Schema as JsonSchema | undefined;
+    const written = found && compileStructural(found);
+    return written && !preserve ? withPrunedDefaults(written, objectMeta()) : written;
+  };
+  const schema = raw && schemaOf(version.name);
+  const codec = customCodec({ group, version: version.name, kind, schema, schemaOf, preserve });
   const { terminating, cel } = deps;
   return {
     codec,

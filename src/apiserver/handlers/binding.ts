@@ -44,14 +44,14 @@ export async function bindPod(scope: Scope): Promise<ServerResponse> {
   dedupOwnerReferences(object, scope.warn, false);
   const binding = object as unknown as Draft<Binding>;
   const name = scope.info.subresource === 'binding' ? scope.name : (binding.metadata.name ?? '');
-  if (scope.info.subresource === 'binding' && (binding.metadata.name ?? '') !== name) {
-    throw badRequest('name in URL does not match name in Binding object');
-  }
   const dryRun = isDryRun(options);
   const more = { operation: 'CREATE' as const, name, dryRun, options: { ...options }, old: null, kind };
   const attributes = admissionAttributes(scope, more);
   await deps.admission.admit(attributes, object);
   dedupOwnerReferences(object, scope.warn, true);
+  if (scope.info.subresource === 'binding' && (binding.metadata.name ?? '') !== name) {
+    throw badRequest('name in URL does not match name in Binding object');
+  }
   refuseWrong(binding);
   (await deps.admission.validate(attributes, object as KubeObject))?.release?.();
   const context: WriteContext = {

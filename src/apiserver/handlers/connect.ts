@@ -14,10 +14,12 @@ import {
   invalid,
   invalidValue,
   notFound,
+  StatusError,
 } from '#apimachinery';
 import { attributesOf } from '../authorization/authorizer.ts';
 import { Query, type ServerResponse } from '../http/message.ts';
 import type { Backend } from '../proxy/forward.ts';
+import { notAList } from '../serialization/respond.ts';
 import { outputOf } from './common.ts';
 import { admittedOptions, type ConnectOptions } from './connect-options.ts';
 import { checkedAnswer } from './kubelet-refusal.ts';
@@ -98,15 +100,20 @@ function checkTime(text: string): void {
 
 export function podLog(deps: ConnectDeps): Handler {
   return async scope => {
-    outputOf(scope);
+    const { as } = outputOf(scope);
     const { query } = scope.request;
     const errors = validateLogOptions(query);
     if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, scope.name, errors);
     const pod = await podOf(scope, deps);
     const container = containerOf(pod, query.get('container') ?? '');
+    const kubelet = pod.spec.nodeName ? await kubeletOf(pod.spec.nodeName, scope, deps) : undefined;
+    if (as === 'PartialObjectMetadataList')
+      throw notAList(`you requested ${as}, but the requested object is not a list (*rest.LocationStreamer)`);
+    if (as === 'PartialObjectMetadata') {
+      throw new StatusError({ code: 500, message: 'object does not implement the Object interfaces' });
+    }
     // Nothing runs yet, so there is nothing to tell.
-    if (!pod.spec.nodeName) return { status: 204, headers: {}, body: { kind: 'empty' } };
-    const kubelet = await kubeletOf(pod.spec.nodeName, scope, deps);
+    if (!kubelet) return { status: 204, headers: {}, body: { kind: 'empty' } };
     const kept = new Query(query.pairs.filter(([name]) => logParameters.includes(name)));
     const path = `/containerLogs/${scope.namespace}/${scope.name}/${container}`;
     const answered = await toKubelet(scope, kubelet, withQuery(path, kept));

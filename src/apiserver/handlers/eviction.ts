@@ -57,18 +57,26 @@ export function evictPod(lookup: Lookup): Handler {
     const pods = scope.deps.scheme.find('', 'v1', 'pods')!;
     settleNamespace(object, pods, namespace);
     dedupOwnerReferences(object, scope.warn, false);
+    const asked = createOptions(request.query);
+    const more = {
+      operation: 'CREATE' as const,
+      name,
+      dryRun: isDryRun(asked),
+      options: { ...asked },
+      old: null,
+      kind,
+    };
+    const attributes = admissionAttributes(scope, more);
+    await scope.deps.admission.admit(attributes, object);
+    dedupOwnerReferences(object, scope.warn, true);
     const eviction = object as unknown as Draft<Eviction>;
     if (eviction.metadata.name !== name) throw badRequest('name in URL does not match name in Eviction object');
     refuseUnsafe(eviction);
     const options = deletionOptions(eviction.deleteOptions as DeleteOptions | undefined, request.query.all('dryRun'));
+    (await scope.deps.admission.validate(attributes, object as KubeObject))?.release?.();
     const pod = (await lookup.get('', 'pods', namespace, name)) as unknown as Pod | undefined;
     if (!pod) throw notFound({ group: '', resource: 'pods' }, name);
     const dryRun = isDryRun(options);
-    const more = { operation: 'CREATE' as const, name, dryRun, options: { ...options }, old: null, kind };
-    const attributes = admissionAttributes(scope, more);
-    await scope.deps.admission.admit(attributes, object);
-    dedupOwnerReferences(object, scope.warn, true);
-    (await scope.deps.admission.validate(attributes, object as KubeObject))?.release?.();
     if (!canIgnoreBudget(pod)) await takeFromBudget(scope, lookup, pod, options);
     const settled = dryRun ? options : await markEvicted(scope, options);
     await deleteObject(scope.deps.registry, pods, withoutAdmission(deleteContext(scope, name, settled)));

@@ -12,6 +12,7 @@ import {
   FieldPath,
   goPrint,
   InputError,
+  internalError,
   invalid,
   invalidValue,
   type JsonObject,
@@ -134,6 +135,8 @@ export function patched(
   object.metadata ??= {};
   settleNamespace(object, resource, namespace);
   checkName(object, name, namespace);
+  // No converter of upstream's goes without.
+  if (!object.apiVersion) throw internalError("Object 'apiVersion' is missing in 'object has no apiVersion field'");
   resource.rules.defaults?.(object);
   return subject.toAdmitted(managed(scope, object, old, fieldManager));
 }

@@ -159,6 +159,15 @@ describe('a body', () => {
     assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close\r\n/i);
   });
 
+  it('of which its reader had enough is not read for ever either', async () => {
+    const size = 2 << 20;
+    const answer = await ask(`${post('/body', `Content-Length: ${size}`)}${'a'.repeat(size)}`);
+    assert.match(answer, /^HTTP\/1\.1 500 [\s\S]*connection: close\r\n[\s\S]*limit is 1048576$/i);
+    const rest = (1 << 20) + 100;
+    const next = await ask(`${post('/body', `Content-Length: ${rest}`)}${'a'.repeat(rest)}${good}`);
+    assert.match(next, /^HTTP\/1\.1 500 [\s\S]*HTTP\/1\.1 200 /);
+  });
+
   it('is asked for when it is wanted, and only then', async () => {
     const expects = ['Expect: 100-continue', 'Content-Length: 3'];
     assert.equal(await ask(post('/body', ...expects), '\r\n\r\n'), 'HTTP/1.1 100 Continue\r\n\r\n');

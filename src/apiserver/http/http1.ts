@@ -230,6 +230,8 @@ function isReadToItsEnd({ incoming, problem }: Exchange): boolean | Promise<bool
     });
     incoming.once('end', () => resolve(true));
     for (const event of ['error', 'close'] as const) incoming.once(event, () => resolve(false));
+    // Whoever had enough of it has paused it.
+    incoming.resume();
   });
 }
 

@@ -80,13 +80,13 @@ function readAll(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<U
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
-    source.on('data', (part: Buffer) => {
+    const take = (part: Buffer): void => {
       size += part.length;
-      if (size > maxBytes) {
-        source.pause();
-        reject(requestEntityTooLarge(`limit is ${maxBytes}`));
-      } else parts.push(part);
-    });
+      if (size <= maxBytes) return void parts.push(part);
+      source.off('data', take).pause();
+      reject(requestEntityTooLarge(`limit is ${maxBytes}`));
+    };
+    source.on('data', take);
     source.once('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
     source.once('error', reject);
     source.once('close', () => reject(clientGone));

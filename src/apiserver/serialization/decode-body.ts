@@ -68,13 +68,16 @@ function typeMetaOf(
   body: Uint8Array,
   target: DecodeTarget,
   mediaType: MediaType,
+  isStrict: boolean,
 ): { apiVersion: string; kind: string } {
   const text = mediaType === 'application/yaml' ? yamlToJson(body).json : body;
   const found = readTypeMeta(text);
   if (target.codec) {
-    // Nothing is completed: a custom resource has to say what it is.
     if (found.kind) return found;
-    throw new InputError('json', `Object 'Kind' is missing in '${Buffer.from(body).toString()}'`);
+    // A custom resource has to say what it is. Upstream's strict reader gives up here; the other goes on as if it did.
+    const { version } = parseApiVersion(found.apiVersion);
+    if (isStrict) throw new InputError('json', `Object 'Kind' is missing in '${Buffer.from(body).toString()}'`);
+    return { apiVersion: version === '' ? apiVersionText(target) : found.apiVersion, kind: target.kind };
   }
   const own = apiVersionText(target);
   return { apiVersion: found.apiVersion || own, kind: found.kind || target.kind };
@@ -130,7 +133,7 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
   }
   let seen: { apiVersion: string; kind: string } | undefined;
   try {
-    const found = typeMetaOf(body, target, mediaType);
+    const found = typeMetaOf(body, target, mediaType, options.validation !== 'Ignore');
     const gv = parseApiVersion(found.apiVersion);
     seen = found;
     const same = seen.kind === target.kind && gv.group === target.group;

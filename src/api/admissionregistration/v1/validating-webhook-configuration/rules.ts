@@ -1,4 +1,7 @@
-/** ValidatingWebhookConfigurations. Upstream: pkg/registry/admissionregistration/validatingwebhookconfiguration. */
+/**
+ * ValidatingWebhookConfigurations. Upstream: pkg/registry/admissionregistration/validatingwebhookconfiguration.
+ * Deviation: an empty `caBundle` in place of none raises no generation; upstream tells empty bytes from none.
+ */
 import { equalValues } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { ValidatingWebhookConfiguration } from '../../../types.ts';
