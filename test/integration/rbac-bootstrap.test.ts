@@ -31,6 +31,22 @@ async function eventuallyAllowed(server: TestApiServer, sent: Sent): Promise<voi
 }
 
 describe('the default policy in a store that was there', () => {
+  it('binds to public information whom discovery was bound to, where there was no such binding yet', async () => {
+    const store = createMemoryStore({ clock: systemClock });
+    const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'guest' }];
+    const metadata = { annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'false', a: 'b' } };
+    const viewer = 'clusterrolebindings/system:public-info-viewer';
+    await (async () => {
+      await using server = await startTestApiServer({ store });
+      await patch(server, 'clusterrolebindings/system:discovery', { metadata, subjects });
+      assert.equal((await send(server, { method: 'DELETE', path: `${group}/${viewer}` })).code, 200);
+    })();
+    await using server = await startTestApiServer({ store });
+    const made = await get(server, viewer);
+    assert.deepEqual(made.subjects, subjects);
+    assert.equal((made.metadata as { annotations?: Record<string, string> }).annotations?.['a'], 'b');
+  });
+
   it('is completed where it lacks something, and left alone where it is told to be', async () => {
     const store = createMemoryStore({ clock: systemClock });
     const untouched = await (async () => {

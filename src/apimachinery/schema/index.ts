@@ -23,7 +23,7 @@ export {
   type SchemaLeniency,
   validateOpenAPIV3Schema,
 } from './schema-check.ts';
-export { hasDefaults, leniencyOf, unrecognizedFormats } from './schema-traits.ts';
+export { hasDefaults, hasExtensions, leniencyOf, unrecognizedFormats } from './schema-traits.ts';
 export { validateStructural } from './structural-check.ts';
 export { resourceNode } from './to-type-node.ts';
 export { SchemaValidator, type ValidateValueOptions } from './validate-value.ts';

@@ -40,6 +40,20 @@ export function hasDefaults(schema: JsonSchema): boolean {
   return has(schema, part => part.default !== undefined && part.default !== null);
 }
 
+/** Whether it says anything that only structural schemas may say. */
+export function hasExtensions(schema: JsonSchema): boolean {
+  return has(
+    schema,
+    part =>
+      part['x-kubernetes-embedded-resource'] === true ||
+      (part['x-kubernetes-preserve-unknown-fields'] ?? undefined) !== undefined ||
+      part['x-kubernetes-int-or-string'] === true ||
+      Boolean(part['x-kubernetes-list-map-keys']?.length) ||
+      (part['x-kubernetes-list-type'] ?? undefined) !== undefined ||
+      Boolean(part['x-kubernetes-validations']?.length),
+  );
+}
+
 /** Formats that mean nothing here; each as often as it is named. */
 export function unrecognizedFormats(schema: JsonSchema): string[] {
   const formats: string[] = [];

@@ -56,8 +56,10 @@ export async function bootstrap(
     ),
     make('scheduling/bootstrap-system-priority-classes', priorityClasses()),
     hooks.run('rbac/bootstrap-roles', async () => {
+      const expected = rbacObjects(deps.features);
+      await splitDiscovery(deps, expected);
       await Promise.all(
-        rbacObjects(deps.features).map(async object => {
+        expected.map(async object => {
           const there = await ensure(deps, object);
           if (there) await reconcile(deps, object, there);
         }),
@@ -157,6 +159,25 @@ function kubernetesService(config: ApiServerConfig): Draft<KubeObject> {
       ipFamilyPolicy: 'SingleStack',
     },
   };
+}
+
+/**
+ * A store from before public information had a binding of its own: who was bound to discovery is bound to that as well.
+ * Upstream: primeSplitClusterRoleBindings of pkg/registry/rbac/rest/storage_rbac.go.
+ */
+async function splitDiscovery(deps: BootstrapDeps, expected: readonly Draft<KubeObject>[]): Promise<void> {
+  const binding = (name: string): Draft<KubeObject> =>
+    expected.find(each => each.kind === 'ClusterRoleBinding' && each.metadata.name === name)!;
+  const stored = async (object: Draft<KubeObject>): Promise<StoredObject | null> =>
+    await deps.registry.deps.objects.get(storageKey(resourceOf(deps, object).storage, '', object.metadata.name!));
+  const [source, target] = [binding('system:discovery'), binding('system:public-info-viewer')];
+  const [discovery, there] = await Promise.all([stored(source), stored(target)]);
+  if (!discovery || there) return;
+  const { metadata, ...rest } = discovery.draft();
+  const { labels, annotations } = metadata;
+  const made = { ...structuredClone(target), subjects: rest['subjects'] } as Draft<KubeObject>;
+  made.metadata = { name: target.metadata.name!, ...(labels && { labels }), ...(annotations && { annotations }) };
+  await ensure(deps, made);
 }
 
 /** Gives a role or binding that was there what it lacks of the default. Upstream: EnsureRBACPolicy. */

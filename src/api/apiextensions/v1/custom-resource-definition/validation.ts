@@ -15,6 +15,7 @@ import {
 } from '#apimachinery';
 import {
   hasDefaults,
+  hasExtensions,
   leniencyOf,
   RuleValidator,
   ruleChecker,
@@ -69,7 +70,8 @@ export function isEstablished(crd: CustomResourceDefinition): boolean {
 export function validateDefinition(crd: CustomResourceDefinition, old: CustomResourceDefinition | null): FieldError[] {
   const errors: Errors = [];
   if (!old) checkName(errors, crd);
-  checkSpec(errors, crd.spec, optionsOf(crd, old));
+  const options = optionsOf(crd, old);
+  checkSpec(errors, crd.spec, needsStructure(crd.spec) ? structural(options) : options);
   if (old) checkChange(errors, crd, old);
   errors.push(...validateDefinitionStatus(crd));
   checkStored(errors, crd);
@@ -107,6 +109,16 @@ function optionsOf(crd: CustomResourceDefinition, old: CustomResourceDefinition 
     old: before,
     unchanged: unchangedSchemas(crd, old),
   };
+}
+
+/** What was not structural may not stay so where unknown fields are pruned, or more is said than such schemas can. */
+function needsStructure(spec: Spec): boolean {
+  const schemas = schemasOf(internalSpec(spec));
+  return !spec.preserveUnknownFields || schemas.some(hasDefaults) || schemas.some(hasExtensions);
+}
+
+function structural({ lenient, ...options }: Options): Options {
+  return { ...options, ...(lenient && { lenient: { ...lenient, structural: false } }) };
 }
 
 function unchangedSchemas({ spec }: CustomResourceDefinition, old: CustomResourceDefinition): Set<string> {
