@@ -108,6 +108,7 @@ export async function createApiServer(
       aggregations: metrics.counter(
         'aggregator_discovery_aggregation_count_total',
         '[ALPHA] Counter of number of times discovery was aggregated',
+        true,
       ),
       legacyGroups: () => aggregator.legacyGroups,
       aggregatedGroups: () => aggregator.aggregatedGroups,

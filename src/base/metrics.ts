@@ -68,8 +68,10 @@ export class MetricsRegistry {
     return text;
   }
 
-  counter(name: string, help: string): Counter {
+  /** `isBare`: it has no labels, and is shown before it ever counted. */
+  counter(name: string, help: string, isBare = false): Counter {
     const values = this.#scalar(name, help, 'counter');
+    if (isBare) add(values, '', 0);
     return { inc: (labels, by = 1) => add(values, this.#text(labels), by) };
   }
 
@@ -91,7 +93,7 @@ export class MetricsRegistry {
   valueFunction(type: 'counter' | 'gauge', name: string, help: string, read: () => number | undefined): void {
     const render = (): string[] => {
       const value = read();
-      return value === undefined ? [] : [`${name} ${value}`];
+      return value === undefined ? [] : [`${name} ${floatText(value)}`];
     };
     this.#register({ name, help, type, render });
   }
@@ -100,7 +102,7 @@ export class MetricsRegistry {
   collected(type: Family['type'], name: string, help: string, collect: (sample: Sample) => void): void {
     const render = (): string[] => {
       const lines: string[] = [];
-      collect((value, labels, suffix = '') => lines.push(`${name}${suffix}${this.#text(labels)} ${value}`));
+      collect((value, labels, suffix = '') => lines.push(`${name}${suffix}${this.#text(labels)} ${floatText(value)}`));
       return lines;
     };
     this.#register({ name, help, type, render });
@@ -129,7 +131,8 @@ export class MetricsRegistry {
     return counts;
   }
 
-  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+  /** `isBare` as for {@link counter}. */
+  histogram(name: string, help: string, buckets: readonly number[], isBare = false): Histogram {
     const series = new Map<string, { counts: number[]; sum: number; count: number; labels: Labels | undefined }>();
     this.#register({
       name,
@@ -141,10 +144,11 @@ export class MetricsRegistry {
           let cumulative = 0;
           buckets.forEach((le, i) => {
             cumulative += counts[i]!;
-            lines.push(`${name}_bucket${labelText({ ...labels, le: String(le) })} ${cumulative}`);
+            lines.push(`${name}_bucket${labelText({ ...labels, le: floatText(le) })} ${floatText(cumulative)}`);
           });
-          lines.push(`${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${count}`);
-          lines.push(`${name}_sum${labelText(labels)} ${sum}`, `${name}_count${labelText(labels)} ${count}`);
+          lines.push(`${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${floatText(count)}`);
+          const text = labelText(labels);
+          lines.push(`${name}_sum${text} ${floatText(sum)}`, `${name}_count${text} ${floatText(count)}`);
         }
         return lines;
       },
@@ -155,6 +159,7 @@ export class MetricsRegistry {
       if (!entry) series.set(key, (entry = { counts: buckets.map(() => 0), sum: 0, count: 0, labels }));
       return entry;
     };
+    if (isBare) entryOf(undefined);
     const add = (entry: ReturnType<typeof entryOf>, value: number): void => {
       let at = 0;
       while (at < buckets.length && value > buckets[at]!) at++;
@@ -202,7 +207,7 @@ export class MetricsRegistry {
       name,
       help,
       type,
-      render: () => [...values].map(([labels, value]) => `${name}${labels} ${value}`),
+      render: () => [...values].map(([labels, value]) => `${name}${labels} ${floatText(value)}`),
     });
     return values;
   }
@@ -225,6 +230,15 @@ function merged(lines: readonly string[]): string[] {
 
 function add(values: Map<string, number>, key: string, by: number): void {
   values.set(key, (values.get(key) ?? 0) + by);
+}
+
+/** A number as upstream writes it, whose texts are labels where buckets end: Go's shortest, with `e-08` and `1e+06`. */
+function floatText(value: number): string {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+  if (size === 0 || (size >= 1e-4 && size < 1e6)) return String(value);
+  // As JavaScript has it, but for exponents of one digit.
+  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 function labelText(labels: Labels | undefined): string {

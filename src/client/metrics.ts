@@ -7,7 +7,8 @@ import { isStatusError } from '#apimachinery';
 import type { Clock, Labels, MetricsRegistry } from '#base';
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts';
 
-const queueBuckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10];
+/** As multiplying by ten makes them, to the last digit: they are labels. */
+const queueBuckets = [1e-8, 1e-7, 1e-6, 9.999999999999999e-6, 9.999999999999999e-5, 0.001, 0.01, 0.1, 1, 10];
 const requestBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
 
 /** What one queue reports. */

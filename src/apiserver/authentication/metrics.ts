@@ -70,6 +70,7 @@ export class AuthenticationMetrics {
       'apiserver_client_certificate_expiration_seconds',
       '[ALPHA] Distribution of the remaining lifetime on the certificate used to authenticate a request.',
       expirationBuckets,
+      true,
     );
   }
 

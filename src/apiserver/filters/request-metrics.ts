@@ -10,7 +10,7 @@ import type { RequestInfo } from './request-info.ts';
 const durationBuckets = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
-const sliBuckets = [...durationBuckets.slice(1)];
+const sliBuckets = [...durationBuckets.slice(2)];
 const sizeBuckets = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const eventBuckets = [1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
 const bodyBuckets = Array.from({ length: 31 }, (_, at) => 50_000 + at * 100_000);

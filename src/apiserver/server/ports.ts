@@ -25,6 +25,7 @@ export class Ports {
     this.#handshakeErrors = metrics.counter(
       'apiserver_tls_handshake_errors_total',
       "[ALPHA] Number of requests dropped with 'TLS handshake error from' error",
+      true,
     );
     const { clientAuthorities, proxyAuthorities } = authentication;
     for (const authorities of [clientAuthorities, proxyAuthorities]) {

@@ -1,16 +1,20 @@
 /**
- * What the process uses, which version it serves, and what the families say of themselves, under upstream's names. Upstream: prometheus client_golang
- * process collector, component-base metrics/prometheus/version.
+ * What the process uses, which version it serves, and what the families say of themselves, under upstream's names.
+ * Upstream: prometheus client_golang process collector, component-base metrics/prometheus/version.
  * Deviation: of upstream's families those are left out that count what is not here: go_* (Go's runtime),
  * grpc_client_*, etcd_lease_object_counts and etcd_bookmark_* (the client of
  * etcd has no such parts), apiserver_storage_db_total_size_in_bytes, apiserver_storage_size_bytes and
  * apiserver_storage_consistency_checks_total (an embedded store), rest_client_exec_plugin_* and rest_client_transport_*
  * (no plug-ins, no cache of transports), *_x509_insecure_sha1_total and *_x509_missing_san_total (such certificates are
  * refused), apiserver_validation_declarative_* and apiserver_validation_duplicate_* (validation is written once),
- * cardinality_enforcement_* (labels are made for what is served alone), aggregator_discovery_peer_* (no peers),
+ * cardinality_enforcement_* (labels are made for what is served alone), aggregator_discovery_peer_* and
+ * aggregator_discovery_nopeer_* (no peers),
  * apiextensions_openapi_*_regeneration_count (documents are made when they are asked for), the allocators of addresses
- * and node ports (an allocation is a key in the object's own transaction), field_validation_request_duration_seconds,
- * apiserver_request_timestamp_comparison_time and apiextensions_apiserver_validation_ratcheting_seconds.
+ * and node ports and their repair (an allocation is a key in the object's own transaction),
+ * field_validation_request_duration_seconds, apiserver_request_timestamp_comparison_time,
+ * apiextensions_apiserver_validation_ratcheting_seconds, apiserver_cel_evaluation_duration_seconds,
+ * node_authorizer_graph_actions_duration_seconds (no graph is kept), kube_apiserver_pod_logs_* and the serviceaccount_*
+ * counts of tokens.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Clock, MetricsRegistry } from '#base';
