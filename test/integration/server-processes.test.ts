@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '#base';
+import { clusterNames, stateDir } from '#cluster';
 import { openEtcdStore, prefixEnd } from '#storage';
 import { type EtcdCluster, etcdMissing, startEtcd } from '../support/etcd.ts';
 import { freePort, launcher } from '../support/program.ts';
@@ -32,6 +33,7 @@ const root = mkdtempSync(join(tmpdir(), 'kobune-servers-'));
 const children = new Set<ChildProcess>();
 after(() => {
   for (const child of children) child.kill('SIGKILL');
+  for (const name of clusterNames(root)) rmSync(stateDir(root, name).run, { recursive: true, force: true });
   rmSync(root, { recursive: true, force: true });
 });
 

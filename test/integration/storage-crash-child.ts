@@ -3,7 +3,6 @@
  * `revision key value` each, written before the next write begins. Arguments: path, name of the run, revision up to
  * which it may compact.
  */
-import { writeSync } from 'node:fs';
 import { systemClock } from '#base';
 import { openSqliteStore } from '#storage';
 
@@ -12,18 +11,21 @@ const store = await openSqliteStore({ path: path!, clock: systemClock });
 const encoder = new TextEncoder();
 const padding = 'x'.repeat(1500);
 
+/** Resolves when the line is in the pipe, however slowly that is read. */
+const say = (line: string): Promise<unknown> => new Promise(resolve => process.stdout.write(line, resolve));
+
 async function write(writer: number): Promise<void> {
   for (let at = 0; ; at++) {
     const key = `/crash/${writer}/${at % 17}`;
     const value = `${run}-${writer}-${at}`;
     if (at % 5 === 4) {
       const { revision } = await store.txn([], [{ type: 'delete', key }]);
-      writeSync(1, `${revision} ${key} -\n`);
+      await say(`${revision} ${key} -\n`);
       continue;
     }
     const bytes = encoder.encode(`${value} ${padding}`);
     const { revision } = await store.txn([], [{ type: 'put', key, value: bytes }]);
-    writeSync(1, `${revision} ${key} ${value}\n`);
+    await say(`${revision} ${key} ${value}\n`);
   }
 }
 
