@@ -1,4 +1,5 @@
 /** Names of kinds and of resources. Upstream: apimachinery pkg/runtime/schema/group_version.go. */
+import { InputError } from './input-error.ts';
 
 /** `group` is empty for the core group. */
 export interface GroupVersion {
@@ -18,12 +19,12 @@ export function apiVersionOf(gv: GroupVersion): string {
   return gv.group === '' ? gv.version : `${gv.group}/${gv.version}`;
 }
 
-/** The inverse of {@link apiVersionOf}. Throws a RangeError when there is more than one slash. */
+/** The inverse of {@link apiVersionOf}. Throws InputError `json` when there is more than one slash. */
 export function parseApiVersion(apiVersion: string): GroupVersion {
   const parts = apiVersion.split('/');
   if (parts.length === 1) return { group: '', version: parts[0]! };
   if (parts.length === 2) return { group: parts[0]!, version: parts[1]! };
-  throw new RangeError(`unexpected GroupVersion string: ${apiVersion}`);
+  throw new InputError('json', `unexpected GroupVersion string: ${apiVersion}`);
 }
 
 /** Path under which a group version is served: `/api/v1` or `/apis/<group>/<version>`. */
