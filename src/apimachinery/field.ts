@@ -1,6 +1,9 @@
 /**
  * Field paths and field errors with upstream's texts.
  * Upstream: apimachinery pkg/util/validation/field/{path,errors}.go.
+ *
+ * Deviation: of more than 1,000 refusals of one object, or more than 4 MiB of them, the first are told and how many more
+ * there are; upstream tells all, be they hundreds of megabytes.
  */
 
 export type FieldErrorType =
@@ -22,6 +25,33 @@ export interface FieldError {
   readonly type: FieldErrorType;
   readonly field: string;
   readonly body: string;
+}
+
+const maxTold = 1000;
+const maxToldLength = 4 * 1024 * 1024;
+
+/** The refusals that an answer tells: all, but for a body of nothing but mistakes; the first always. */
+export function toldErrors(errors: readonly FieldError[]): readonly FieldError[] {
+  if (errors.length <= 1) return errors;
+  let length = 0;
+  const end = errors.slice(0, maxTold + 1).findIndex(({ body }, at) => {
+    length += body.length;
+    return at > 0 && (at === maxTold || length > maxToldLength);
+  });
+  return end < 0 ? errors : errors.slice(0, end);
+}
+
+/** Upstream's aggregate of field errors as one text, each once. */
+export function aggregateText(errors: readonly FieldError[]): string {
+  const told = toldErrors(errors);
+  const texts = [...new Set(told.map(({ field, body }) => `${field}: ${body}`))];
+  if (told.length < errors.length) texts.push(`and ${errors.length - told.length} more`);
+  return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
+}
+
+/** Adds to a list what may be too much for the arguments of one call: errors of a body of nothing but mistakes. */
+export function append<T>(list: T[], more: Iterable<T>): void {
+  for (const each of more) list.push(each);
 }
 
 /** An immutable path such as `spec.containers[0].ports[1].hostPort`; the empty path prints as `<nil>`. */

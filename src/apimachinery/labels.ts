@@ -5,7 +5,7 @@
  * Worked example: `env in (prod,qa),tier!=web,!legacy` is three requirements, sorted by key: env In [prod qa],
  * legacy DoesNotExist, tier NotEquals [web]; a label set matches when it meets all of them.
  */
-import { type FieldError, FieldPath, goQuote, invalidValue, notSupported } from './field.ts';
+import { aggregateText, type FieldError, FieldPath, goQuote, invalidValue, notSupported } from './field.ts';
 import { InputError } from './input-error.ts';
 import { LabelLexer } from './labels-lexer.ts';
 import { isLabelKey, isLabelValue } from './validation/names.ts';
@@ -128,12 +128,6 @@ function parseInt64(text: string): bigint | undefined {
   if (!/^[+-]?[0-9]{1,30}$/.test(text)) return undefined;
   const value = BigInt(text.startsWith('+') ? text.slice(1) : text);
   return BigInt.asIntN(64, value) === value ? value : undefined;
-}
-
-/** Upstream's aggregate of field errors as one text. */
-export function aggregateText(errors: readonly FieldError[]): string {
-  const texts = [...new Set(errors.map(error => `${error.field}: ${error.body}`))];
-  return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
 }
 
 /** Checks and makes a requirement. Throws InputError `selector` with all that is wrong. */

@@ -2,7 +2,7 @@
  * Errors at the API's edge: `Status` objects with upstream's reasons and texts.
  * Upstream: apimachinery pkg/api/errors/errors.go, pkg/apis/meta/v1/types.go.
  */
-import { type FieldError, goQuote } from './field.ts';
+import { aggregateText, type FieldError, goQuote, toldErrors } from './field.ts';
 import { groupResourceText } from './gvk.ts';
 import type { ListMeta } from './meta.ts';
 
@@ -141,14 +141,15 @@ export function invalid(
   name: string,
   errors: readonly FieldError[],
 ): StatusError {
-  const causes = errors.map(error => ({ reason: error.type, message: error.body, field: error.field }));
-  const texts = [...new Set(errors.map(error => `${error.field}: ${error.body}`))];
-  const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
+  const causes = toldErrors(errors).map(error => ({ reason: error.type, message: error.body, field: error.field }));
   const what = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
   return new StatusError({
     code: 422,
     reason: 'Invalid',
-    message: errors.length > 0 ? `${what} ${goQuote(name)} is invalid: ${list}` : `${what} ${goQuote(name)} is invalid`,
+    message:
+      errors.length > 0
+        ? `${what} ${goQuote(name)} is invalid: ${aggregateText(errors)}`
+        : `${what} ${goQuote(name)} is invalid`,
     details: {
       ...(name && { name }),
       ...(kind.group && { group: kind.group }),

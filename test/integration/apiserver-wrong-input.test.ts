@@ -153,3 +153,31 @@ test('where upstream answers with 500, so do we: a watch from a version that is 
   const why = 'failed to create RequestInfo: unable to determine kind and namespace from url, /api/v1/proxy';
   assert.deepEqual([broken.status, broken.text], [500, `Internal Server Error: "/api/v1/proxy": ${why}\n`]);
 });
+
+test('a body of nothing but mistakes is refused with the first thousand, and how many more there are', async () => {
+  // Each is refused twice.
+  const count = 150_000;
+  const finalizers = Array.from({ length: count }, () => 'a!');
+  const { status, text, body } = await send('POST', path, JSON.stringify({ metadata: { name: 'x', finalizers } }));
+  assert.equal(status, 422, text.slice(0, 1000));
+  assert.match(body.message ?? '', new RegExp(`, and ${2 * count - 1000} more\\]$`));
+  const { details } = body as { details?: { causes?: unknown[] } };
+  assert.equal(details?.causes?.length, 1000);
+});
+
+test('a review that asks for very many labels is refused with what is wrong with the first', async () => {
+  const requirements = Array.from({ length: 150_000 }, () => ({}));
+  const spec = { resourceAttributes: { labelSelector: { requirements } } };
+  const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  assert.equal((await send('POST', reviews, JSON.stringify({ spec }))).status, 422);
+});
+
+test('what a patch says that it is has to be a group and a version', () =>
+  refused(
+    send('PATCH', `${path}/kube-root-ca.crt`, '{"apiVersion":"a/b/c"}', {
+      'content-type': 'application/merge-patch+json',
+    }),
+    422,
+    'Invalid',
+    /unexpected GroupVersion string: a\/b\/c$/,
+  ));

@@ -3,6 +3,7 @@
  * Upstream: pkg/apis/admissionregistration/validation/validation.go.
  */
 import {
+  append,
   type Draft,
   duplicate,
   FieldPath,
@@ -140,7 +141,7 @@ export function checkMatchResources(errors: Errors, path: FieldPath, match: Matc
   checkGiven(errors, path.child('matchPolicy'), match.matchPolicy, matchPolicies);
   for (const name of ['namespaceSelector', 'objectSelector'] as const) {
     if (match[name] === undefined) errors.push(required(path.child(name)));
-    else errors.push(...validateLabelSelector(match[name], path.child(name)));
+    else append(errors, validateLabelSelector(match[name], path.child(name)));
   }
   for (const name of ['resourceRules', 'excludeResourceRules'] as const) {
     match[name]?.forEach((rule, i) => {
@@ -191,7 +192,7 @@ export function checkParamRef(errors: Errors, path: FieldPath, ref: ParamRef | u
     if (selector) errors.push(forbiddenField(path.child('name'), exclusive));
   }
   if (selector) {
-    errors.push(...validateLabelSelector(selector, path.child('selector')));
+    append(errors, validateLabelSelector(selector, path.child('selector')));
     if (name) errors.push(forbiddenField(path.child('selector'), exclusive));
   }
   if (!name && !selector) errors.push(required(path, 'one of name or selector must be specified'));

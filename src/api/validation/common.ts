@@ -3,6 +3,7 @@
  * Upstream: the helpers of pkg/apis/core/validation/validation.go and apimachinery pkg/api/validation.
  */
 import {
+  append,
   type FieldError,
   type FieldPath,
   invalidValue,
@@ -99,7 +100,7 @@ export function checkPortNumOrName(errors: Errors, path: FieldPath, port: number
 }
 
 export function checkImmutable(errors: Errors, path: FieldPath, now: unknown, before: unknown): void {
-  errors.push(...validateImmutableField(now, before, path));
+  append(errors, validateImmutableField(now, before, path));
 }
 
 /** A relative path that does not climb. */

@@ -3,6 +3,7 @@
  * taints, binding conditions; bounded lists and sets. Upstream: pkg/apis/resource/validation/validation.go.
  */
 import {
+  append,
   byteLength,
   duplicate,
   type FieldPath,
@@ -156,7 +157,7 @@ function checkLabelValue(errors: Errors, path: FieldPath, value: string): void {
 }
 
 export function checkDeviceTaint(errors: Errors, path: FieldPath, { key, value, effect }: DeviceTaint): void {
-  errors.push(...validateLabelName(key ?? '', path.child('key')));
+  append(errors, validateLabelName(key ?? '', path.child('key')));
   if (value) checkLabelValue(errors, path.child('value'), value);
   if (requireText(errors, path.child('effect'), effect)) {
     checkSupported(errors, path.child('effect'), effect, taintEffects);
@@ -165,7 +166,7 @@ export function checkDeviceTaint(errors: Errors, path: FieldPath, { key, value, 
 
 export function checkDeviceToleration(errors: Errors, path: FieldPath, toleration: DeviceToleration): void {
   const { key, operator, value = '', effect } = toleration;
-  if (key) errors.push(...validateLabelName(key, path.child('key')));
+  if (key) append(errors, validateLabelName(key, path.child('key')));
   if (operator === 'Exists') {
     if (value !== '') errors.push(invalidValue(path.child('value'), value, 'must be empty for operator `Exists`'));
   } else if (operator === 'Equal') checkLabelValue(errors, path.child('value'), value);
@@ -185,7 +186,7 @@ export function checkBindingParameters(errors: Errors, path: FieldPath, device: 
   const at = path.child('bindingConditions');
   const failingAt = path.child('bindingFailureConditions');
   const checkName = (name: string, where: FieldPath): void => {
-    errors.push(...validateLabelName(name, where));
+    append(errors, validateLabelName(name, where));
   };
   checkList(errors, at, wanted, 4, checkName);
   checkList(errors, failingAt, failing, 4, checkName);

@@ -1,5 +1,6 @@
 /** Specs of Jobs, alone and in CronJobs. Upstream: pkg/apis/batch/validation/validation.go. */
 import {
+  append,
   byteLength,
   duplicate,
   type FieldPath,
@@ -248,7 +249,7 @@ export function checkJobSpec(
   }
   const { managedBy } = spec;
   if (managedBy !== undefined) {
-    errors.push(...isDomainPrefixedPath(path.child('managedBy'), managedBy));
+    append(errors, isDomainPrefixedPath(path.child('managedBy'), managedBy));
     if (byteLength(managedBy) > 63) errors.push(tooLong(path.child('managedBy'), 63));
   }
   checkMode(errors, path, spec);

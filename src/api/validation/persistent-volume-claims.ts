@@ -1,5 +1,6 @@
 /** Specs of PersistentVolumeClaims. Upstream: pkg/apis/core/validation (ValidatePersistentVolumeClaimSpec). */
 import {
+  append,
   type FieldPath,
   forbiddenField,
   invalidValue,
@@ -73,7 +74,7 @@ export function checkClaimSpec(
   const modes = spec.accessModes ?? [];
   if (modes.length === 0) errors.push(required(path.child('accessModes'), 'at least 1 access mode is required'));
   const lenient = { allowInvalidLabelValueInSelector: options.allowInvalidSelectorValues ?? false };
-  errors.push(...validateLabelSelector(spec.selector, path.child('selector'), lenient));
+  append(errors, validateLabelSelector(spec.selector, path.child('selector'), lenient));
   checkAccessModes(errors, path.child('accessModes'), modes);
   checkSize(errors, path, spec.resources?.requests?.['storage']);
   if (spec.storageClassName) checkObjectName(errors, path.child('storageClassName'), spec.storageClassName);

@@ -3,6 +3,7 @@
  * (GetValidationOptionsFromPodSpecAndMeta: what an old pod already has may stay).
  */
 import {
+  append,
   byteLength,
   duplicate,
   type FieldPath,
@@ -215,7 +216,7 @@ function checkDNSConfig(errors: Errors, path: FieldPath, config: PodDNSConfig | 
     errors.push(invalidValue(path.child('nameservers'), nameservers, 'must not have more than 3 nameservers'));
   }
   nameservers.forEach((address, i) => {
-    errors.push(...isValidIPForLegacyField(path.child('nameservers').index(i), address));
+    append(errors, isValidIPForLegacyField(path.child('nameservers').index(i), address));
   });
   const at = path.child('searches');
   if (searches.length > 32) errors.push(invalidValue(at, searches, 'must not have more than 32 search paths'));
@@ -297,7 +298,7 @@ function checkNames(errors: Errors, path: FieldPath, spec: PodSpec): void {
   checkTolerations(errors, path.child('tolerations'), spec.tolerations);
   spec.hostAliases?.forEach((alias, i) => {
     const at = path.child('hostAliases').index(i);
-    errors.push(...isValidIPForLegacyField(at.child('ip'), alias.ip ?? ''));
+    append(errors, isValidIPForLegacyField(at.child('ip'), alias.ip ?? ''));
     alias.hostnames?.forEach((hostname, j) => {
       checkDNSSubdomain(errors, at.child('hostnames').index(j), hostname);
     });
@@ -347,7 +348,7 @@ function checkPodRest(errors: Errors, path: FieldPath, spec: PodSpec, options: P
   checkChoice(errors, path.child('restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
   const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
   checkChoice(errors, path.child('dnsPolicy'), spec.dnsPolicy, dnsPolicies);
-  errors.push(...validateLabels(spec.nodeSelector, path.child('nodeSelector')));
+  append(errors, validateLabels(spec.nodeSelector, path.child('nodeSelector')));
   const security = spec.securityContext ?? {};
   checkPodSecurityContext(errors, path.child('securityContext'), security, spec, {
     allowAnySELinuxPolicy: options.allowAnySELinuxPolicy ?? false,

@@ -3,6 +3,7 @@
  * (ValidatePodTemplateSpec, ValidatePodSpecificAnnotations, validateSeccompAnnotationsAndFields …).
  */
 import {
+  append,
   type FieldPath,
   forbiddenField,
   goQuote,
@@ -152,8 +153,8 @@ export function checkPodTemplate(
   const metadata: ObjectMeta = template?.metadata ?? {};
   const spec = template?.spec ?? ({} as PodSpec);
   const annotations = metadata.annotations ?? {};
-  errors.push(...validateLabels(metadata.labels, path.child('labels')));
-  errors.push(...validateAnnotations(metadata.annotations, path.child('annotations')));
+  append(errors, validateLabels(metadata.labels, path.child('labels')));
+  append(errors, validateAnnotations(metadata.annotations, path.child('annotations')));
   checkPodAnnotations(errors, path.child('annotations'), annotations, spec);
   checkPodSpec(errors, path.child('spec'), spec, { ...options, isPod: false });
   checkProfileAnnotations(errors, path.child('spec'), annotations, spec);

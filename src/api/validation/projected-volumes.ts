@@ -1,5 +1,6 @@
 /** Projected volumes. Upstream: pkg/apis/core/validation/validation.go (validateProjectionSources). */
 import {
+  append,
   type FieldPath,
   forbiddenField,
   invalidValue,
@@ -91,7 +92,7 @@ function checkTrustBundle(errors: Errors, path: FieldPath, source: ClusterTrustB
   } else if (signerName !== undefined) {
     if (signerName === '') errors.push(required(path.child('signerName'), 'must be a valid signer name'));
     checkSignerName(errors, path.child('signerName'), signerName);
-    errors.push(...validateLabelSelector(source.labelSelector, path.child('labelSelector')));
+    append(errors, validateLabelSelector(source.labelSelector, path.child('labelSelector')));
   } else errors.push(required(path, 'either name or signerName must be specified'));
   requireText(errors, path.child('path'), source.path);
   checkLocalNonReservedPath(errors, path.child('path'), source.path ?? '');
@@ -104,7 +105,7 @@ const dayMs = 86400;
 function checkCertificate(errors: Errors, path: FieldPath, source: PodCertificateProjection, paths: Paths): void {
   checkSignerName(errors, path.child('signerName'), source.signerName ?? '');
   for (const key of Object.keys(source.userAnnotations ?? {})) {
-    errors.push(...isDomainPrefixedKey(path.child('userAnnotations'), key.toLowerCase()));
+    append(errors, isDomainPrefixedKey(path.child('userAnnotations'), key.toLowerCase()));
   }
   if (!keyTypes.includes(source.keyType)) {
     errors.push(notSupported(path.child('keyType'), source.keyType ?? '', keyTypes));

@@ -3,6 +3,7 @@
  * Upstream: pkg/apis/core/validation (ValidateNodeSelector, validateAffinity, ValidateTolerations …).
  */
 import {
+  append,
   duplicate,
   type FieldPath,
   forbiddenField,
@@ -51,7 +52,7 @@ function checkNodeRequirement(
     const text = "must be specified single value when `operator` is 'Lt' or 'Gt'";
     if (values.length !== 1) errors.push(required(at, text));
   } else errors.push(invalidValue(path.child('operator'), operator, 'not a valid selector operator'));
-  errors.push(...validateLabelName(key, path.child('key')));
+  append(errors, validateLabelName(key, path.child('key')));
   if (options.allowInvalidValues) return;
   values.forEach((value, i) => {
     refuseEach(errors, at.index(i), value, isLabelValue(value));
@@ -108,7 +109,7 @@ function checkLabelKeys(
     return;
   }
   keys.forEach((key, i) => {
-    errors.push(...validateLabelName(key, path.index(i)));
+    append(errors, validateLabelName(key, path.index(i)));
   });
 }
 
@@ -142,8 +143,8 @@ function checkMatchLabelKeys(errors: Errors, path: FieldPath, term: KeyedTerm): 
 
 function checkPodTerm(errors: Errors, path: FieldPath, term: PodAffinityTerm, options: SelectorOptions): void {
   const lenient = { allowInvalidLabelValueInSelector: options.allowInvalidValues ?? false };
-  errors.push(...validateLabelSelector(term.labelSelector, path.child('labelSelector'), lenient));
-  errors.push(...validateLabelSelector(term.namespaceSelector, path.child('namespaceSelector'), lenient));
+  append(errors, validateLabelSelector(term.labelSelector, path.child('labelSelector'), lenient));
+  append(errors, validateLabelSelector(term.namespaceSelector, path.child('namespaceSelector'), lenient));
   for (const name of term.namespaces ?? []) {
     refuseEach(errors, path.child('namespace'), name, nameIsDNSLabel(name, false));
   }
@@ -151,7 +152,7 @@ function checkPodTerm(errors: Errors, path: FieldPath, term: PodAffinityTerm, op
   const { topologyKey = '' } = term;
   const at = path.child('topologyKey');
   if (!topologyKey) errors.push(required(at, 'can not be empty'));
-  errors.push(...validateLabelName(topologyKey, at));
+  append(errors, validateLabelName(topologyKey, at));
 }
 
 function checkWeight(errors: Errors, path: FieldPath, weight = 0): void {
@@ -195,7 +196,7 @@ export function checkTolerations(errors: Errors, path: FieldPath, tolerations: r
     const at = path.index(i);
     const { key = '', operator = '', value = '', effect = '' } = toleration;
     const operatorPath = at.child('operator');
-    if (key) errors.push(...validateLabelName(key, at.child('key')));
+    if (key) append(errors, validateLabelName(key, at.child('key')));
     else if (operator !== 'Exists') {
       const text = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
       errors.push(invalidValue(operatorPath, operator, text));
@@ -223,7 +224,7 @@ export function checkTaints(errors: Errors, path: FieldPath, taints: readonly Ta
   taints.forEach((taint, i) => {
     const at = path.index(i);
     const { key = '', value = '', effect = '' } = taint;
-    errors.push(...validateLabelName(key, at.child('key')));
+    append(errors, validateLabelName(key, at.child('key')));
     const texts = isLabelValue(value);
     if (texts.length > 0) errors.push(invalidValue(at.child('value'), value, texts.join(';')));
     if (!effect) errors.push(required(at.child('effect')));
@@ -276,7 +277,7 @@ function checkUnmergedKeys(errors: Errors, path: FieldPath, constraint: Topology
     ...(selector?.matchExpressions ?? []).map(({ key }) => key),
   ]);
   keys.forEach((key, i) => {
-    errors.push(...validateLabelName(key, path.index(i)));
+    append(errors, validateLabelName(key, path.index(i)));
     if (!used.has(key)) return;
     errors.push(invalidValue(path.index(i), key, 'exists in both matchLabelKeys and labelSelector'));
   });
@@ -294,6 +295,6 @@ export function checkTopologySpread(
     if (options.unmergedKeys) checkUnmergedKeys(errors, at.child('matchLabelKeys'), constraint);
     else checkMatchLabelKeys(errors, at, constraint);
     if (options.allowInvalidSelector) return;
-    errors.push(...validateLabelSelector(constraint.labelSelector, at.child('labelSelector')));
+    append(errors, validateLabelSelector(constraint.labelSelector, at.child('labelSelector')));
   });
 }

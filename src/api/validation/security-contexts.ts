@@ -3,6 +3,7 @@
  * validatePodSpecSecurityContext, validateWindowsSecurityContextOptions).
  */
 import {
+  append,
   byteLength,
   duplicate,
   type FieldError,
@@ -146,7 +147,7 @@ export function checkSecurityContext(
     }
   }
   checkSeccomp(errors, path.child('seccompProfile'), context.seccompProfile);
-  if (context.allowPrivilegeEscalation === false) errors.push(...escalations(path, context));
+  if (context.allowPrivilegeEscalation === false) append(errors, escalations(path, context));
   checkWindows(errors, path.child('windowsOptions'), context.windowsOptions);
   checkAppArmor(errors, path.child('appArmorProfile'), context.appArmorProfile);
 }

@@ -1,5 +1,12 @@
 /** Metadata of what is made from a template: labels and annotations only. Upstream: ValidateTemplateObjectMeta. */
-import { type FieldPath, forbiddenField, type ObjectMeta, validateAnnotations, validateLabels } from '#apimachinery';
+import {
+  append,
+  type FieldPath,
+  forbiddenField,
+  type ObjectMeta,
+  validateAnnotations,
+  validateLabels,
+} from '#apimachinery';
 import type { Errors } from './common.ts';
 
 /** In the order in which Go has them, by what refusals call them. */
@@ -15,8 +22,8 @@ const others: readonly (readonly [keyof ObjectMeta, string])[] = [
 ];
 
 export function checkTemplateMetadata(errors: Errors, path: FieldPath, metadata: ObjectMeta | undefined): void {
-  errors.push(...validateAnnotations(metadata?.annotations, path.child('annotations')));
-  errors.push(...validateLabels(metadata?.labels, path.child('labels')));
+  append(errors, validateAnnotations(metadata?.annotations, path.child('annotations')));
+  append(errors, validateLabels(metadata?.labels, path.child('labels')));
   for (const [name, shown] of others) {
     const value = metadata?.[name];
     // A grace period is a pointer in Go: zero is one.

@@ -2,6 +2,7 @@
  * Volumes of pods. Upstream: pkg/apis/core/validation/validation.go (ValidateVolumes, validateVolumeSource).
  */
 import {
+  append,
   duplicate,
   type FieldPath,
   forbiddenField,
@@ -182,7 +183,7 @@ export function checkVolumes(
     if (requireText(own, at.child('name'), volume.name)) checkDNSLabel(own, at.child('name'), volume.name);
     if (valid.has(volume.name ?? '')) own.push(duplicate(at.child('name'), volume.name));
     if (own.length === 0) valid.set(volume.name, volume);
-    else errors.push(...own);
+    else append(errors, own);
     const claim = volume.persistentVolumeClaim?.claimName;
     if (claim !== undefined && created.has(claim)) {
       const text = 'must not reference a PVC that gets created for an ephemeral volume';

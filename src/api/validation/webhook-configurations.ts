@@ -1,5 +1,6 @@
 /** Webhook configurations, mutating and validating. Upstream: pkg/apis/admissionregistration/validation/validation.go. */
 import {
+  append,
   type Draft,
   duplicate,
   type FieldError,
@@ -50,7 +51,7 @@ function checkOptional(errors: Errors, path: FieldPath, value: string | undefine
 }
 
 function checkWebhook(errors: Errors, path: FieldPath, hook: Webhook, options: Options): void {
-  errors.push(...isFullyQualifiedName(path.child('name'), hook.name ?? ''));
+  append(errors, isFullyQualifiedName(path.child('name'), hook.name ?? ''));
   hook.rules?.forEach((rule, i) => {
     checkRule(errors, path.child('rules').index(i), rule);
   });
@@ -66,7 +67,7 @@ function checkWebhook(errors: Errors, path: FieldPath, hook: Webhook, options: O
     errors.push(invalidValue(path.child('timeoutSeconds'), timeout, text));
   }
   for (const name of ['namespaceSelector', 'objectSelector'] as const) {
-    errors.push(...validateLabelSelector(hook[name], path.child(name), options.lenient));
+    append(errors, validateLabelSelector(hook[name], path.child(name), options.lenient));
   }
   if ('reinvocationPolicy' in hook) {
     checkOptional(errors, path.child('reinvocationPolicy'), hook.reinvocationPolicy, ['IfNeeded', 'Never']);

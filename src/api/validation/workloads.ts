@@ -3,6 +3,7 @@
  * Upstream: pkg/apis/apps/validation/validation.go.
  */
 import {
+  append,
   type FieldError,
   FieldPath,
   forbiddenField,
@@ -47,7 +48,7 @@ export function checkRequiredSelector(
     errors.push(required(path));
     return;
   }
-  errors.push(...validateLabelSelector(selector, path));
+  append(errors, validateLabelSelector(selector, path));
   if (isEmptySelector(selector)) {
     errors.push(invalidValue(path, shownSelector(selector), `empty selector is invalid for ${owner}`));
   }

@@ -2,9 +2,8 @@
  * Whether the defaults of a CRD's schema are pruned and valid. Upstream: apiextensions-apiserver
  * pkg/apiserver/schema/defaulting/{validation,surroundingobject}.go.
  */
-import { type FieldError, FieldPath, invalidValue } from '../field.ts';
+import { aggregateText, type FieldError, FieldPath, invalidValue } from '../field.ts';
 import { writeSorted } from '../json/write.ts';
-import { aggregateText } from '../labels.ts';
 import { equalValues } from '../managed-fields/typed.ts';
 import { coerceMetadata, validateEmbedded } from './embedded-meta.ts';
 import { asResourceRoot, metaFields, type Structural } from './json-schema.ts';

@@ -2,7 +2,7 @@
  * Type and object meta of custom resources and of resources embedded in them: made what the built-in type holds, and
  * validated. Upstream: apiextensions-apiserver pkg/apiserver/schema/objectmeta/*.go.
  */
-import { type FieldError, FieldPath, invalidValue, required } from '../field.ts';
+import { append, type FieldError, FieldPath, invalidValue, required } from '../field.ts';
 import { parseApiVersion } from '../gvk.ts';
 import { InputError } from '../input-error.ts';
 import { readJson } from '../json/read.ts';
@@ -156,7 +156,7 @@ export function validateEmbedded(
   const errors = start.embeddedResource ? validateResource(value, path) : [];
   for (const name of Object.keys(value)) {
     const at = start.properties.has(name) ? path.child(name) : path.key(name);
-    errors.push(...validateEmbedded(value[name], memberSchema(start, name), at, false));
+    append(errors, validateEmbedded(value[name], memberSchema(start, name), at, false));
   }
   return errors;
 }
@@ -167,11 +167,11 @@ function validateResource(value: JsonMap, path: FieldPath): FieldError[] {
   for (const name of Object.keys(value)) {
     const item = value[name];
     const at = path.child(name);
-    if (name === 'metadata') errors.push(...validateMeta(item, at));
+    if (name === 'metadata') append(errors, validateMeta(item, at));
     else if (name === 'apiVersion' || name === 'kind') {
       if (typeof item !== 'string') errors.push(invalidValue(at, item, 'must be a string'));
       else if (item === '') errors.push(invalidValue(at, item, 'must not be empty'));
-      else errors.push(...(name === 'kind' ? validateKind(item, at) : validateApiVersion(item, at)));
+      else append(errors, name === 'kind' ? validateKind(item, at) : validateApiVersion(item, at));
     }
   }
   return errors;

@@ -1,7 +1,7 @@
 /**
  * Uniqueness in lists of type set and map. Upstream: apiextensions-apiserver pkg/apiserver/schema/listtype/validation.go.
  */
-import { duplicate, type FieldError, type FieldPath, invalidValue } from '../field.ts';
+import { append, duplicate, type FieldError, type FieldPath, invalidValue } from '../field.ts';
 import { writeSorted } from '../json/write.ts';
 import { memberSchema, type Structural } from './json-schema.ts';
 
@@ -21,7 +21,7 @@ export function validateListTypes(value: unknown, schema: Structural | undefined
           ? validateMapList(value, schema, path)
           : [];
     if (schema.items !== undefined) {
-      value.forEach((item, i) => errors.push(...validateListTypes(item, schema.items, path.index(i))));
+      value.forEach((item, i) => append(errors, validateListTypes(item, schema.items, path.index(i))));
     }
     return errors;
   }

@@ -3,7 +3,15 @@
  * Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go (from
  * validateCustomResourceDefinitionValidation on), pkg/apiserver/schema/defaulting/validation.go.
  */
-import { type FieldError, type FieldPath, forbiddenField, invalidValue, notSupported, required } from '../field.ts';
+import {
+  append,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../field.ts';
 import { validateDefaults } from './default-check.ts';
 import { findFieldPath } from './field-path.ts';
 import { internalItems, internalSchema, isFieldSet, schemaFields } from './internal-schema.ts';
@@ -70,7 +78,7 @@ export function validateOpenAPIV3Schema(
 ): FieldError[] {
   const { lenient = strict } = options;
   const errors: FieldError[] = [];
-  if (options.statusSubresource) errors.push(...checkRootFields(schema, path));
+  if (options.statusSubresource) append(errors, checkRootFields(schema, path));
   if (schema.nullable) errors.push(forbiddenField(path.child('nullable'), 'nullable cannot be true at the root'));
   let rules: RuleChecker | undefined;
   const fault = lenient.structural ? undefined : conversionFault(schema);
@@ -78,12 +86,13 @@ export function validateOpenAPIV3Schema(
     const structural = validateStructural(schema, path);
     const refused =
       structural.length > 0 ? structural : validateDefaults(compileStructural(schema), path, options, lenient);
-    errors.push(...refused);
+    append(errors, refused);
     if (refused.length === 0) rules = options.rules?.(schema);
   }
   const place = { root: true, insideMeta: false, noDefaults: '', lenient, rules, uncorrelated: undefined };
   const found = checkSchema(schema, path, place);
-  errors.push(...found.schema, ...found.rules);
+  append(errors, found.schema);
+  append(errors, found.rules);
   // What has no structural form is mostly refused for the same reason elsewhere.
   if (errors.length === 0 && fault !== undefined) errors.push(invalidValue(path, '', fault));
   return [...errors, ...(rules?.total(path) ?? [])];
@@ -127,8 +136,8 @@ function checkSchema(schema: JsonSchema, path: FieldPath, place: Place): Found {
   const ruleErrors: FieldError[] = [];
   const descend = (part: JsonSchema, at: FieldPath, next: Place): void => {
     const found = checkSchema(part, at, next);
-    errors.push(...found.schema);
-    ruleErrors.push(...found.rules);
+    append(errors, found.schema);
+    append(ruleErrors, found.rules);
   };
   if (schema.uniqueItems) {
     const text = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
@@ -154,9 +163,10 @@ function checkSchema(schema: JsonSchema, path: FieldPath, place: Place): Found {
   for (const [name, part] of Object.entries(schema.dependencies ?? {})) {
     if (isSchema(part)) descend(part, path.child('dependencies').key(name), plain);
   }
-  errors.push(...checkExtensions(schema, path, place.lenient), ...checkRules(schema, path));
+  append(errors, checkExtensions(schema, path, place.lenient));
+  append(errors, checkRules(schema, path));
   if (schema['x-kubernetes-validations']?.length && errors.length === 0 && place.rules) {
-    ruleErrors.push(...place.rules.check(schema, path, place.uncorrelated));
+    append(ruleErrors, place.rules.check(schema, path, place.uncorrelated));
   }
   return { schema: errors, rules: ruleErrors };
 }
@@ -243,7 +253,7 @@ function checkExtensions(schema: JsonSchema, path: FieldPath, lenient: SchemaLen
   }
   if (listType !== undefined && type !== 'array') needType('array', 'x-kubernetes-list-type');
   else if (!lenient.setItems && listType === 'set' && isSchema(schema.items))
-    errors.push(...checkSetItems(schema.items, path.child('items')));
+    append(errors, checkSetItems(schema.items, path.child('items')));
   if (listType !== undefined && !['atomic', 'set', 'map'].includes(listType)) {
     errors.push(notSupported(path.child('x-kubernetes-list-type'), listType, ['atomic', 'set', 'map']));
   }
@@ -252,7 +262,7 @@ function checkExtensions(schema: JsonSchema, path: FieldPath, lenient: SchemaLen
     const text = 'must be map if x-kubernetes-list-map-keys is non-empty';
     errors.push(listType === undefined ? required(at, text) : invalidValue(at, listType, text));
   }
-  if (listType === 'map') errors.push(...checkMapList(schema, path));
+  if (listType === 'map') append(errors, checkMapList(schema, path));
   return lenient.mapLists ? errors : [...errors, ...checkListItems(schema, path)];
 }
 

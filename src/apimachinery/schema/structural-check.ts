@@ -1,7 +1,7 @@
 /**
  * Whether a CRD's schema is structural. Upstream: apiextensions-apiserver pkg/apiserver/schema/{validation,complete}.go.
  */
-import { type FieldError, type FieldPath, forbiddenField, invalidValue, required } from '../field.ts';
+import { append, type FieldError, type FieldPath, forbiddenField, invalidValue, required } from '../field.ts';
 import { equalValues } from '../managed-fields/typed.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { regexFault } from './regex.ts';
@@ -35,14 +35,14 @@ function invariants(schema: JsonSchema, level: Level, path: FieldPath): FieldErr
   const intOrString = schema['x-kubernetes-int-or-string'] ?? false;
   const preserve = schema['x-kubernetes-preserve-unknown-fields'] ?? false;
   if (type === 'array' && !isSchema(items)) errors.push(required(path.child('items'), 'must be specified'));
-  if (isSchema(items)) errors.push(...invariants(items, 'item', path.child('items')));
+  if (isSchema(items)) append(errors, invariants(items, 'item', path.child('items')));
   for (const [name, property] of entries(schema.properties)) {
-    errors.push(...invariants(property, 'field', path.child('properties').key(name)));
+    append(errors, invariants(property, 'field', path.child('properties').key(name)));
   }
   if (additional !== undefined && additional !== null) {
     const at = path.child('additionalProperties');
     if (level === 'root') errors.push(forbiddenField(at, 'must not be used at the root'));
-    if (isSchema(additional)) errors.push(...invariants(additional, 'field', at));
+    if (isSchema(additional)) append(errors, invariants(additional, 'field', at));
   }
   if (intOrString && preserve) {
     const at = path.child('x-kubernetes-preserve-unknown-fields');
@@ -52,8 +52,8 @@ function invariants(schema: JsonSchema, level: Level, path: FieldPath): FieldErr
     const at = path.child('x-kubernetes-embedded-resource');
     errors.push(invalidValue(at, true, 'must be false if x-kubernetes-int-or-string is true'));
   }
-  errors.push(...valueValidation(schema, isIntOrString(schema.anyOf), isIntOrString(schema.allOf?.[0]?.anyOf), path));
-  errors.push(...typeInvariants(schema, level, path, { embedded, intOrString, preserve }));
+  append(errors, valueValidation(schema, isIntOrString(schema.anyOf), isIntOrString(schema.allOf?.[0]?.anyOf), path));
+  append(errors, typeInvariants(schema, level, path, { embedded, intOrString, preserve }));
   return errors;
 }
 
@@ -84,7 +84,7 @@ function typeInvariants(
   }
   const metadata = properties?.['metadata'];
   if (metadata !== undefined)
-    errors.push(...metadataInvariants(metadata, whole, level, path.child('properties').key('metadata')));
+    append(errors, metadataInvariants(metadata, whole, level, path.child('properties').key('metadata')));
   if (embedded && !preserve && Object.keys(properties ?? {}).length === 0) {
     const text =
       'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields';
@@ -120,13 +120,13 @@ function valueValidation(
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (!skipAnyOf) {
-    schema.anyOf?.forEach((part, i) => errors.push(...nested(part, false, path.child('anyOf').index(i))));
+    schema.anyOf?.forEach((part, i) => append(errors, nested(part, false, path.child('anyOf').index(i))));
   }
   schema.allOf?.forEach((part, i) => {
-    errors.push(...nested(part, skipFirstAllOf && i === 0, path.child('allOf').index(i)));
+    append(errors, nested(part, skipFirstAllOf && i === 0, path.child('allOf').index(i)));
   });
-  schema.oneOf?.forEach((part, i) => errors.push(...nested(part, false, path.child('oneOf').index(i))));
-  if (isSchema(schema.not)) errors.push(...nested(schema.not, false, path.child('not')));
+  schema.oneOf?.forEach((part, i) => append(errors, nested(part, false, path.child('oneOf').index(i))));
+  if (isSchema(schema.not)) append(errors, nested(schema.not, false, path.child('not')));
   if (schema.pattern) {
     const fault = regexFault(schema.pattern);
     if (fault !== undefined) {
@@ -140,9 +140,9 @@ function valueValidation(
 /** A schema under anyOf, allOf, oneOf or not may only validate values. */
 function nested(schema: JsonSchema, skipAnyOf: boolean, path: FieldPath): FieldError[] {
   const errors = valueValidation(schema, skipAnyOf, false, path);
-  if (isSchema(schema.items)) errors.push(...nested(schema.items, false, path.child('items')));
+  if (isSchema(schema.items)) append(errors, nested(schema.items, false, path.child('items')));
   for (const [name, property] of entries(schema.properties)) {
-    errors.push(...nested(property, false, path.child('properties').key(name)));
+    append(errors, nested(property, false, path.child('properties').key(name)));
   }
   const forbid = (on: unknown, name: string, text: string): void => {
     if (on) errors.push(forbiddenField(path.child(name), text));
@@ -176,10 +176,10 @@ function completeness(
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (isSchema(validation.not))
-    errors.push(...nestedCompleteness(validation.not, schema, schemaPath, path.child('not')));
+    append(errors, nestedCompleteness(validation.not, schema, schemaPath, path.child('not')));
   for (const name of ['allOf', 'anyOf', 'oneOf'] as const) {
     validation[name]?.forEach((part, i) => {
-      errors.push(...nestedCompleteness(part, schema, schemaPath, path.child(name).index(i)));
+      append(errors, nestedCompleteness(part, schema, schemaPath, path.child(name).index(i)));
     });
   }
   return errors;
@@ -195,14 +195,14 @@ function nestedCompleteness(
   const errors = completeness(validation, schema, schemaPath, path);
   if (isSchema(validation.items)) {
     const items = isSchema(schema.items) ? schema.items : undefined;
-    errors.push(...nestedCompleteness(validation.items, items, schemaPath.child('items'), path.child('items')));
+    append(errors, nestedCompleteness(validation.items, items, schemaPath.child('items'), path.child('items')));
   }
   for (const [name, property] of entries(validation.properties)) {
     const at = schemaPath.child('properties').key(name);
     const from = path.child('properties').key(name);
     const found = schema.properties?.[name];
     if (found === undefined) errors.push(required(at, `because it is defined in ${from}`));
-    else errors.push(...nestedCompleteness(property, found, at, from));
+    else append(errors, nestedCompleteness(property, found, at, from));
   }
   return errors;
 }

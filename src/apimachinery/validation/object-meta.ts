@@ -4,7 +4,16 @@
  * pkg/apis/meta/v1/validation/validation.go.
  * Deviation: where upstream walks a Go map, in no order, errors come here in the order of the object.
  */
-import { type FieldError, type FieldPath, forbiddenField, goQuote, invalidValue, required, tooLong } from '../field.ts';
+import {
+  append,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  goQuote,
+  invalidValue,
+  required,
+  tooLong,
+} from '../field.ts';
 import { byteLength } from '../input-error.ts';
 import type { LabelSelector, LabelSelectorRequirement } from '../labels.ts';
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../meta.ts';
@@ -23,7 +32,7 @@ export function validateLabelName(name: string, path: FieldPath): FieldError[] {
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   for (const [key, value] of Object.entries(labels ?? {})) {
-    errors.push(...validateLabelName(key, path));
+    append(errors, validateLabelName(key, path));
     for (const text of isLabelValue(value)) errors.push(invalidValue(path, value, text));
   }
   return errors;
@@ -59,7 +68,7 @@ export function validateLabelSelector(
   if (selector === null || selector === undefined) return [];
   const errors = validateLabels(selector.matchLabels, path.child('matchLabels'));
   selector.matchExpressions?.forEach((requirement, i) => {
-    errors.push(...validateLabelSelectorRequirement(requirement, path.child('matchExpressions').index(i), options));
+    append(errors, validateLabelSelectorRequirement(requirement, path.child('matchExpressions').index(i), options));
   });
   return errors;
 }
@@ -80,7 +89,7 @@ export function validateLabelSelectorRequirement(
   } else if (!options.allowUnknownOperatorInRequirement) {
     errors.push(invalidValue(path.child('operator'), operator, 'not a valid selector operator'));
   }
-  errors.push(...validateLabelName(key, path.child('key')));
+  append(errors, validateLabelName(key, path.child('key')));
   if (!options.allowInvalidLabelValueInSelector) {
     values.forEach((value, i) => {
       for (const text of isLabelValue(value)) errors.push(invalidValue(at.index(i), value, text));
@@ -119,7 +128,7 @@ function validateOwnerReferences(owners: readonly OwnerReference[] | undefined, 
   const errors: FieldError[] = [];
   let first = '';
   for (const owner of owners ?? []) {
-    errors.push(...validateOwnerReference(owner, path));
+    append(errors, validateOwnerReference(owner, path));
     if (!owner.controller) continue;
     const name = `${owner.kind ?? ''}/${owner.name ?? ''}`;
     if (first === '') first = name;
@@ -192,7 +201,7 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
     if ((fieldsType as string) !== '' && fieldsType !== 'FieldsV1') {
       errors.push(invalidValue(at.child('fieldsType'), fieldsType, 'must be `FieldsV1`'));
     }
-    errors.push(...validateFieldManager(manager, at.child('manager')));
+    append(errors, validateFieldManager(manager, at.child('manager')));
     if (byteLength(subresource) > 256) errors.push(tooLong(at.child('subresource'), 256));
     return errors;
   });
@@ -253,11 +262,11 @@ export function validateObjectMeta(
   if (generation < 0) {
     errors.push(invalidValue(path.child('generation'), generation, 'must be greater than or equal to 0'));
   }
-  errors.push(...validateLabels(meta.labels, path.child('labels')));
-  errors.push(...validateAnnotations(meta.annotations, path.child('annotations')));
-  errors.push(...validateOwnerReferences(meta.ownerReferences, path.child('ownerReferences')));
-  errors.push(...validateFinalizers(meta.finalizers, path.child('finalizers')));
-  errors.push(...validateManagedFields(meta.managedFields, path.child('managedFields')));
+  append(errors, validateLabels(meta.labels, path.child('labels')));
+  append(errors, validateAnnotations(meta.annotations, path.child('annotations')));
+  append(errors, validateOwnerReferences(meta.ownerReferences, path.child('ownerReferences')));
+  append(errors, validateFinalizers(meta.finalizers, path.child('finalizers')));
+  append(errors, validateManagedFields(meta.managedFields, path.child('managedFields')));
   return errors;
 }
 
@@ -266,7 +275,7 @@ export function validateObjectMetaUpdate(now: ObjectMeta, before: ObjectMeta, pa
   const errors: FieldError[] = [];
   if (before.deletionTimestamp) {
     const at = path.child('finalizers');
-    errors.push(...validateNoNewFinalizers(now.finalizers ?? [], before.finalizers ?? [], at));
+    append(errors, validateNoNewFinalizers(now.finalizers ?? [], before.finalizers ?? [], at));
   }
   if (!now.resourceVersion) {
     errors.push(
@@ -277,14 +286,14 @@ export function validateObjectMetaUpdate(now: ObjectMeta, before: ObjectMeta, pa
     errors.push(invalidValue(path.child('generation'), now.generation ?? 0, 'must not be decremented'));
   }
   for (const key of ['name', 'namespace', 'uid'] as const) {
-    errors.push(...validateImmutableField(now[key] ?? '', before[key] ?? '', path.child(key)));
+    append(errors, validateImmutableField(now[key] ?? '', before[key] ?? '', path.child(key)));
   }
   for (const key of ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
-    errors.push(...validateImmutableField(now[key], before[key], path.child(key)));
+    append(errors, validateImmutableField(now[key], before[key], path.child(key)));
   }
-  errors.push(...validateLabels(now.labels, path.child('labels')));
-  errors.push(...validateAnnotations(now.annotations, path.child('annotations')));
-  errors.push(...validateOwnerReferences(now.ownerReferences, path.child('ownerReferences')));
-  errors.push(...validateManagedFields(now.managedFields, path.child('managedFields')));
+  append(errors, validateLabels(now.labels, path.child('labels')));
+  append(errors, validateAnnotations(now.annotations, path.child('annotations')));
+  append(errors, validateOwnerReferences(now.ownerReferences, path.child('ownerReferences')));
+  append(errors, validateManagedFields(now.managedFields, path.child('managedFields')));
   return errors;
 }

@@ -2,7 +2,7 @@
  * Validation of the options that come with a request: create, update, patch, delete, table.
  * Upstream: apimachinery pkg/apis/meta/v1/validation/validation.go.
  */
-import { type FieldError, FieldPath, forbiddenField, invalidValue, notSupported, required } from '../field.ts';
+import { append, type FieldError, FieldPath, forbiddenField, invalidValue, notSupported, required } from '../field.ts';
 import { validateFieldManager } from './object-meta.ts';
 
 export interface WriteOptions {
@@ -67,7 +67,7 @@ export function validateDeleteOptions(options: DeleteOptions): FieldError[] {
   if (policy !== undefined && !policies.includes(policy)) {
     errors.push(notSupported(path, policy, [...policies, 'nil']));
   }
-  errors.push(...validateDryRun(FieldPath.of('dryRun'), options.dryRun));
+  append(errors, validateDryRun(FieldPath.of('dryRun'), options.dryRun));
   return [...errors, ...validateIgnoreStoreReadError(options)];
 }
 

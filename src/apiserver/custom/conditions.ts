@@ -4,7 +4,7 @@
  */
 import { approvalOf, caBundleFault, isProtectedGroup } from '#api/apiextensions/helpers';
 import type { CustomResourceDefinition } from '#api/types';
-import { aggregateText, FieldPath, formatTime, goQuote, invalidValue, semanticEqual } from '#apimachinery';
+import { aggregateText, append, FieldPath, formatTime, goQuote, invalidValue, semanticEqual } from '#apimachinery';
 import { type JsonSchema, validateStructural } from '#apimachinery/schema';
 
 type Names = Partial<CustomResourceDefinition['spec']['names']>;
@@ -146,7 +146,7 @@ export function structuralCondition({ spec }: CustomResourceDefinition): Conditi
   spec.versions.forEach(({ schema }, i) => {
     const raw = schema?.openAPIV3Schema as JsonSchema | undefined;
     if (raw)
-      errors.push(...validateStructural(raw, path.child('versions').index(i).child('schema', 'openAPIV3Schema')));
+      append(errors, validateStructural(raw, path.child('versions').index(i).child('schema', 'openAPIV3Schema')));
   });
   return { type: 'NonStructuralSchema', status: 'True', reason: 'Violations', message: aggregateText(errors) };
 }

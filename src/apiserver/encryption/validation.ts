@@ -3,7 +3,7 @@
  * validation_encryption.go.
  * Deviation: where upstream prints a whole provider, keys included, here the keys are left out of the text.
  */
-import { type FieldError, FieldPath, goQuote, invalidValue, parseGoDuration, required } from '#apimachinery';
+import { append, type FieldError, FieldPath, goQuote, invalidValue, parseGoDuration, required } from '#apimachinery';
 import type { EncryptionConfig, EncryptionKey, KeysConfig, KmsConfig, ProviderConfig } from './config.ts';
 import { parseGroupResource } from './group-resource.ts';
 
@@ -162,7 +162,7 @@ function validateKms(kms: KmsConfig, path: FieldPath, names: ReadonlySet<string>
     errors.push(invalidValue(namePath, name, `duplicate KMS provider name ${name}, names must be unique`));
   if (timeoutMs(kms) <= 0)
     errors.push(invalidValue(path.child('timeout'), kms.timeout, 'timeout should be a positive value'));
-  errors.push(...validateEndpoint(kms.endpoint, path.child('endpoint')));
+  append(errors, validateEndpoint(kms.endpoint, path.child('endpoint')));
   const cachePath = path.child('cachesize');
   if (apiVersion !== 'v1' && cachesize !== undefined)
     errors.push(invalidValue(cachePath, cachesize, 'cachesize is not supported in v2'));

@@ -11,6 +11,7 @@ import type {
   TokenReview,
 } from '#api/types';
 import {
+  append,
   badRequest,
   type Draft,
   escapeFieldValue,
@@ -167,7 +168,7 @@ function validateSelector(
     errors.push(required(at.child('requirements'), `when ${at} is specified, requirements or rawSelector is required`));
   }
   for (const [index, each] of requirements.entries()) {
-    errors.push(...validate(each, at.child('requirements').index(index)));
+    append(errors, validate(each, at.child('requirements').index(index)));
   }
   return errors;
 }
@@ -193,10 +194,9 @@ function validateSpec(spec: Spec, self: boolean): FieldError[] {
   }
   if (about) {
     const at = specPath.child('resourceAttributes');
-    errors.push(
-      ...validateSelector(about.fieldSelector as Selector, at.child('fieldSelector'), validateFieldRequirement),
-      ...validateSelector(about.labelSelector as Selector, at.child('labelSelector'), validateLabelRequirement),
-    );
+    const { fieldSelector, labelSelector } = about as { fieldSelector?: Selector; labelSelector?: Selector };
+    append(errors, validateSelector(fieldSelector, at.child('fieldSelector'), validateFieldRequirement));
+    append(errors, validateSelector(labelSelector, at.child('labelSelector'), validateLabelRequirement));
   }
   return errors;
 }
@@ -236,7 +236,7 @@ function accessReview(authorizer: Authorizer, how: (scope: Scope) => { self: boo
         const text = namespace === undefined ? 'must be empty' : 'must be empty except for namespace';
         errors.push(invalidValue(FieldPath.of('metadata'), inGoOrder(object.metadata), text));
       }
-      if (namespace !== undefined) errors.push(...validateLocal(spec, namespace));
+      if (namespace !== undefined) append(errors, validateLocal(spec, namespace));
       if (errors.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', errors);
       const who = self ? scope.user : subjectOf(spec);
       asked.status = (await decide(authorizer, attributesOf(spec, who), evaluationError(spec))) as never;

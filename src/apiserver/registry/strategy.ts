@@ -5,6 +5,7 @@
 
 import type { KindRules, RuleContext } from '#api/kind';
 import {
+  append,
   conflict,
   type Draft,
   type FieldError,
@@ -118,15 +119,12 @@ export function beforeUpdate(
   };
   const looks = (isStatus ? rules.metaOnStatus : (special ?? rules).metaOnUpdate) ?? ['change'];
   for (const look of looks.includes('own' as never) ? looks : [...looks, 'own' as const]) {
-    if (look === 'own') errors.push(...own());
-    else if (look === 'full') errors.push(...ownMetaErrors(resource, metadata));
-    else
-      errors.push(
-        ...validateObjectMetaUpdate(metadata, old.metadata, metadataPath),
-        ...finalizerErrors(resource, metadata),
-      );
+    if (look === 'own') append(errors, own());
+    else if (look === 'full') append(errors, ownMetaErrors(resource, metadata));
+    else append(errors, validateObjectMetaUpdate(metadata, old.metadata, metadataPath));
+    append(errors, finalizerErrors(resource, metadata));
   }
-  if (!isStatus && !special) errors.push(...(rules.validateChange?.(next, old, context) ?? []));
+  if (!isStatus && !special) append(errors, rules.validateChange?.(next, old, context) ?? []);
   refuse(resource, object, errors);
   for (const text of updateWarnings(rules, next, old, context)) warn(text);
   rules.canonicalize?.(object);

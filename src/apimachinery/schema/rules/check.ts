@@ -3,7 +3,14 @@
  * told. Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation/{cel_validation,validation}.go.
  */
 import { type DeclType, declTypeOf, type Environment, newBaseEnvironment } from '../../cel/index.ts';
-import { type FieldError, type FieldPath, forbiddenField, internalFieldError, invalidValue } from '../../field.ts';
+import {
+  append,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  internalFieldError,
+  invalidValue,
+} from '../../field.ts';
 import { internalRule } from '../internal-schema.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import type { RuleChecker } from '../schema-check.ts';
@@ -88,12 +95,12 @@ class SchemaRules implements RuleChecker {
     const rulePath = at.child('rule');
     const messagePath = at.child('messageExpression');
     const cost = product(compiled.maxCost, this.#cardinality ?? compiled.maxCardinality);
-    errors.push(...this.#observe(rulePath, cost, 'estimated rule cost'));
+    append(errors, this.#observe(rulePath, cost, 'estimated rule cost'));
     if (compiled.fault !== undefined) errors.push(invalidValue(rulePath, internalRule(rule), compiled.fault));
     if (compiled.messageFault !== undefined) {
       errors.push(invalidValue(messagePath, internalRule(rule), compiled.messageFault));
     } else if (compiled.message) {
-      errors.push(...this.#observe(messagePath, compiled.messageMaxCost, 'estimated messageExpression cost'));
+      append(errors, this.#observe(messagePath, compiled.messageMaxCost, 'estimated messageExpression cost'));
     }
     if (compiled.usesOldSelf) {
       if (uncorrelated) {

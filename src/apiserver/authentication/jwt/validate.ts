@@ -3,6 +3,7 @@
  * pkg/apis/apiserver/validation/validation.go.
  */
 import {
+  append,
   duplicate,
   type FieldError,
   FieldPath,
@@ -95,7 +96,7 @@ class AuthenticatorValidator {
     at: FieldPath,
     disallowedIssuers: readonly string[],
   ): AuthenticatorExpressions {
-    this.#errors.push(...issuerErrors(issuer, at.child('issuer'), disallowedIssuers));
+    append(this.#errors, issuerErrors(issuer, at.child('issuer'), disallowedIssuers));
     const claimRules = this.#claimRules(claimValidationRules, at.child('claimValidationRules'));
     const mappings = this.#mappings(claimMappings, at.child('claimMappings'), claimRules);
     const userRules = this.#userRules(userValidationRules, at.child('userValidationRules'));
@@ -219,7 +220,7 @@ class AuthenticatorValidator {
     const keys = new Set<string>();
     return mappings.flatMap(({ key, valueExpression }, index) => {
       const at = root.index(index);
-      this.#errors.push(...extraKeyErrors(key, at.child('key')));
+      append(this.#errors, extraKeyErrors(key, at.child('key')));
       if (keys.has(key)) {
         this.#errors.push(duplicate(at.child('key'), key));
         return [];
@@ -250,14 +251,14 @@ function issuerErrors(issuer: Issuer, at: FieldPath, disallowedIssuers: readonly
   const { url, discoveryUrl, certificateAuthority, egressSelectorType } = issuer;
   const errors: FieldError[] = [];
   if (url === '') errors.push(required(at.child('url')));
-  else errors.push(...urlErrors(url, at.child('url'), disallowedIssuers));
+  else append(errors, urlErrors(url, at.child('url'), disallowedIssuers));
   if (discoveryUrl !== '') {
     const path = at.child('discoveryURL');
     const isSame = url !== '' && url.replace(/\/+$/, '') === discoveryUrl.replace(/\/+$/, '');
     if (isSame) errors.push(invalidValue(path, discoveryUrl, 'discoveryURL must be different from URL'));
-    errors.push(...urlErrors(discoveryUrl, path, []));
+    append(errors, urlErrors(discoveryUrl, path, []));
   }
-  errors.push(...audienceErrors(issuer, at));
+  append(errors, audienceErrors(issuer, at));
   if (certificateAuthority !== '') {
     const problem = bundleProblem(certificateAuthority);
     if (problem !== undefined) errors.push(invalidValue(at.child('certificateAuthority'), '<omitted>', problem));

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import {
   aggregateText,
+  append,
   duplicate,
   type FieldError,
   FieldPath,
@@ -67,9 +68,9 @@ function validate({ authorizers }: AuthorizationConfiguration, compiler: MatchCo
       continue;
     }
     types.add(each.type);
-    errors.push(...nameErrors(each.name, at.child('name'), names));
+    append(errors, nameErrors(each.name, at.child('name'), names));
     names.add(each.name);
-    errors.push(...webhookErrors(each, at, compiler));
+    append(errors, webhookErrors(each, at, compiler));
   }
   return errors;
 }

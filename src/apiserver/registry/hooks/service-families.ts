@@ -5,7 +5,7 @@
  */
 import { checkClusterIPs } from '#api/rules';
 import type { Service } from '#api/types';
-import { type Draft, type FieldError, FieldPath, invalid, invalidValue, parseIp } from '#apimachinery';
+import { append, type Draft, type FieldError, FieldPath, invalid, invalidValue, parseIp } from '#apimachinery';
 
 export type Family = 'IPv4' | 'IPv6';
 type Spec = Service['spec'];
@@ -97,7 +97,7 @@ export function initFamilies(now: DraftSpec, old: Spec | null, cluster: readonly
     fillHeadless(now, cluster);
     return [];
   }
-  errors.push(...missingFamilies(now, cluster));
+  append(errors, missingFamilies(now, cluster));
   if (errors.length > 0) return errors;
   if (!now.ipFamilies?.length) now.ipFamilies = [cluster[0]!];
   if (now.ipFamilyPolicy !== 'SingleStack' && now.ipFamilies.length === 1 && cluster.length === 2) {

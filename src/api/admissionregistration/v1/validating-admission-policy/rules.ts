@@ -1,5 +1,6 @@
 /** ValidatingAdmissionPolicies. Upstream: pkg/apis/admissionregistration, pkg/registry/admissionregistration. */
 import {
+  append,
   byteLength,
   duplicate,
   type FieldError,
@@ -116,7 +117,7 @@ function validateStatus({ status }: ValidatingAdmissionPolicy): FieldError[] {
       errors.push(invalidValue(own.child('fieldRef'), text, `invalid JSONPath: ${error.message}`));
     }
   });
-  errors.push(...validateConditions(status?.conditions ?? [], at.child('conditions')));
+  append(errors, validateConditions(status?.conditions ?? [], at.child('conditions')));
   return errors;
 }
 

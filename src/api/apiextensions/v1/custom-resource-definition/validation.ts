@@ -4,6 +4,7 @@
  * Deviation: versions that are stored but no longer in the spec are refused in their order, where upstream walks a map.
  */
 import {
+  append,
   type FieldError,
   FieldPath,
   forbiddenField,
@@ -73,9 +74,9 @@ export function validateDefinition(crd: CustomResourceDefinition, old: CustomRes
   const options = optionsOf(crd, old);
   checkSpec(errors, crd.spec, needsStructure(crd.spec) ? structural(options) : options);
   if (old) checkChange(errors, crd, old);
-  errors.push(...validateDefinitionStatus(crd));
+  append(errors, validateDefinitionStatus(crd));
   checkStored(errors, crd);
-  errors.push(...checkApproval(crd, old));
+  append(errors, checkApproval(crd, old));
   if (crd.spec.preserveUnknownFields && !old?.spec.preserveUnknownFields) {
     const text =
       'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead';
@@ -262,7 +263,7 @@ function checkSchema(
       return updated.length > 0 ? updated : (rules?.validate(value, undefined, { path: place }) ?? []);
     },
   });
-  errors.push(...found);
+  append(errors, found);
 }
 
 function checkSelectable(

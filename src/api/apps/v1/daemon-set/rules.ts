@@ -1,5 +1,6 @@
 /** DaemonSets. Upstream: pkg/apis/apps/{v1,validation}, pkg/registry/apps/daemonset/strategy.go. */
 import {
+  append,
   type Draft,
   type FieldError,
   FieldPath,
@@ -63,7 +64,7 @@ function validate(set: DaemonSet, old: DaemonSet | null, context: RuleContext): 
   const at = spec.child('selector');
   if (old) checkImmutable(errors, at, shownSelector(own.selector), shownSelector(old.spec.selector));
   const lenient = { allowInvalidLabelValueInSelector: selectorHasInvalidLabelValue(old?.spec.selector) };
-  errors.push(...validateLabelSelector(own.selector, at, lenient));
+  append(errors, validateLabelSelector(own.selector, at, lenient));
   const template = spec.child('template');
   const selector = parseSelector(own.selector);
   if (selector) checkSelectorMatches(errors, template, selector, own.template);

@@ -1,5 +1,6 @@
 /** StatefulSets. Upstream: pkg/apis/apps/{v1/defaults.go,validation}, pkg/registry/apps/statefulset/strategy.go. */
 import {
+  append,
   type Draft,
   type FieldError,
   FieldPath,
@@ -110,8 +111,8 @@ function checkSpec(errors: Errors, own: StatefulSetSpec, { old, context, skipTem
     if (!skipTemplate) checkTemplate(errors, at, template, { old: old?.spec.template, context });
     // Upstream checks these a second time.
     const annotations = template.metadata?.annotations;
-    errors.push(...validateLabels(template.metadata?.labels, at.child('labels')));
-    errors.push(...validateAnnotations(annotations, at.child('annotations')));
+    append(errors, validateLabels(template.metadata?.labels, at.child('labels')));
+    append(errors, validateAnnotations(annotations, at.child('annotations')));
     checkPodAnnotations(errors, at.child('annotations'), annotations ?? {}, template.spec!);
   } else errors.push(invalidValue(path.child('selector'), shownSelector(own.selector), ''));
   checkRunsForever(errors, at, own.template, 'StatefulSet');

@@ -3,6 +3,7 @@
  * Upstream: pkg/apis/authorization/validation/validation.go.
  */
 import {
+  append,
   type FieldError,
   FieldPath,
   invalidValue,
@@ -60,7 +61,7 @@ function checkLabels(errors: Errors, at: FieldPath, selector: LabelSelectorAttri
   checkRaw(errors, at, rawSelector, requirements.length);
   requirements.forEach((requirement, i) => {
     const lenient = { allowUnknownOperatorInRequirement: true };
-    errors.push(...validateLabelSelectorRequirement(requirement, at.child('requirements').index(i), lenient));
+    append(errors, validateLabelSelectorRequirement(requirement, at.child('requirements').index(i), lenient));
   });
 }
 

@@ -1,5 +1,6 @@
 /** Jobs. Upstream: pkg/apis/batch/{v1/defaults.go,validation}, pkg/registry/batch/job/strategy.go. */
 import {
+  append,
   type Draft,
   type FieldError,
   FieldPath,
@@ -95,7 +96,7 @@ function checkSpec(errors: Errors, job: Job, old: Job | null, context: RuleConte
   checkJobSpec(errors, path, spec, { old: old?.spec.template, context });
   const at = path.child('selector');
   const lenient = { allowInvalidLabelValueInSelector: selectorHasInvalidLabelValue(old?.spec.selector) };
-  if (spec.selector) errors.push(...validateLabelSelector(spec.selector, at, lenient));
+  if (spec.selector) append(errors, validateLabelSelector(spec.selector, at, lenient));
   else errors.push(required(at));
   const selector = parseSelector(spec.selector);
   if (selector) checkSelectorMatches(errors, path.child('template'), selector, spec.template);

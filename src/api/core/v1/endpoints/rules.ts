@@ -1,5 +1,6 @@
 /** Endpoints. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/endpoint/strategy.go. */
 import {
+  append,
   type FieldError,
   FieldPath,
   isValidIPForLegacyField,
@@ -22,7 +23,7 @@ import { checkEndpointIP } from '../../../validation/endpoint-ip.ts';
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
 function checkAddress(errors: Errors, path: FieldPath, address: EndpointAddress): void {
-  errors.push(...isValidIPForLegacyField(path.child('ip'), address.ip ?? ''));
+  append(errors, isValidIPForLegacyField(path.child('ip'), address.ip ?? ''));
   if (address.hostname) checkDNSLabel(errors, path.child('hostname'), address.hostname);
   if (address.nodeName !== undefined) checkObjectName(errors, path.child('nodeName'), address.nodeName);
   checkEndpointIP(errors, path.child('ip'), address.ip ?? '');

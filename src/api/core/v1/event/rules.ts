@@ -1,5 +1,6 @@
 /** Events, of the core group and of events.k8s.io. Upstream: pkg/apis/core/validation/events.go, pkg/registry/core/event. */
 import {
+  append,
   byteLength,
   type FieldError,
   FieldPath,
@@ -104,12 +105,12 @@ function validate(event: Event, old: Event | null, context: RuleContext): FieldE
   if (isCore) return errors;
   const metadata = at('metadata');
   if (!old) {
-    errors.push(...validateObjectMeta(event.metadata, true, nameIsDNSSubdomain, metadata));
-    errors.push(...validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
+    append(errors, validateObjectMeta(event.metadata, true, nameIsDNSSubdomain, metadata));
+    append(errors, validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
     checkNew(errors, event);
   } else {
-    errors.push(...validateObjectMetaUpdate(event.metadata, old.metadata, metadata));
-    errors.push(...validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
+    append(errors, validateObjectMetaUpdate(event.metadata, old.metadata, metadata));
+    append(errors, validateKubeFinalizers(event.metadata.finalizers, metadata.child('finalizers')));
     if (!semanticEqual(event.series, old.series)) checkSeries(errors, event);
     checkUnchanged(errors, event, old);
   }

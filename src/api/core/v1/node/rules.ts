@@ -1,5 +1,6 @@
 /** Nodes. Upstream: pkg/apis/core/{v1/defaults.go,validation}, pkg/registry/core/node/strategy.go. */
 import {
+  append,
   byteLength,
   duplicate,
   type FieldError,
@@ -65,7 +66,7 @@ function checkNode(errors: Errors, node: Node): void {
   const ranges = node.spec?.podCIDRs ?? [];
   const path = spec.child('podCIDRs');
   ranges.forEach((range, i) => {
-    errors.push(...isValidCIDRForLegacyField(path.index(i), range));
+    append(errors, isValidCIDRForLegacyField(path.index(i), range));
   });
   if (ranges.length < 2) return;
   const wrong = ranges.findIndex(range => parseCidr(range) === undefined);

@@ -1,5 +1,6 @@
 /** Writes to a Pod's status. Upstream: pkg/apis/core/validation (ValidatePodStatusUpdate). */
 import {
+  append,
   type Draft,
   type FieldError,
   FieldPath,
@@ -73,7 +74,7 @@ function checkAddresses(
 ): void {
   const known = before.map(each => each.ip ?? '');
   now.forEach(({ ip = '' }, i) => {
-    errors.push(...isValidIPForLegacyField(at.index(i), ip, known));
+    append(errors, isValidIPForLegacyField(at.index(i), ip, known));
   });
   if (now.length < 2) return;
   const families = new Set(now.map(({ ip = '' }) => (isIPv4(parseIp(ip) ?? parseIp('::')!) ? 4 : 6)));

@@ -1,5 +1,6 @@
 /** Secrets. Upstream: pkg/apis/core/{v1,validation}, pkg/registry/core/secret/strategy.go. */
 import {
+  append,
   type FieldError,
   FieldPath,
   InputError,
@@ -79,7 +80,7 @@ function checkType(errors: Errors, secret: Secret): void {
 function validate(secret: Secret, old: Secret | null): FieldError[] {
   const errors: Errors = [];
   if (old) checkImmutable(errors, FieldPath.of('type'), secret.type ?? '', old.type ?? '');
-  errors.push(...immutableData(secret, old));
+  append(errors, immutableData(secret, old));
   let size = 0;
   for (const key of sortedKeys(secret.data)) {
     refuseEach(errors, dataPath.key(key), key, isConfigMapKey(key));

@@ -1,5 +1,6 @@
 /** Services. Upstream: pkg/apis/core/validation (validateService, ValidateServiceUpdate). */
 import {
+  append,
   duplicate,
   type FieldError,
   FieldPath,
@@ -118,7 +119,7 @@ export function checkClusterIPs(errors: Errors, spec: ServiceSpec, old: ServiceS
     }
     const refusals = isValidIPForLegacyField(ipsPath.index(i), ip, old?.clusterIPs ?? []);
     invalid ||= refusals.length > 0;
-    errors.push(...refusals);
+    append(errors, refusals);
   });
   if (ips.length > 2) errors.push(invalidValue(ipsPath, ips, 'may only hold up to 2 values'));
   if (invalid) return;
@@ -180,7 +181,7 @@ function checkSourceRanges(errors: Errors, service: Service, old: Service | null
     if (spec.type !== 'LoadBalancer') errors.push(forbiddenField(at, misplaced));
     const known = (old?.spec.loadBalancerSourceRanges ?? []).map(range => range.trim());
     ranges.forEach((range, i) => {
-      errors.push(...isValidCIDRForLegacyField(at.index(i), range.trim(), known));
+      append(errors, isValidCIDRForLegacyField(at.index(i), range.trim(), known));
     });
     return;
   }
@@ -189,7 +190,7 @@ function checkSourceRanges(errors: Errors, service: Service, old: Service | null
   const at = annotations.key(rangesKey);
   if (spec.type !== 'LoadBalancer') errors.push(forbiddenField(at, misplaced));
   if (old?.metadata.annotations?.[rangesKey] === text || text.trim() === '') return;
-  for (const range of text.trim().split(',')) errors.push(...isValidCIDRForLegacyField(at, range.trim()));
+  for (const range of text.trim().split(',')) append(errors, isValidCIDRForLegacyField(at, range.trim()));
 }
 
 function checkLoadBalancer(errors: Errors, spec: ServiceSpec): void {
@@ -253,13 +254,13 @@ function checkService(errors: Errors, service: Service, old: Service | null): vo
   ports.forEach((port, i) => {
     checkPort(errors, path.child('ports').index(i), port, ports.length > 1, names);
   });
-  errors.push(...validateLabels(spec.selector, path.child('selector')));
+  append(errors, validateLabels(spec.selector, path.child('selector')));
   checkAffinity(errors, spec);
   checkClusterIPs(errors, spec, old?.spec);
   spec.externalIPs?.forEach((ip, i) => {
     const at = path.child('externalIPs').index(i);
     const refusals = isValidIPForLegacyField(at, ip, old?.spec.externalIPs ?? []);
-    if (refusals.length > 0) errors.push(...refusals);
+    if (refusals.length > 0) append(errors, refusals);
     else checkEndpointIP(errors, at, ip);
   });
   checkChoice(errors, path.child('type'), spec.type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']);
@@ -350,7 +351,7 @@ function checkLoadBalancerStatus(
   status?.ingress?.forEach((ingress, i) => {
     const one = at.child('ingress').index(i);
     const { ip = '', ipMode, hostname = '' } = ingress;
-    if (ip) errors.push(...isValidIPForLegacyField(one.child('ip'), ip, known));
+    if (ip) append(errors, isValidIPForLegacyField(one.child('ip'), ip, known));
     if (ipMode === undefined) {
       if (ip) errors.push(required(one.child('ipMode'), 'must be specified when `ip` is set'));
     } else if (!ip) errors.push(forbiddenField(one.child('ipMode'), 'may not be specified when `ip` is not set'));

@@ -1,5 +1,6 @@
 /** EndpointSlices. Upstream: pkg/apis/discovery/{v1/defaults.go,validation}, pkg/registry/discovery/endpointslice. */
 import {
+  append,
   type Draft,
   duplicate,
   type FieldError,
@@ -26,13 +27,13 @@ const types = ['FQDN', 'IPv4', 'IPv6'];
 
 function checkAddress(errors: Errors, path: FieldPath, at: FieldPath, address: string, type: string): void {
   if (type === 'FQDN') {
-    errors.push(...isFullyQualifiedDomainName(at, address));
+    append(errors, isFullyQualifiedDomainName(at, address));
     return;
   }
   if (type !== 'IPv4' && type !== 'IPv6') return;
   const refusals = type === 'IPv4' ? isValidIPForLegacyField(at, address) : isValidIP(at, address);
   if (refusals.length > 0) {
-    errors.push(...refusals);
+    append(errors, refusals);
     return;
   }
   if (isIPv4(parseIp(address)!) !== (type === 'IPv4')) {
@@ -111,7 +112,7 @@ function validate(slice: EndpointSlice, old: EndpointSlice | null): FieldError[]
   else if (!types.includes(type)) errors.push(notSupported(path, type, types));
   checkPorts(errors, slice.ports ?? []);
   const same = old !== null && semanticEqual(old.endpoints, slice.endpoints);
-  if (!same) errors.push(...checkEndpoints(slice.endpoints ?? [], type));
+  if (!same) append(errors, checkEndpoints(slice.endpoints ?? [], type));
   if (old && (old.addressType ?? '') !== type) errors.push(invalidValue(path, type, 'field is immutable'));
   return errors;
 }

@@ -1,5 +1,6 @@
 /** IngressClasses. Upstream: pkg/apis/networking/{v1/defaults.go,validation}, pkg/registry/networking/ingressclass. */
 import {
+  append,
   byteLength,
   type FieldError,
   FieldPath,
@@ -49,7 +50,7 @@ export const ingressClassRules: KindRules<IngressClass> = {
     const at = path.child('controller');
     if (old) checkImmutable(errors, at, controller, old.spec?.controller ?? '');
     if (byteLength(controller) > maxController) errors.push(tooLong(at, maxController));
-    errors.push(...isDomainPrefixedPath(at, controller));
+    append(errors, isDomainPrefixedPath(at, controller));
     if (spec?.parameters) checkParameters(errors, path.child('parameters'), spec.parameters);
     return errors;
   },

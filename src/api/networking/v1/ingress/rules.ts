@@ -1,5 +1,6 @@
 /** Ingresses. Upstream: pkg/apis/networking/validation, pkg/registry/networking/ingress/strategy.go. */
 import {
+  append,
   type FieldError,
   FieldPath,
   invalidValue,
@@ -162,7 +163,7 @@ export const ingressRules: KindRules<Ingress> = {
     const known = (old.status?.loadBalancer?.ingress ?? []).map(each => each.ip ?? '').filter(ip => ip !== '');
     status?.loadBalancer?.ingress?.forEach(({ ip = '', hostname = '' }, i) => {
       const at = FieldPath.of('status', 'loadBalancer', 'ingress').index(i);
-      if (ip) errors.push(...isValidIPForLegacyField(at.child('ip'), ip, known));
+      if (ip) append(errors, isValidIPForLegacyField(at.child('ip'), ip, known));
       if (!hostname) return;
       refuseEach(errors, at.child('hostname'), hostname, isDNS1123Subdomain(hostname));
       const text = 'must be a DNS name, not an IP address';

@@ -1,5 +1,6 @@
 /** NetworkPolicies. Upstream: pkg/apis/networking/{v1/defaults.go,validation}, pkg/registry/networking/networkpolicy. */
 import {
+  append,
   type Cidr,
   equalValues,
   type FieldError,
@@ -59,12 +60,12 @@ function checkBlock(errors: Errors, path: FieldPath, block: IPBlock, options: Op
     errors.push(required(at));
     return;
   }
-  errors.push(...isValidCIDRForLegacyField(at, cidr, options.knownRanges));
+  append(errors, isValidCIDRForLegacyField(at, cidr, options.knownRanges));
   const whole = parseCidr(cidr);
   if (!whole) return;
   block.except?.forEach((text, i) => {
     const exceptPath = path.child('except').index(i);
-    errors.push(...isValidCIDRForLegacyField(exceptPath, text, options.knownRanges));
+    append(errors, isValidCIDRForLegacyField(exceptPath, text, options.knownRanges));
     const part = parseCidr(text);
     if (!part || (contains(whole, part) && whole.prefix < part.prefix)) return;
     errors.push(invalidValue(exceptPath, text, 'must be a strict subset of `cidr`'));
@@ -76,7 +77,7 @@ function checkPeer(errors: Errors, path: FieldPath, peer: NetworkPolicyPeer, opt
   for (const name of ['podSelector', 'namespaceSelector'] as const) {
     if (!peer[name]) continue;
     count++;
-    errors.push(...validateLabelSelector(peer[name], path.child(name), options));
+    append(errors, validateLabelSelector(peer[name], path.child(name), options));
   }
   if (peer.ipBlock) {
     count++;
@@ -104,7 +105,7 @@ function validate(policy: NetworkPolicy, old: NetworkPolicy | null): FieldError[
     allowInvalidLabelValueInSelector: validateLabelSelector(old?.spec?.podSelector, FieldPath.root).length > 0,
     knownRanges: old ? rangesOf(old) : [],
   };
-  errors.push(...validateLabelSelector(spec.podSelector, path.child('podSelector'), options));
+  append(errors, validateLabelSelector(spec.podSelector, path.child('podSelector'), options));
   const check = (
     at: FieldPath,
     ports: readonly NetworkPolicyPort[] = [],

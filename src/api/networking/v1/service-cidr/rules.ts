@@ -1,5 +1,5 @@
 /** ServiceCIDRs. Upstream: pkg/apis/networking/validation, pkg/registry/networking/servicecidr/strategy.go. */
-import { type FieldError, FieldPath, invalidValue, isValidCIDR, parseCidr, required } from '#apimachinery';
+import { append, type FieldError, FieldPath, invalidValue, isValidCIDR, parseCidr, required } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import { keepAllButStatus } from '../../../strategies.ts';
 import type { ServiceCIDR } from '../../../types.ts';
@@ -19,7 +19,7 @@ function checkRanges(errors: Errors, spec: ServiceCIDR['spec']): void {
     return;
   }
   ranges.forEach((range, i) => {
-    errors.push(...isValidCIDR(path.index(i), range));
+    append(errors, isValidCIDR(path.index(i), range));
   });
   const families = ranges.map(range => parseCidr(range)?.address.colons);
   if (ranges.length === 2 && families[0] !== undefined && families[0] === families[1]) {

@@ -1,5 +1,5 @@
 /** RuntimeClasses. Upstream: pkg/apis/node/validation, pkg/registry/node/runtimeclass/strategy.go. */
-import { duplicate, type FieldError, FieldPath, nameIsDNSLabel, validateLabels } from '#apimachinery';
+import { append, duplicate, type FieldError, FieldPath, nameIsDNSLabel, validateLabels } from '#apimachinery';
 import { roundResources } from '../../../defaulting.ts';
 import type { KindRules } from '../../../kind.ts';
 import type { RuntimeClass, Toleration } from '../../../types.ts';
@@ -28,7 +28,7 @@ function validate(runtime: RuntimeClass, old: RuntimeClass | null): FieldError[]
   if (overhead) checkContainerResources(errors, FieldPath.of('overhead'), { limits: overhead.podFixed ?? {} });
   if (scheduling) {
     const at = FieldPath.of('scheduling');
-    errors.push(...validateLabels(scheduling.nodeSelector, at.child('nodeSelector')));
+    append(errors, validateLabels(scheduling.nodeSelector, at.child('nodeSelector')));
     checkTolerations(errors, at.child('tolerations'), scheduling.tolerations);
     checkUnique(errors, at.child('tolerations'), scheduling.tolerations ?? []);
   }

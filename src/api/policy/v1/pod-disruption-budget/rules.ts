@@ -1,5 +1,6 @@
 /** PodDisruptionBudgets. Upstream: pkg/apis/policy/validation, pkg/registry/policy/poddisruptionbudget/strategy.go. */
 import {
+  append,
   type FieldError,
   FieldPath,
   notSupported,
@@ -28,7 +29,7 @@ function validate({ spec = {} }: PodDisruptionBudget, old: PodDisruptionBudget |
     checkAtMostAll(errors, path.child(name), value);
   }
   const lenient = { allowInvalidLabelValueInSelector: selectorHasInvalidLabelValue(old?.spec?.selector) };
-  errors.push(...validateLabelSelector(spec.selector, path.child('selector'), lenient));
+  append(errors, validateLabelSelector(spec.selector, path.child('selector'), lenient));
   const policy = spec.unhealthyPodEvictionPolicy;
   const policies = ['AlwaysAllow', 'IfHealthyBudget'];
   if (policy !== undefined && !policies.includes(policy)) {

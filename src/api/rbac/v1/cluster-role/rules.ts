@@ -1,5 +1,6 @@
 /** ClusterRoles. Upstream: pkg/apis/rbac/validation, pkg/registry/rbac/clusterrole/strategy.go. */
 import {
+  append,
   FieldPath,
   invalidValue,
   isPathSegmentName,
@@ -26,7 +27,7 @@ export const clusterRoleRules: KindRules<ClusterRole> = {
       errors.push(required(path, text));
     }
     selectors.forEach((selector, i) => {
-      errors.push(...validateLabelSelector(selector, path.index(i), lenient));
+      append(errors, validateLabelSelector(selector, path.index(i), lenient));
       if (!parseSelector(selector)) errors.push(invalidValue(path.index(i), null, 'invalid label selector.'));
     });
     return errors;

@@ -3,6 +3,7 @@
  * pkg/registry/resource/resourceclaim/strategy.go, pkg/apis/resource/validation/validation.go.
  */
 import {
+  append,
   byteLength,
   type Draft,
   FieldPath,
@@ -141,7 +142,7 @@ function checkNetworkData(errors: Errors, path: FieldPath, data: NetworkDeviceDa
     path.child('ips'),
     data.ips,
     16,
-    (address, at) => errors.push(...isValidInterfaceAddress(at, address)),
+    (address, at) => append(errors, isValidInterfaceAddress(at, address)),
     address => address,
   );
 }
@@ -160,7 +161,7 @@ function checkDeviceStatus(
   const { conditions = [], data, networkData } = device;
   const at = path.child('conditions');
   if (conditions.length > 8) errors.push(tooMany(at, conditions.length, 8));
-  errors.push(...validateConditions(conditions, at));
+  append(errors, validateConditions(conditions, at));
   if (data !== undefined) checkRawObject(errors, path.child('data'), data, false, maxParametersBytes);
   if (networkData) checkNetworkData(errors, path.child('networkData'), networkData);
 }
@@ -186,7 +187,7 @@ export function validateClaimStatus(now: ResourceClaim, before: ResourceClaim, c
   const allocation = now.status?.allocation;
   const had = before.status?.allocation;
   checkAdminResults(errors, allocation?.devices?.results, had?.devices?.results, context.namespaceLabels);
-  errors.push(...(context.refusals ?? []));
+  append(errors, context.refusals ?? []);
   checkSet(
     errors,
     path.child('reservedFor'),

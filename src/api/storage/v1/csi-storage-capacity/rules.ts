@@ -1,5 +1,6 @@
 /** CSIStorageCapacities. Upstream: pkg/apis/storage/validation, pkg/registry/storage/csistoragecapacity. */
 import {
+  append,
   type FieldError,
   FieldPath,
   invalidValue,
@@ -17,7 +18,7 @@ export const csiStorageCapacityRules: KindRules<CSIStorageCapacity> = {
     const errors: Errors = [];
     const { nodeTopology, storageClassName = '', capacity: amount } = capacity;
     const lenient = { allowInvalidLabelValueInSelector: selectorHasInvalidLabelValue(old?.nodeTopology) };
-    errors.push(...validateLabelSelector(nodeTopology, FieldPath.of('nodeTopology'), lenient));
+    append(errors, validateLabelSelector(nodeTopology, FieldPath.of('nodeTopology'), lenient));
     checkObjectName(errors, FieldPath.of('storageClassName'), storageClassName);
     if (amount !== undefined && parseQuantity(amount).sign < 0) {
       errors.push(invalidValue(FieldPath.of('capacity'), amount, 'must be greater than or equal to 0'));

@@ -1,5 +1,6 @@
 /** StorageClasses. Upstream: pkg/apis/storage/{v1/defaults.go,validation}, pkg/registry/storage/storageclass. */
 import {
+  append,
   duplicate,
   type FieldError,
   FieldPath,
@@ -23,7 +24,7 @@ function checkTerm(errors: Errors, path: FieldPath, term: TopologySelectorTerm):
     values.forEach((value, j) => {
       if (values.indexOf(value) < j) errors.push(duplicate(own.child('values').index(j), value));
     });
-    errors.push(...validateLabelName(key, own.child('key')));
+    append(errors, validateLabelName(key, own.child('key')));
     if (found.has(key)) errors.push(duplicate(own.child('key'), key));
     found.set(key, new Set(values));
   });
