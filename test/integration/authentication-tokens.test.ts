@@ -120,9 +120,8 @@ describe('tokens of ServiceAccounts', () => {
       'a huge header': `${encode({ ...header, x: 'x'.repeat(500_000) })}.${body}.${tail}`,
       nothing: '..',
       padding: `${head}.${body}.${tail}=`,
-      'other letters for the same bits': `${spelt}${tail.slice(0, -1)}${String.fromCharCode(tail.charCodeAt(tail.length - 1) + 1)}`,
     };
-    for (let at = 0; at < token.length; at += 11) {
+    for (let at = 0; at < token.length - 1; at += 11) {
       const other = token[at] === 'A' ? 'B' : 'A';
       variants[`letter ${at}`] = token.slice(0, at) + other + token.slice(at + 1);
     }
@@ -136,6 +135,9 @@ describe('tokens of ServiceAccounts', () => {
     const broken = 'go-jose/go-jose: error in cryptographic primitive';
     assert.equal(await refusal(variants['another subject']!), broken);
     assert.equal(((await whoIs(server, { token })) as Who).username, 'system:serviceaccount:default:bot');
+    // As upstream, whose base64 does not look at the bits behind the last byte: the same token in other letters.
+    const sameBits = `${token.slice(0, -1)}${String.fromCharCode(token.charCodeAt(token.length - 1) + 1)}`;
+    assert.equal((await review(sameBits)).user?.username, 'system:serviceaccount:default:bot');
   });
 
   test('end with what they are bound to, and with the account', async () => {
