@@ -169,6 +169,8 @@ export interface KindRules<T extends KubeObject = KubeObject> {
   defaultPropagation?: 'Background' | 'Orphan';
   /** A `Warning:` for every delete that leaves the propagation policy open, whether or not the object is there. */
   openPropagationWarning?: string;
+  /** Why an object of this name is not to be deleted by itself; collections are not asked. */
+  readonly keeps?: (name: string) => string | undefined;
   /** Between this version and the stored one; both pure. Only where a group serves the kind in several versions. */
   toHub?(object: T): KubeObject;
   fromHub?(hub: KubeObject): T;

@@ -1,7 +1,7 @@
 /** DELETE of one object. Upstream: apiserver pkg/endpoints/handlers/delete.go. */
 
 import { builtinTypes } from '#api/tables';
-import { type DeleteOptions, invalid, validateDeleteOptions } from '#apimachinery';
+import { type DeleteOptions, forbidden, invalid, validateDeleteOptions } from '#apimachinery';
 import { admissionAttributes } from '../admission/attributes.ts';
 import type { ServerResponse } from '../http/message.ts';
 import type { DeleteContext } from '../registry/context.ts';
@@ -98,6 +98,8 @@ export async function deleteOne(scope: Scope): Promise<ServerResponse> {
   const output = outputOf(scope);
   const options = await readDeleteOptions(scope);
   warnOfOpenPropagation(scope, options);
+  const kept = scope.resource.rules.keeps?.(scope.name);
+  if (kept !== undefined) throw forbidden(scope.about, scope.name, kept);
   const deleted = await deleteObject(scope.deps.registry, scope.resource, deleteContext(scope, scope.name, options));
   return answerDeletion(scope, deleted, options, output);
 }

@@ -46,6 +46,7 @@ export const priorityClassRules: KindRules<PriorityClass> = {
     draft.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   validate,
+  keeps: name => (Object.hasOwn(system, name) ? 'this is a system priority class and cannot be deleted' : undefined),
   generation: { changed: () => false },
   allowUnconditionalUpdate: true,
 };
