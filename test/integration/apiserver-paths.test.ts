@@ -242,3 +242,21 @@ function fetchRaw(
     }).on('error', reject);
   });
 }
+
+test('system priority classes are not deleted by name', async () => {
+  const classes = '/apis/scheduling.k8s.io/v1/priorityclasses';
+  const message =
+    'priorityclasses.scheduling.k8s.io "system-node-critical" is forbidden: this is a system priority class and cannot be deleted';
+  assert.deepEqual(await refusal('DELETE', `${classes}/system-node-critical`, { query: [['dryRun', 'All']] }), {
+    code: 403,
+    message,
+  });
+});
+
+test('what is created of a pod is refused for its namespace before the pod is looked for', async () => {
+  const gone = { code: 404, message: 'namespaces "nowhere" not found' };
+  const path = '/api/v1/namespaces/nowhere/pods/p';
+  const body = { metadata: { name: 'other' }, target: { name: 'n' } };
+  assert.deepEqual(await refusal('POST', `${path}/eviction`, { body }), gone);
+  assert.deepEqual(await refusal('POST', `${path}/binding`, { body }), gone);
+});
