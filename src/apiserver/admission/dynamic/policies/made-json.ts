@@ -3,7 +3,7 @@
  * pkg/cel/mutation/dynamic/objects.go.
  */
 import { MadeStruct } from '#api/expressions';
-import { ListValue, MapValue, type Value } from '#apimachinery/cel';
+import { Duration, ListValue, MapValue, ObjectValue, Optional, Timestamp, Uint, type Value } from '#apimachinery/cel';
 
 /** Why the types of an object's parts are not named after their places; undefined when they are. */
 export function misnamed(value: Value, path: readonly string[] = ['Object']): string | undefined {
@@ -31,7 +31,7 @@ export function misnamed(value: Value, path: readonly string[] = ['Object']): st
 export function jsonOf(value: Value, nothing: null | 0 = null): unknown {
   if (value === null) return nothing;
   if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') return value;
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (typeof value === 'bigint') return wholeNumber(value);
   if (value instanceof MadeStruct)
     return Object.fromEntries([...value.fields].map(([name, each]) => [name, jsonOf(each, nothing)]));
   if (value instanceof ListValue) return [...value].map(each => jsonOf(each, nothing));
@@ -44,5 +44,27 @@ export function jsonOf(value: Value, nothing: null | 0 = null): unknown {
     );
   }
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  throw new Error('unsupported conversion to JSON');
+  return otherJson(value, nothing);
 }
+
+/** Integers that a double does not hold are strings. */
+const wholeNumber = (value: bigint): number | string =>
+  Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+
+/** Upstream: ConvertToNative of each type. */
+function otherJson(value: Value, nothing: null | 0): unknown {
+  if (value instanceof Uint) return wholeNumber(value.value);
+  if (value instanceof Duration || value instanceof Timestamp) return String(value);
+  if (value instanceof Optional) {
+    if (value.value === undefined) throw new Error('optional.none() dereference');
+    return jsonOf(value.value, nothing);
+  }
+  if (value instanceof ObjectValue) {
+    const name = value.type.name.slice(value.type.name.lastIndexOf('.') + 1);
+    throw new Error(`type conversion error from '${goNames[name] ?? name}' to '*structpb.Value'`);
+  }
+  throw new Error("type conversion not supported for 'type'");
+}
+
+/** Types that upstream's Go names otherwise. */
+const goNames: Readonly<Record<string, string>> = { NamedFormat: 'Format' };

@@ -13,6 +13,7 @@ import {
   type KubeObject,
   mergeConfiguration,
   readAnyJson,
+  parseApiVersion,
   readJson,
   StatusError,
   semanticEqual,
@@ -229,7 +230,7 @@ class Request {
     const object = objects.in(invocation).object!;
     const next = merges
       ? merged(this.#attributes, invocation, object, outcome.value)
-      : patched(this.#attributes, invocation, object, outcome.value);
+      : patched(this.#deps.scheme, this.#attributes, invocation, object, outcome.value);
     this.#applied = true;
     if (!next) return;
     if (this.#attributes.ownKind) invocation.resource.rules.defaults?.(next);
@@ -279,6 +280,7 @@ function merged(
 
 /** The object after the operations of a list of `JSONPatch{…}`; undefined when a test among them does not hold. */
 function patched(
+  scheme: PolicyDeps['scheme'],
   attributes: AdmissionAttributes,
   invocation: Invocation,
   object: KubeObject,
@@ -298,11 +300,37 @@ function patched(
   try {
     const text = writeOrdered(document);
     if (resource.codec && attributes.ownKind) return resource.codec.read(text, false).object as Draft<KubeObject>;
-    return (struct ? readJson(text, struct).value : document) as Draft<KubeObject>;
+    if (!struct) return document as Draft<KubeObject>;
+    const { value, strictErrors } = readJson(text, struct);
+    const next = { ...(value as Draft<KubeObject>) };
+    next.apiVersion ||= object.apiVersion;
+    next.kind ||= object.kind;
+    checkSameKind(scheme, attributes, object, next);
+    if (strictErrors.length > 0) throw internalError(`strict decoding error: ${strictErrors.join(', ')}`);
+    return next;
   } catch (error) {
     if (error instanceof InputError) throw internalError(error.message);
     throw error;
   }
+}
+
+/** A patch may change everything but what the object is. Upstream decodes what it says it is, and cannot convert that. */
+function checkSameKind(
+  scheme: PolicyDeps['scheme'],
+  { resource }: AdmissionAttributes,
+  { apiVersion, kind }: KubeObject,
+  next: Pick<KubeObject, 'apiVersion' | 'kind'>,
+): void {
+  if (next.apiVersion === apiVersion && next.kind === kind) return;
+  const { group, version } = parseApiVersion(next.apiVersion);
+  if (!scheme.ofKind({ group, version, kind: next.kind })) {
+    const where = 'in scheme "pkg/api/legacyscheme/scheme.go:30"';
+    throw internalError(`no kind "${next.kind}" is registered for version "${next.apiVersion}" ${where}`);
+  }
+  const internal = resource.group === '' ? 'core' : resource.group.split('.', 1)[0]!;
+  throw internalError(
+    `failed to convert object: converting (${version}.${next.kind}) to (${internal}.${kind}): unknown conversion`,
+  );
 }
 
 function operationOf(value: Value): JsonPatchOperation {
