@@ -5,6 +5,7 @@
 import {
   CelError,
   type Environment,
+  equal,
   jsonPatchLibrary,
   newBaseEnvironment,
   ObjectValue,
@@ -30,9 +31,10 @@ export class MadeStruct extends ObjectValue {
     this.fields = fields;
   }
 
-  /** As upstream, which compares these by identity alone. */
   override equals(other: ObjectValue): boolean {
-    return other === this;
+    const { fields } = other as MadeStruct;
+    const same = (name: string, value: Value): boolean => fields.has(name) && equal(value, fields.get(name)!) === true;
+    return fields.size === this.fields.size && [...this.fields].every(([name, value]) => same(name, value));
   }
 
   override beside(): boolean {

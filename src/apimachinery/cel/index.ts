@@ -48,6 +48,7 @@ export {
 export { escapeName, unescapeName } from './schema/escaping.ts';
 export { sizesOf } from './schema/sizes.ts';
 export { dynValue, schemaValue } from './schema/values.ts';
+export { equal } from './values/equality.ts';
 export { Duration, Timestamp } from './values/time.ts';
 export { Uint } from './values/uint.ts';
 export {
@@ -58,5 +59,6 @@ export {
   MapValue,
   ObjectValue,
   Optional,
+  typeOfValue,
   type Value,
 } from './values/value.ts';

@@ -11,4 +11,4 @@ export { managedFieldsProblem, managerOrUserAgent } from './managers.ts';
 export { mergeConfiguration } from './merge-configuration.ts';
 export { managersFromScale, managersOfScale, type ReplicasPaths } from './scale.ts';
 export { equalValues } from './typed.ts';
-export { validateTyped } from './validate.ts';
+export { GoNative, validateTyped } from './validate.ts';

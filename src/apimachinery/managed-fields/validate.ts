@@ -10,6 +10,15 @@ import { child, emptySet, type FieldSet, insert, isEmptySet, isMember, subtractT
 import { elementText, fieldElement, type PathElement } from './path-element.ts';
 import { isMap, itemElement, type JsonMap, memberNode } from './typed.ts';
 
+/** A value that Go has and JSON has not, as Go's %#v shows it. */
+export class GoNative {
+  readonly syntax: string;
+
+  constructor(syntax: string) {
+    this.syntax = syntax;
+  }
+}
+
 /** What is wrong with a configuration, in upstream's words; empty when it can be applied. */
 export function validateTyped(node: TypeNode, value: unknown): string[] {
   const errors: string[] = [];
@@ -97,6 +106,7 @@ function goTypeOf(value: unknown): string {
 /** Go's %#v of a value. */
 function goSyntax(value: unknown): string {
   if (value === null) return 'interface {}(nil)';
+  if (value instanceof GoNative) return value.syntax;
   if (typeof value === 'string') return goQuote(value);
   if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
   if (typeof value !== 'object') return goPrint(value);

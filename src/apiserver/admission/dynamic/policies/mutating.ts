@@ -2,32 +2,17 @@
  * MutatingAdmissionPolicy: policies in CEL that change what is written, by a configuration that is merged or a JSON
  * patch. Upstream: apiserver pkg/admission/plugin/policy/mutating/{dispatcher,compilation}.go and patch.
  */
-import { AdmissionCompiler, MadeStruct, resultTypes } from '#api/expressions';
+import { AdmissionCompiler, resultTypes } from '#api/expressions';
 import type { MutatingAdmissionPolicy } from '#api/types';
-import {
-  applyJsonPatch,
-  type Draft,
-  InputError,
-  internalError,
-  type JsonPatchOperation,
-  type KubeObject,
-  mergeConfiguration,
-  readAnyJson,
-  parseApiVersion,
-  readJson,
-  StatusError,
-  semanticEqual,
-  writeOrdered,
-} from '#apimachinery';
-import type { ListValue, Value } from '#apimachinery/cel';
+import { type Draft, type KubeObject, StatusError, semanticEqual } from '#apimachinery';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../chain.ts';
 import { admissionForbidden } from '../../errors.ts';
 import { type Compiled, OutOfBudget, PolicyRun, policyBudget, RequestValues } from '../evaluation.ts';
 import { ConditionError, compileConditions, type MatchConditions } from '../match-conditions.ts';
 import { type Invocation, isExemptFromPolicies } from '../matching.ts';
 import { type Memory, memoryOf, requireAgain } from '../reinvocation.ts';
-import { objectJson, replaceDraft, structOf, VersionedObjects } from '../versioned.ts';
-import { jsonOf, misnamed } from './made-json.ts';
+import { replaceDraft, VersionedObjects } from '../versioned.ts';
+import { MutationError, merged, patched } from './apply-mutation.ts';
 import {
   type BindingShape,
   type BoundPolicy,
@@ -98,11 +83,6 @@ export function mutatingAdmissionPolicies(deps: PolicyDeps): AdmissionPlugin {
       request.settle();
     },
   };
-}
-
-/** A mutation of the object failed; what it means is the failure policy's to say. */
-class MutationError extends Error {
-  override readonly name = 'MutationError';
 }
 
 /** One policy with one binding and one set of parameters. */
@@ -255,109 +235,5 @@ class Request {
       reason: first.reason ?? status.reason,
       details: { ...status.details, causes },
     } as never);
-  }
-}
-
-/** The object with what `Object{…}` says merged into it. */
-function merged(
-  attributes: AdmissionAttributes,
-  invocation: Invocation,
-  object: KubeObject,
-  made: Value,
-): Draft<KubeObject> {
-  const wrong = misnamed(made);
-  if (wrong !== undefined) throw new MutationError(`type mismatch: ${wrong}`);
-  const node = structOf(attributes, invocation) ?? invocation.resource.struct;
-  try {
-    const { apiVersion, kind } = object;
-    const configuration = { ...(jsonOf(made, 0) as object), apiVersion, kind };
-    return structuredClone(mergeConfiguration(node, object, configuration)) as Draft<KubeObject>;
-  } catch (error) {
-    if (error instanceof InputError) throw new MutationError(`error applying patch: ${error.message}`);
-    throw error;
-  }
-}
-
-/** The object after the operations of a list of `JSONPatch{…}`; undefined when a test among them does not hold. */
-function patched(
-  scheme: PolicyDeps['scheme'],
-  attributes: AdmissionAttributes,
-  invocation: Invocation,
-  object: KubeObject,
-  made: Value,
-): Draft<KubeObject> | undefined {
-  const operations = [...(made as ListValue)].map(operationOf);
-  const struct = structOf(attributes, invocation);
-  const { resource } = invocation;
-  let document: unknown;
-  try {
-    document = applyJsonPatch(readAnyJson(objectJson(object, struct)), operations);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    if (error.message.endsWith(': test failed')) return undefined;
-    throw new MutationError(`JSON Patch: ${error.message}`);
-  }
-  try {
-    const text = writeOrdered(document);
-    if (resource.codec && attributes.ownKind) return resource.codec.read(text, false).object as Draft<KubeObject>;
-    if (!struct) return document as Draft<KubeObject>;
-    const { value, strictErrors } = readJson(text, struct);
-    const next = { ...(value as Draft<KubeObject>) };
-    next.apiVersion ||= object.apiVersion;
-    next.kind ||= object.kind;
-    checkSameKind(scheme, attributes, object, next);
-    if (strictErrors.length > 0) throw internalError(`strict decoding error: ${strictErrors.join(', ')}`);
-    return next;
-  } catch (error) {
-    if (error instanceof InputError) throw internalError(error.message);
-    throw error;
-  }
-}
-
-/** A patch may change everything but what the object is. Upstream decodes what it says it is, and cannot convert that. */
-function checkSameKind(
-  scheme: PolicyDeps['scheme'],
-  { resource }: AdmissionAttributes,
-  { apiVersion, kind }: KubeObject,
-  next: Pick<KubeObject, 'apiVersion' | 'kind'>,
-): void {
-  if (next.apiVersion === apiVersion && next.kind === kind) return;
-  const { group, version } = parseApiVersion(next.apiVersion);
-  if (!scheme.ofKind({ group, version, kind: next.kind })) {
-    const where = 'in scheme "pkg/api/legacyscheme/scheme.go:30"';
-    throw internalError(`no kind "${next.kind}" is registered for version "${next.apiVersion}" ${where}`);
-  }
-  const internal = resource.group === '' ? 'core' : resource.group.split('.', 1)[0]!;
-  throw internalError(
-    `failed to convert object: converting (${version}.${next.kind}) to (${internal}.${kind}): unknown conversion`,
-  );
-}
-
-function operationOf(value: Value): JsonPatchOperation {
-  if (!(value instanceof MadeStruct)) {
-    throw new MutationError('type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch');
-  }
-  const { fields } = value;
-  const part = (name: string): string => (fields.get(name) as string | undefined) ?? '';
-  const from = part('from');
-  const given = fields.get('value');
-  if (given instanceof MadeStruct) {
-    const wrong = misnamed(given, [given.type.name]);
-    if (wrong !== undefined) throw new MutationError(`type mismatch: ${wrong}`);
-  }
-  return {
-    op: part('op'),
-    path: part('path'),
-    ...(from !== '' && { from }),
-    ...(given !== undefined && { value: patchValue(given) }),
-  } as JsonPatchOperation;
-}
-
-function patchValue(value: Value): unknown {
-  try {
-    return jsonOf(value);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new MutationError(`JSONPath valueExpression evaluated to a type that could not marshal to JSON: ${why}`);
   }
 }
