@@ -12,8 +12,8 @@ import {
   type DeleteOptions,
   type Draft,
   FieldPath,
+  forbidden,
   formatTime,
-  internalError,
   invalid,
   invalidValue,
   type KubeObject,
@@ -112,7 +112,7 @@ async function markEvicted(scope: Scope, options: DeleteOptions): Promise<Delete
     }
     setMark(draft as unknown as Draft<Pod>, deps.clock.now());
   });
-  if (!resourceVersion) return options;
+  if (resourceVersion === undefined) return options;
   const now = stored.decoded().metadata.resourceVersion!;
   return { ...options, preconditions: { ...options.preconditions, resourceVersion: now } };
 }
@@ -165,9 +165,8 @@ async function takeFromBudget(scope: Scope, lookup: Lookup, pod: Pod, options: D
   );
   if (mine.length === 0) return;
   if (mine.length > 1) {
-    throw internalError(
-      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
-    );
+    const message = 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
+    throw new StatusError({ code: 500, message });
   }
   const [budget] = mine;
   if (!isPodReady(pod) && unhealthyMayGo(budget!)) return;
@@ -193,13 +192,13 @@ function charge(draft: Draft<KubeObject>, pod: Pod, nowMs: number): void {
   if ((status.observedGeneration ?? 0) < (budget.metadata.generation ?? 0)) {
     throw tooManyDisruptions(`The disruption budget ${name} is still being processed by the server.`, 10);
   }
-  if (status.disruptionsAllowed <= 0) {
-    const needs = `The disruption budget ${name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`;
-    throw tooManyDisruptions(needs, 0);
-  }
+  const about = { group: 'policy', resource: 'poddisruptionbudget' };
+  if (status.disruptionsAllowed < 0) throw forbidden(about, name, 'pdb disruptions allowed is negative');
   if (Object.keys(status.disruptedPods ?? {}).length > maxDisruptedPods) {
-    throw new StatusError({ code: 403, reason: 'Forbidden', message: 'DisruptedPods map too big' });
+    const why = 'DisruptedPods map too big - too many evictions not confirmed by PDB controller';
+    throw forbidden(about, name, why);
   }
+  if (status.disruptionsAllowed === 0) throw tooManyDisruptions(exhausted(name, status), 0);
   status.disruptionsAllowed--;
   if (status.disruptionsAllowed === 0) {
     const conditions = (status.conditions ??= []);
@@ -217,6 +216,19 @@ function charge(draft: Draft<KubeObject>, pod: Pod, nowMs: number): void {
     else conditions.push(next);
   }
   status.disruptedPods = { ...status.disruptedPods, [pod.metadata.name!]: formatTime(nowMs) };
+}
+
+/** Why a budget has none left: the counts are not to be trusted where the controller could not settle it. */
+function exhausted(name: string, status: NonNullable<PodDisruptionBudget['status']>): string {
+  const found = status.conditions?.find(({ type }) => type === 'DisruptionAllowed');
+  const told = found?.status === 'False' && found.message !== '' ? found : undefined;
+  const refused = `The disruption budget ${name} does not allow evicting pods currently`;
+  const { currentHealthy = 0, desiredHealthy = 0 } = status;
+  if (told?.reason === 'SyncFailed') return `${refused} because it failed sync: ${told.message}`;
+  if (currentHealthy <= desiredHealthy) {
+    return `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  }
+  return told ? `${refused} (${told.reason}): ${told.message}` : refused;
 }
 
 function tooManyDisruptions(why: string, retryAfterSeconds: number): StatusError {

@@ -177,10 +177,10 @@ function mechanismOf(type: string, body: Uint8Array, validation: FieldValidation
       return (current, target) => {
         const document = applyStrategicPatch(plain(current, target), patch, target.struct);
         const shown = goPrint(withoutReplace(patch));
-        return (
-          converted(document, target, shown) ??
-          typed(written(document, target), target, strict ? strictErrors : [], shown)
-        );
+        converted(document, target, shown);
+        const made = typed(written(document, target), target, [], shown);
+        // Upstream's converter sorts what it does not know; what the patch says twice stands before that.
+        return { ...made, strictErrors: [...(strict ? strictErrors : []), ...made.strictErrors.toSorted()] };
       };
     }
   }
@@ -239,7 +239,7 @@ function unversioned(document: unknown, { codec }: PatchTarget, strict: boolean)
 }
 
 /** Throws 422 for a document that upstream's converter does not take, in its words. */
-function converted(document: unknown, { struct }: PatchTarget, shown: string): undefined {
+function converted(document: unknown, { struct }: PatchTarget, shown: string): void {
   try {
     checkUnstructured(document as Record<string, unknown>, struct);
   } catch (error) {
