@@ -227,6 +227,18 @@ test('a log has no metadata', async () => {
   });
 });
 
+test('what is only read is judged by its method before its encoding', async () => {
+  const headers = { accept: 'image/png' };
+  for (const path of ['/api', '/api/', '/api/v1', '/apis/apps/v1', '/openid/v1/jwks/']) {
+    assert.deepEqual(await refusal('POST', path, { headers }), noMethod, path);
+  }
+  assert.deepEqual(await refusal('GET', '/api/v2', { headers }), noPath);
+  const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const message =
+    'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf';
+  assert.deepEqual(await refusal('GET', '/apis/', { headers: { accept: aggregated } }), { code: 406, message });
+});
+
 /** One request of HTTP/1.1, as it was answered. */
 function fetchRaw(
   path: string,

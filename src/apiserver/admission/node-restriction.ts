@@ -1,6 +1,7 @@
 /**
  * A kubelet changes its own node, the pods on it and what belongs to them, and nothing else.
  * Upstream: plugin/pkg/admission/noderestriction/admission.go.
+ * Deviation: what differs in the status of a claim is not shown; upstream shows Go's dump of it.
  */
 import { podConfigMapNames, podSecretNames } from '#api/core/helpers';
 import type {

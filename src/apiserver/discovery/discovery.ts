@@ -50,15 +50,17 @@ export class Discovery {
     const parts = request.path.split('/').filter(part => part !== '');
     const [root, first, second] = parts;
     if (root === 'api') {
+      if (parts.length > 1 && (parts.length > 2 || !this.#isServed('', first!))) return undefined;
       checkMediaTypes(request);
       if (parts.length === 1) {
         return this.#root(request, this.#core, () => apiVersions(this.#deps.serverAddress(request)), 'APIVersions');
       }
-      return parts.length === 2 ? this.#resources(request, '', first!) : undefined;
+      return this.#resources(request, '', first!);
     }
     if (root !== 'apis') return undefined;
     const groups = this.groups();
     if (parts.length === 1) {
+      if (request.path.endsWith('/')) return plain(request, apiGroupList(groups), 'APIGroupList');
       return this.#root(request, this.#deps.aggregatedGroups(), () => apiGroupList(groups), 'APIGroupList');
     }
     const group = groups.find(each => each.name === first);
@@ -73,6 +75,12 @@ export class Discovery {
   #isBuiltin(group: string, version: string): boolean {
     return this.#builtin.some(
       ({ name, versions }) => name === group && versions.some(each => each.version === version),
+    );
+  }
+
+  #isServed(groupName: string, versionName: string): boolean {
+    return this.groups().some(
+      ({ name, versions }) => name === groupName && versions.some(({ version }) => version === versionName),
     );
   }
 

@@ -5,7 +5,7 @@
 import { Session } from 'node:inspector/promises';
 import { badRequest } from '#apimachinery';
 import type { Clock } from '#base';
-import { jsonResponse, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
+import { jsonResponse, plainText, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 
 const html = 'text/html; charset=utf-8';
 const maxSeconds = 300;
@@ -19,9 +19,17 @@ const profiles = `<html>
 </html>
 `;
 const flags = `<html>
-<head><title>/debug/flags/</title></head>
+<head>
+<title>/debug/flags/</title>
+</head>
 <body>
 /debug/flags/<br>
+<br>
+flags:<br>
+<table>
+</table>
+<br>
+full flags configurable<br>
 </body>
 </html>
 `;
@@ -39,7 +47,7 @@ export async function debug(request: ServerRequest, clock: Clock): Promise<Serve
       return profile(request, clock);
     case '/debug/flags':
     case '/debug/flags/':
-      return textResponse(200, flags, html);
+      return plainText(flags, html);
     default:
       return undefined;
   }

@@ -284,13 +284,22 @@ function pathsOf(deps: EntryDeps): string[] {
   return rootPaths(groups, checkPaths(deps.checks), deps.zpages.keys());
 }
 
+/** What lists groups and a group's versions does not look at the method; what is built in is only got. */
+function checkDiscoveryMethod({ discovery, dispatch }: EntryDeps, request: ServerRequest): void {
+  const { method, path } = request;
+  if (method === 'GET' || /^\/apis(?:\/[^/]*)?\/?$/.test(path)) return;
+  const isFixed = !path.startsWith('/apis') || isBuiltin(path.split('/')[2] ?? '', dispatch.scheme);
+  if (method === 'HEAD' && !isFixed) return;
+  // The method is judged before what the client accepts.
+  if (discovery.respond({ ...request, headers: {} })) throw noSuchMethod();
+}
+
 async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: RequestInfo): Promise<ServerResponse> {
   if (isHealthPath(path)) {
     return health(request, deps.checks, (name, root, isWell) => deps.healthIndicators.observe(name, root, isWell));
   }
   if (path.startsWith('//')) throw new PageNotFound();
   if (path.includes('//')) throw noSuchPath();
-  const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (path === '/version' || path === '/version/') {
     if (request.method !== 'GET') throw noSuchMethod();
     checkConsumed(request, ['application/json']);
@@ -321,14 +330,9 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
     checkProduced(request, [String(openid.headers['content-type'])]);
     return openid;
   }
+  checkDiscoveryMethod(deps, request);
   const discovered = deps.discovery.respond(request);
-  if (discovered) {
-    // What lists groups and a group's versions does not look at the method; what is built in is only got.
-    const isFixed = !path.startsWith('/apis') || isBuiltin(path.split('/')[2] ?? '', deps.dispatch.scheme);
-    const takes = isFixed ? request.method === 'GET' : isRead;
-    if (!takes && !/^\/apis(?:\/[^/]*)?\/?$/.test(path)) throw noSuchMethod();
-    return discovered;
-  }
+  if (discovered) return discovered;
   const [, root, group = ''] = path.split('/');
   if (root === 'api' || (root === 'apis' && isBuiltin(group, deps.dispatch.scheme))) throw noSuchPath();
   return textResponse(404, '404 page not found\n');

@@ -8,10 +8,11 @@ import type { ServerResponse } from '../http/message.ts';
 /** The answer, or undefined when the path is neither of the two. `host`, with its port, is where this server is. */
 export function openidMetadata(
   host: string,
-  path: string,
+  asked: string,
   tokens: ServiceAccountTokens | undefined,
 ): ServerResponse | undefined {
   if (!tokens) return undefined;
+  const path = asked.replace(/\/$/, '');
   if (path === '/.well-known/openid-configuration') {
     return document('application/json', {
       issuer: tokens.issuer,
