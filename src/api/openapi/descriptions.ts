@@ -76,9 +76,13 @@ class DescriptionSource {
 
 const source = new DescriptionSource();
 
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.';
+/** No package has the options of reads; what upstream says of their one field it says of lists in the same words. */
+const alike: Readonly<Record<string, string>> = { [`${meta}GetOptions`]: `${meta}ListOptions` };
+
 /** The description of a definition, or of one of its fields; empty when it is not known. */
 export function describe(definition: string, field = ''): string {
-  return source.of(definition).get(field) ?? '';
+  return source.of((field !== '' && alike[definition]) || definition).get(field) ?? '';
 }
 
 /** All descriptions of the definitions named, as the build keeps them: by definition, then by field. */

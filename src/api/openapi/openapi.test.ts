@@ -110,6 +110,12 @@ test('custom resources: version 3 says all, version 2 what it can', () => {
   assert.deepEqual(Object.keys(item['patch']!['requestBody']!['content']!), [
     ...['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json'],
   ]);
+  const [parameter] = item['get']!['parameters'] as unknown as ReadonlyArray<{ name: string; description: string }>;
+  assert.equal(parameter!.name, 'resourceVersion');
+  assert.match(
+    parameter!.description,
+    /^resourceVersion sets a constraint on what resource versions .*\n\nDefaults to/,
+  );
   const schema = document['components']!['schemas']!['com.example.v1.Boat']!;
   assert.deepEqual(Object.keys(schema['properties']!), ['apiVersion', 'kind', 'metadata', 'spec']);
   assert.deepEqual(schema['properties']!['spec'], {
