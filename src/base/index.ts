@@ -2,8 +2,10 @@
 export { type Activity, createActivity, noActivity } from './activity.ts';
 export { anySignal } from './any-signal.ts';
 export { type Clock, sleepOn, systemClock, type Timer } from './clock.ts';
+export { type Deadline, deadline } from './deadline.ts';
 export { isAbort, UserError } from './errors.ts';
 export { type FaultPlan, noFaults } from './fault.ts';
+export { Fifo } from './fifo.ts';
 export { goFileError } from './go-file-error.ts';
 export { keepProcessAlive } from './keep-alive.ts';
 export { type Component, type Running, startAll } from './lifecycle.ts';

@@ -4,7 +4,7 @@
  *
  * Worked example: add('a'), add('a') → one 'a'. While a worker has it, add('a') marks it dirty; done('a') puts it back.
  */
-import type { Activity, Clock, Timer } from '#base';
+import { type Activity, type Clock, Fifo, type Timer } from '#base';
 import type { QueueMetrics } from './metrics.ts';
 
 export interface WorkQueueOptions {
@@ -36,7 +36,7 @@ export interface WorkQueue {
 /** See the file header. */
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { clock, activity, baseDelayMs = 5, maxDelayMs = 1_000_000, metrics } = options;
-  const ready: string[] = [];
+  const ready = new Fifo<string>();
   const dirty = new Set<string>();
   const working = new Map<string, () => void>();
   const delayed = new Map<string, { timer: Timer; atMs: number }>();
@@ -119,7 +119,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       delayed.clear();
       for (const end of pendingEnds.values()) end();
       pendingEnds.clear();
-      ready.length = 0;
+      ready.clear();
       for (const taker of takers.splice(0)) taker(undefined);
     },
   };

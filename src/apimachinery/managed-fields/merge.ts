@@ -55,7 +55,8 @@ function mergeLists(node: ListNode, live: readonly unknown[], config: readonly u
     const before = liveItems.get(key);
     out.push(mergeValues(node.element, before === null ? undefined : before, configItems.get(key)));
   };
-  let next = shared.shift();
+  let turn = 0;
+  let next = shared[turn];
   for (let l = 0, r = 0; l < liveKeys.length || r < configKeys.length; ) {
     const [left, right] = [liveKeys[l], configKeys[r]];
     if (left !== undefined && right !== undefined) {
@@ -63,7 +64,7 @@ function mergeLists(node: ListNode, live: readonly unknown[], config: readonly u
         take(left);
         l++;
         r++;
-        next = shared.shift();
+        next = shared[++turn];
         continue;
       }
       if (configItems.has(left) && next !== undefined && next !== left) {
@@ -83,7 +84,7 @@ function mergeLists(node: ListNode, live: readonly unknown[], config: readonly u
     if (right !== undefined) {
       take(right);
       r++;
-      if (next === right) next = shared.shift();
+      if (next === right) next = shared[++turn];
     }
   }
   return out;

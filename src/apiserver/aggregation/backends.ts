@@ -5,14 +5,13 @@
  * Deviation: connections are kept by trust and name, not by APIService; HTTP/1.1 only, and trailers are not handed on.
  */
 import { Agent } from 'node:https';
-import type { Clock, Logger } from '#base';
+import { type Clock, deadline, type Logger } from '#base';
 import type { UserInfo } from '../authentication/user.ts';
 import { Query, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 import { AgentPool } from '../proxy/agent-pool.ts';
 import { type Backend, ForwardError, forward } from '../proxy/forward.ts';
 import type { ResolvedService, ServiceResolver } from '../server/service-resolver.ts';
 import type { RegisteredService } from './api-services.ts';
-import { deadline } from './deadline.ts';
 import { identityHeaders } from './identity-headers.ts';
 
 export interface ClientPair {

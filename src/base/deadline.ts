@@ -1,5 +1,5 @@
 /** A signal that ends with another, or when the time is up; then its reason is a TimeoutError. */
-import type { Clock } from '#base';
+import type { Clock } from './clock.ts';
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
