@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { type Json, type KubeObject, StatusError } from '#apimachinery';
 import { createActivity, SteppedClock, seededRandom, silentLogger } from '#base';
 import type { ResourceClient, TypedWatchEvent } from './client.ts';
 import { createController, TerminalError } from './controller.ts';
+import { createHttpsTransport, statusErrorOf } from './https-transport.ts';
 import { createInformer } from './informer.ts';
 import { decodeWatch } from './watch-decoder.ts';
 import { createWorkQueue } from './work-queue.ts';
@@ -123,8 +126,8 @@ test('an informer resumes a watch, lists again when history is gone, and says wh
   ];
   const resource = {
     name: { resource: 'things' },
-    async list() {
-      calls.push('list');
+    async list({ resourceVersion }: { resourceVersion?: string }) {
+      calls.push(`list ${resourceVersion}`);
       const items = lists.shift();
       if (!items) throw new StatusError({ code: 500, reason: 'InternalError', message: 'no more' });
       return { apiVersion: 'v1', kind: 'ThingList', metadata: { resourceVersion: '2' }, items };
@@ -145,7 +148,7 @@ test('an informer resumes a watch, lists again when history is gone, and says wh
   const stop = new AbortController();
   await informer.start(stop.signal);
   for (let turn = 0; turn < 20; turn++) await new Promise(resolve => setImmediate(resolve));
-  assert.deepEqual(calls, ['list', 'watch 2', 'watch 4', 'list', 'watch 2']);
+  assert.deepEqual(calls, ['list 0', 'watch 2', 'watch 4', 'list ', 'watch 2']);
   assert.deepEqual(seen, ['+a1', '~a1>5', '+b1', '-a', '~b1>2', '+c3', '-c']);
   assert.equal(informer.get('ns/b')?.metadata.managedFields, undefined);
   assert.ok(Object.isFrozen(informer.get('ns/b')?.metadata));
@@ -174,8 +177,43 @@ test('an informer whose watches end at once asks again after a pause, and ends w
   assert.ok(watches >= 2 && watches <= 6, `${watches} watches in ten seconds`);
 });
 
+test('an informer gives up a watch that its server has forgotten', async () => {
+  const { clock, activity } = world();
+  let watches = 0;
+  const resource = {
+    name: { resource: 'things' },
+    list: async () => ({ apiVersion: 'v1', kind: 'ThingList', metadata: { resourceVersion: '2' }, items: [] }),
+    async watch({ signal }: { signal: AbortSignal }) {
+      watches++;
+      return (async function* () {
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      })();
+    },
+  } as unknown as ResourceClient<Item>;
+  await using informer = createInformer({ clock, logger: silentLogger, random: seededRandom(1), activity }, resource);
+  await informer.start(new AbortController().signal);
+  await clock.advance(290_000);
+  assert.equal(watches, 1);
+  await clock.advance(370_000);
+  assert.equal(watches, 2);
+});
+
+test('a request that is given up does not wait for a server that takes the connection and says nothing', async () => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await using transport = createHttpsTransport({ server: `https://127.0.0.1:${port}` });
+  const stop = new AbortController();
+  const asked = transport.request({ method: 'GET', path: '/', signal: stop.signal });
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  stop.abort(new Error('given up'));
+  await assert.rejects(asked, /given up/);
+  socket.destroy();
+  server.close();
+});
+
 test('an answer without a Status becomes one', async () => {
-  const { statusErrorOf } = await import('./https-transport.ts');
   const error = statusErrorOf(503, Buffer.from('upstream is away')).status as unknown as Json;
   assert.deepEqual((error as { reason: string; message: string; code: number }).code, 503);
 });

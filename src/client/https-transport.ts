@@ -54,17 +54,18 @@ export function createHttpsTransport(config: HttpsTransportConfig): Transport {
     });
     opened.setLocalWindowSize?.(16 * 1024 * 1024);
     opened.on('error', () => {});
-    opened.once('close', () => (session = undefined));
-    opened.once('goaway', () => (session = undefined));
     opened.unref();
     return opened;
   };
   const currentSession = (): Promise<ClientHttp2Session | undefined> => {
-    session ??= openSession().catch(error => {
-      session = undefined;
-      throw error;
-    });
-    return session;
+    if (session) return session;
+    const opening = openSession();
+    // The next request opens another one; this one may end long after that has.
+    const forget = (): void => {
+      if (session === opening) session = undefined;
+    };
+    opening.then(opened => opened?.once('close', forget).once('goaway', forget), forget);
+    return (session = opening);
   };
   const headersOf = (request: ApiRequest, body: Buffer | undefined): Record<string, string | string[]> => {
     const token = config.tokenFile ? readFileSync(config.tokenFile, 'utf8').trim() : config.token;
@@ -88,7 +89,7 @@ export function createHttpsTransport(config: HttpsTransportConfig): Transport {
       const path = prefix + pathOf(request);
       const body = bodyOf(request);
       const headers = headersOf(request, body);
-      const http2 = await currentSession();
+      const http2 = await orAborted(currentSession(), request.signal);
       const head = http2
         ? await overHttp2(http2, request, path, headers, body)
         : await overHttp1({ agent, url, tls }, request, path, headers, body);
@@ -100,6 +101,16 @@ export function createHttpsTransport(config: HttpsTransportConfig): Transport {
       if (open && !open.destroyed) open.destroy();
     },
   };
+}
+
+/** What `work` gives, but not later than the signal aborts; `work` goes on, for others may wait for it. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Path with query, encoded. */

@@ -5,7 +5,7 @@
  */
 
 import { deepFreeze, isStatusError, type KubeObject, objectKey, type Status, StatusError } from '#apimachinery';
-import { type Activity, anySignal, type Clock, type Logger, type Random } from '#base';
+import { type Activity, anySignal, type Clock, deadline, type Logger, type Random } from '#base';
 import type { ResourceClient, TypedWatchEvent } from './client.ts';
 
 export interface InformerDeps {
@@ -48,6 +48,8 @@ const firstBackoffMs = 800;
 /** A watch that ends sooner without an event is a failure, after which to wait: the server may be about to stop. */
 const shortWatchMs = 1000;
 const maxBackoffMs = 30_000;
+/** A watch is given up when its server has not ended it so long after it said it would. */
+const overdueMs = 30_000;
 
 /** An informer of one collection. Nothing is fetched before `start`. */
 export function createInformer<T extends KubeObject>(
@@ -66,9 +68,11 @@ export function createInformer<T extends KubeObject>(
   let isSynced = false;
   let loop: Promise<void> | undefined;
   let backoffMs = 0;
+  /** Any state will do for a beginning; what comes after history was lost must not be older than what was seen. */
+  let listedAt: '0' | '' = '0';
 
   const relist = async (signal: AbortSignal): Promise<string> => {
-    const list = await scoped.list({ ...selectors, resourceVersion: '0', signal });
+    const list = await scoped.list({ ...selectors, resourceVersion: listedAt, signal });
     const { apiVersion, kind } = list;
     store.replace(list.items.map(item => prepare<T>({ ...item, apiVersion, kind: kind.replace(/List$/, '') })));
     return list.metadata.resourceVersion ?? '';
@@ -78,12 +82,14 @@ export function createInformer<T extends KubeObject>(
     let isEmpty = true;
     const begunMs = deps.clock.monotonicMs();
     const timeoutSeconds = Math.floor(300 + deps.random.float() * 300);
+    // A server that is gone without a word ends no watch.
+    using limit = deadline(deps.clock, timeoutSeconds * 1000 + overdueMs, signal);
     const events = await scoped.watch({
       ...selectors,
       resourceVersion,
       allowWatchBookmarks: true,
       timeoutSeconds,
-      signal,
+      signal: limit.signal,
     });
     for await (const event of events) {
       const end = deps.activity.begin();
@@ -112,6 +118,7 @@ export function createInformer<T extends KubeObject>(
         if (signal.aborted) return;
         if (isStatusError(error, 'Expired', 'Gone')) {
           resourceVersion = undefined;
+          listedAt = '';
           continue;
         }
         backoffMs = Math.min(Math.max(firstBackoffMs, backoffMs * 2), maxBackoffMs);

@@ -39,8 +39,8 @@ test('a kubeconfig names a server and who to be', () => {
   assert.throws(() => parseKubeconfig('{}', { directory: '/d' }), UserError);
 });
 
-/** A lease that lives in memory, with the optimistic writes of a server. */
-function leaseClient(): Client {
+/** A lease that lives in memory, with the optimistic writes of a server; it answers nothing while `hangs` says so. */
+function leaseClient(hangs: () => boolean = () => false): Client {
   let lease: Lease | undefined;
   let version = 0;
   const store = (object: Lease): Lease =>
@@ -48,6 +48,7 @@ function leaseClient(): Client {
   const resource = {
     namespace: () => resource,
     async get() {
+      if (hangs()) await new Promise(() => {});
       if (!lease) throw new StatusError({ code: 404, reason: 'NotFound', message: 'none' });
       return lease;
     },
@@ -95,4 +96,30 @@ test('of two candidates one leads; the other follows when the lease is given bac
   await settle();
   await second;
   assert.deepEqual(told, ['one', 'two']);
+});
+
+test('a leader whose server does not answer is none when others may take the lease', async () => {
+  const clock = new SteppedClock();
+  let hangs = false;
+  const deps = { client: leaseClient(() => hangs), clock, logger: silentLogger };
+  let lostAtMs = 0;
+  const leading = runAsLeader(
+    deps,
+    { namespace: 'ns', name: 'l', identity: 'one' },
+    async signal => {
+      await new Promise(resolve => signal.addEventListener('abort', resolve));
+      lostAtMs = clock.monotonicMs();
+    },
+    new AbortController().signal,
+  );
+  const lost = assert.rejects(leading, /lost the lease l/);
+  const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+  for (let turn = 0; turn < 20; turn++) await settle();
+  hangs = true;
+  for (let step = 0; step < 30; step++) {
+    await clock.advance(500);
+    for (let turn = 0; turn < 5; turn++) await settle();
+  }
+  await lost;
+  assert.ok(lostAtMs >= 9000 && lostAtMs <= 12_000, `lost after ${lostAtMs} ms`);
 });

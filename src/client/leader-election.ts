@@ -6,7 +6,7 @@
  */
 import type { Lease } from '#api/types';
 import { formatMicroTime, isStatusError } from '#apimachinery';
-import { anySignal, type Clock, isAbort, type Logger } from '#base';
+import { anySignal, type Clock, deadline, isAbort, type Logger } from '#base';
 import type { Client } from './client.ts';
 import { leases } from './resources.ts';
 
@@ -37,8 +37,8 @@ export async function runAsLeader(
   let seen: { text: string; atMs: number } | undefined;
 
   /** True when the Lease is ours now. */
-  const attempt = async (): Promise<boolean> => {
-    const lease = await resource.get(options.name).catch(error => {
+  const attempt = async (during: AbortSignal): Promise<boolean> => {
+    const lease = await resource.get(options.name, { signal: during }).catch(error => {
       if (isStatusError(error, 'NotFound')) return undefined;
       throw error;
     });
@@ -50,7 +50,7 @@ export async function runAsLeader(
     };
     if (!lease) {
       const spec = { ...ours, acquireTime: now, leaseTransitions: 0 };
-      await resource.create({ metadata: { name: options.name }, spec } as Partial<Lease>);
+      await resource.create({ metadata: { name: options.name }, spec } as Partial<Lease>, { signal: during });
       return true;
     }
     const text = JSON.stringify(lease.spec ?? {});
@@ -60,19 +60,21 @@ export async function runAsLeader(
     const spec = mine
       ? { ...lease.spec, ...ours }
       : { ...lease.spec, ...ours, acquireTime: now, leaseTransitions: (lease.spec?.leaseTransitions ?? 0) + 1 };
-    await resource.update({ ...lease, spec } as Lease);
+    await resource.update({ ...lease, spec } as Lease, { signal: during });
     return true;
   };
-  const tryOnce = async (): Promise<boolean> => {
+  /** Gives up after `withinMs`: who waits for a server that does not answer must not think that he still leads. */
+  const tryOnce = async (withinMs: number, until: AbortSignal): Promise<boolean> => {
+    using limit = deadline(clock, withinMs, until);
     try {
-      return await attempt();
+      return await Promise.race([attempt(limit.signal), aborted(limit.signal)]);
     } catch (error) {
       logger.debug('the lease was not taken', { lease: options.name, error });
       return false;
     }
   };
 
-  while (!(await tryOnce())) await clock.sleep(retryPeriodMs, signal);
+  while (!(await tryOnce(renewDeadlineMs, signal))) await clock.sleep(retryPeriodMs, signal);
   logger.info('became leader', { lease: options.name, identity: options.identity });
   const lost = new AbortController();
   const ended = new AbortController();
@@ -80,8 +82,11 @@ export async function runAsLeader(
     let renewedMs = clock.monotonicMs();
     for (;;) {
       await clock.sleep(retryPeriodMs, ended.signal);
-      if (await tryOnce()) renewedMs = clock.monotonicMs();
-      else if (clock.monotonicMs() - renewedMs > renewDeadlineMs)
+      const begunMs = clock.monotonicMs();
+      const leftMs = renewedMs + renewDeadlineMs - begunMs;
+      // Others count from when they see the Lease change, which may be before the answer comes.
+      if (leftMs > 0 && (await tryOnce(leftMs, ended.signal))) renewedMs = begunMs;
+      else if (clock.monotonicMs() - renewedMs >= renewDeadlineMs)
         return lost.abort(new Error(`lost the lease ${options.name}`));
     }
   })().catch(error => {
@@ -108,4 +113,12 @@ export async function runAsLeader(
       logger.debug('the lease was not given back', { lease: options.name, error });
     }
   }
+}
+
+/** Rejects when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
