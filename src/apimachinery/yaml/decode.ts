@@ -45,7 +45,17 @@ class Mapping {
   /** Each key with its type, once one came that is no string: 1 and "1" are two keys to Go. */
   #typed: Set<string> | undefined;
 
-  /** False when the key was set before. */
+  /** Sets a key that is a string, as most are. False when it was set before. */
+  setText(key: string, value: unknown): boolean {
+    const { value: into } = this;
+    // No value is undefined, but what every object has is not.
+    const fresh =
+      this.#typed === undefined ? into[key] === undefined || !Object.hasOwn(into, key) : this.#isFresh(key, key, false);
+    setOwn(into, key, value);
+    return fresh;
+  }
+
+  /** The same with any key. */
   set(key: YamlScalar, { name, isFloat }: Naming, value: unknown): boolean {
     const fresh = this.#isFresh(key, name, isFloat);
     setOwn(this.value, name, value);
@@ -84,9 +94,12 @@ class Decoder {
     return { value, duplicates: this.#duplicates };
   }
 
-  #countNode({ value }: YamlNode): void {
+  #countNode(node: YamlNode): void {
     this.#count++;
-    if (this.#aliasDepth === 0) return;
+    if (this.#aliasDepth > 0) this.#countAliased(node);
+  }
+
+  #countAliased({ value }: YamlNode): void {
     this.#aliasCount++;
     this.#aliased += 1 + value.length;
     const excessive =
@@ -111,7 +124,8 @@ class Decoder {
       }
       case 'sequence': {
         this.#enter();
-        const items = node.children.map(child => this.#node(child));
+        const items: unknown[] = [];
+        for (const child of node.children) items.push(this.#node(child));
         this.#depth--;
         return items;
       }
@@ -143,11 +157,26 @@ class Decoder {
   #mapping({ children }: YamlNode, into: Mapping): void {
     this.#enter();
     for (let i = 0; i < children.length; i += 2) {
-      const [keyNode, valueNode] = [children[i]!, children[i + 1]!];
+      const keyNode = children[i]!;
+      const valueNode = children[i + 1]!;
       if (isMerge(keyNode)) this.#merge(valueNode, into);
-      else this.#member(keyNode, valueNode, into);
+      else if (!this.#textMember(keyNode, valueNode, into)) this.#member(keyNode, valueNode, into);
     }
     this.#depth--;
+  }
+
+  /** Reads a member whose key is a string. False, with nothing read, of others. */
+  #textMember(keyNode: YamlNode, valueNode: YamlNode, into: Mapping): boolean {
+    if (keyNode.kind !== 'scalar') return false;
+    const key = scalarValue(keyNode);
+    if (typeof key !== 'string') return false;
+    this.#countNode(keyNode);
+    if (!into.setText(key, this.#node(valueNode))) this.#addDuplicate(keyNode, valueNode);
+    return true;
+  }
+
+  #addDuplicate(keyNode: YamlNode, { line }: YamlNode): void {
+    this.#duplicates.push(`line ${line + 1}: key ${goSyntax(keyNode)} already set in map`);
   }
 
   #member(keyNode: YamlNode, valueNode: YamlNode, into: Mapping): void {
@@ -163,8 +192,7 @@ class Decoder {
     }
     const isFloat = typeof key === 'number' && isFloatNode(keyNode);
     const name = isFloat ? formatFloat32(key) : String(key);
-    if (into.set(key, { name, isFloat }, value)) return;
-    this.#duplicates.push(`line ${valueNode.line + 1}: key ${goSyntax(keyNode)} already set in map`);
+    if (!into.set(key, { name, isFloat }, value)) this.#addDuplicate(keyNode, valueNode);
   }
 
   /** What `<<` names is set where it stands, over what came before it. */

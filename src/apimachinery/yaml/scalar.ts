@@ -29,7 +29,8 @@ const words: ReadonlyMap<string, YamlScalar> = new Map<string, YamlScalar>([
 ]);
 
 /** What a text with a meaning of its own may begin with. */
-const telling = /^[-+.0-9~yYnNtTfFoO]/;
+const telling = new Uint8Array(128);
+for (const char of '-+.0123456789~yYnNtTfFoO') telling[char.charCodeAt(0)] = 1;
 const float = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
 /** Behind a point, upstream hands the text to a parser that takes underscores between digits. */
 const fraction = /^\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?$/;
@@ -38,10 +39,11 @@ const signedBinary = /^0b([-+][01]+)$/;
 
 /** The meaning of a plain scalar without a tag. */
 export function resolvePlain(text: string): YamlScalar {
-  if (!telling.test(text)) return text === '' ? null : text;
+  if (text === '') return null;
+  const first = text.charCodeAt(0);
+  if (telling[first] !== 1) return text;
   const word = words.get(text);
   if (word !== undefined) return word;
-  const first = text.charCodeAt(0);
   if (first === 46) return fraction.test(text) ? finite(Number(text.replaceAll('_', '')), text) : text;
   if (first > 57) return text;
   // Dates are left as text: they would not resolve to numbers anyway.
@@ -95,7 +97,7 @@ export function scalarValue({ tag, value, implicit }: YamlNode): YamlScalar {
 
 /** The key that stands for the members of another mapping. */
 export function isMerge({ kind, value, implicit, tag }: YamlNode): boolean {
-  return kind === 'scalar' && value === '<<' && (implicit || tag === `${prefix}merge`);
+  return value === '<<' && kind === 'scalar' && (implicit || tag === `${prefix}merge`);
 }
 
 /** Whether a scalar that means a number, perhaps behind an alias, is held as a double. */

@@ -22,25 +22,23 @@ export function scanBlockScalar(cursor: Cursor, { literal, parentIndent }: Block
   const given = increment > 0 ? Math.max(parentIndent, 0) + increment : 0;
   let { indent, breaks } = scanBreaks(cursor, given, parentIndent);
   cursor.ahead(1);
-  const parts: string[] = [];
+  let value = '';
   let lineBreak = '';
   let afterBlank = false;
   while (cursor.column === indent && cursor.peek() !== 0) {
     const blank = isBlank(cursor.peek());
-    if (literal || afterBlank || blank || lineBreak !== '\n') parts.push(lineBreak);
-    else if (breaks === '') parts.push(' ');
-    parts.push(breaks);
+    const isFolded = !literal && !afterBlank && !blank && lineBreak === '\n';
+    value += isFolded ? breaks || ' ' : lineBreak + breaks;
     afterBlank = blank;
     const from = cursor.at;
     cursor.skipLine();
-    parts.push(cursor.text.slice(from, cursor.at));
+    value += cursor.text.slice(from, cursor.at);
     cursor.ahead(2);
     lineBreak = isBreak(cursor.peek()) ? cursor.skipBreak() : '';
     ({ indent, breaks } = scanBreaks(cursor, indent, parentIndent));
   }
-  if (chomping !== 'strip') parts.push(lineBreak);
-  if (chomping === 'keep') parts.push(breaks);
-  return parts.join('');
+  if (chomping !== 'strip') value += lineBreak;
+  return chomping === 'keep' ? value + breaks : value;
 }
 
 /** What follows the indicator in its line. */

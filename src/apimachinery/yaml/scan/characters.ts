@@ -13,6 +13,12 @@ const name = 4;
 const indicator = 8;
 /** May stand in a tag. */
 const uri = 16;
+/** Breaks a line. */
+const lineBreak = 32;
+/** The end of the text. */
+const end = 64;
+/** Stands for something else within double quotes. */
+const escaped = 128;
 
 const table = new Uint8Array(256);
 const mark = (flag: number, chars: string): void => {
@@ -22,6 +28,9 @@ mark(blank, ' \t\n\r\0\x85');
 mark(flow, ',?[]{}');
 mark(name | uri, '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-');
 mark(uri, ";/?:@&=+$,.!~*'()[]%");
+mark(lineBreak, '\n\r\x85');
+mark(end, '\0');
+mark(escaped, '\\');
 mark(indicator, '-?:,[]{}#&*!|>\'"%@`');
 
 /** A blank, a line break or the end. */
@@ -29,8 +38,14 @@ export const isBlankOrEnd = (code: number): boolean =>
   code < 256 ? (table[code]! & blank) !== 0 : code === 0x2028 || code === 0x2029;
 export const isBlank = (code: number): boolean => code === 32 || code === 9;
 export const isBreak = (code: number): boolean =>
-  code === 10 || code === 13 || code === 0x85 || code === 0x2028 || code === 0x2029;
-export const isBreakOrEnd = (code: number): boolean => code === 0 || isBreak(code);
+  code < 256 ? (table[code]! & lineBreak) !== 0 : code === 0x2028 || code === 0x2029;
+export const isBreakOrEnd = (code: number): boolean =>
+  code < 256 ? (table[code]! & (lineBreak | end)) !== 0 : code === 0x2028 || code === 0x2029;
+/** What a scalar in quotes cannot be cut out of the text with: breaks, escapes, characters of two codes. */
+export const needsCare = (code: number): boolean =>
+  code < 256
+    ? (table[code]! & (lineBreak | end | escaped)) !== 0
+    : code === 0x2028 || code === 0x2029 || isHighSurrogate(code);
 export const isFlowIndicator = (code: number): boolean => code < 256 && (table[code]! & flow) !== 0;
 export const isIndicator = (code: number): boolean => code < 256 && (table[code]! & indicator) !== 0;
 export const isName = (code: number): boolean => code < 256 && (table[code]! & name) !== 0;

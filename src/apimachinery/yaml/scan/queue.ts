@@ -1,27 +1,13 @@
 /** The tokens between scanner and parser. Upstream: go.yaml.in/yaml/v2 apic.go (yaml_insert_token). */
-import type { Token, TokenKind } from './token.ts';
-
-/** What a token has beside its kind and line. */
-export interface TokenParts {
-  readonly value?: string;
-  readonly suffix?: string;
-  readonly plain?: boolean;
-}
-
-const noParts: TokenParts = {};
-
-/** All tokens are made here, so that they are of one shape. */
-function makeToken(kind: TokenKind, line: number, { value = '', suffix = '', plain = false }: TokenParts): Token {
-  return { kind, line, value, suffix, plain, key: undefined, dropped: false, next: undefined, previous: undefined };
-}
+import { Token, type TokenKind } from './token.ts';
 
 export class TokenQueue {
   /** The next token of the parser. */
   head: Token | undefined;
   #tail: Token | undefined;
 
-  append(kind: TokenKind, line: number, parts: TokenParts = noParts): Token {
-    const token = makeToken(kind, line, parts);
+  append(kind: TokenKind, line: number): Token {
+    const token = new Token(kind, line);
     token.previous = this.#tail;
     if (this.#tail === undefined) this.head = token;
     else this.#tail.next = token;
@@ -33,7 +19,7 @@ export class TokenQueue {
   insertBefore(next: Token, kind: TokenKind, line: number): Token {
     if (next.dropped) return this.append(kind, line);
     const { previous } = next;
-    const token = makeToken(kind, line, noParts);
+    const token = new Token(kind, line);
     token.next = next;
     token.previous = previous;
     next.previous = token;

@@ -1,7 +1,7 @@
 /**
  * Scalars in single and double quotes. Upstream: go.yaml.in/yaml/v2 scannerc.go (yaml_parser_scan_flow_scalar).
  */
-import { hexValue, isBlank, isBlankOrEnd, isBreak, isBreakOrEnd, isHighSurrogate } from './characters.ts';
+import { hexValue, isBlank, isBlankOrEnd, isBreak, isHighSurrogate, needsCare } from './characters.ts';
 import type { Cursor } from './cursor.ts';
 import { foldBreak } from './plain-scalar.ts';
 
@@ -34,7 +34,7 @@ function scanSimple(cursor: Cursor, quote: number): string | undefined {
   const from = cursor.at + 1;
   let at = from;
   for (let code = text.charCodeAt(at); code !== quote; code = text.charCodeAt(++at)) {
-    if (code === backslash || isBreakOrEnd(code) || isHighSurrogate(code)) return undefined;
+    if (needsCare(code)) return undefined;
   }
   if (quote === singleQuote && text.charCodeAt(at + 1) === singleQuote) return undefined;
   cursor.at = at + 1;

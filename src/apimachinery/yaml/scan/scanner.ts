@@ -8,7 +8,7 @@ import { scanBlockScalar } from './block-scalar.ts';
 import { isBlankOrEnd, isBreak, isIndicator } from './characters.ts';
 import { Cursor } from './cursor.ts';
 import { scanPlainScalar } from './plain-scalar.ts';
-import { type TokenParts, TokenQueue } from './queue.ts';
+import { TokenQueue } from './queue.ts';
 import { scanQuotedScalar } from './quoted-scalar.ts';
 import { scanAnchor, scanDirective, scanTag } from './tag.ts';
 import type { SimpleKey, Token, TokenKind } from './token.ts';
@@ -64,9 +64,9 @@ export class Scanner {
     this.#available = true;
   }
 
-  #append(kind: TokenKind, line: number, parts?: TokenParts): Token {
+  #append(kind: TokenKind, line: number): Token {
     const key = this.#pendingKey;
-    const token = this.#queue.append(kind, line, parts);
+    const token = this.#queue.append(kind, line);
     if (key !== undefined) {
       token.key = key;
       key.token = token;
@@ -222,7 +222,9 @@ export class Scanner {
     this.keyAllowed = false;
     const { line } = this.cursor;
     const { kind, value, suffix } = scanDirective(this.cursor);
-    this.#append(kind, line, { value, suffix });
+    const token = this.#append(kind, line);
+    token.value = value;
+    token.suffix = suffix;
   }
 
   #fetchDocumentIndicator(start: boolean): void {
@@ -306,7 +308,8 @@ export class Scanner {
     this.#saveKey();
     this.keyAllowed = false;
     const { line } = this.cursor;
-    this.#append(kind, line, { value: scanAnchor(this.cursor) });
+    const name = scanAnchor(this.cursor);
+    this.#append(kind, line).value = name;
   }
 
   #fetchTag(): void {
@@ -314,21 +317,25 @@ export class Scanner {
     this.keyAllowed = false;
     const { line } = this.cursor;
     const { handle, suffix } = scanTag(this.cursor);
-    this.#append('tag', line, { value: handle, suffix });
+    const token = this.#append('tag', line);
+    token.value = handle;
+    token.suffix = suffix;
   }
 
   #fetchBlockScalar(literal: boolean): void {
     this.#removeKey();
     this.keyAllowed = true;
     const { line } = this.cursor;
-    this.#append('scalar', line, { value: scanBlockScalar(this.cursor, { literal, parentIndent: this.indent }) });
+    const text = scanBlockScalar(this.cursor, { literal, parentIndent: this.indent });
+    this.#append('scalar', line).value = text;
   }
 
   #fetchQuoted(single: boolean): void {
     this.#saveKey();
     this.keyAllowed = false;
     const { line } = this.cursor;
-    this.#append('scalar', line, { value: scanQuotedScalar(this.cursor, single) });
+    const text = scanQuotedScalar(this.cursor, single);
+    this.#append('scalar', line).value = text;
   }
 
   #fetchPlain(): void {
@@ -336,7 +343,9 @@ export class Scanner {
     this.keyAllowed = false;
     const { line } = this.cursor;
     const { value, endsLine } = scanPlainScalar(this.cursor, { inFlow: this.flowLevel > 0, indent: this.indent + 1 });
-    this.#append('scalar', line, { value, plain: true });
+    const token = this.#append('scalar', line);
+    token.value = value;
+    token.plain = true;
     if (endsLine) this.keyAllowed = true;
   }
 

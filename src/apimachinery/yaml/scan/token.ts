@@ -24,22 +24,27 @@ export type TokenKind =
   | 'scalar';
 
 /** One link of the queue between scanner and parser. */
-export interface Token {
+export class Token {
   readonly kind: TokenKind;
   /** Where it begins, counted from 0. */
   readonly line: number;
   /** A scalar's text, an anchor's name, a tag's handle, a version. */
-  readonly value: string;
+  value = '';
   /** What follows a tag's handle; what a directive's handle stands for. */
-  readonly suffix: string;
+  suffix = '';
   /** A scalar without quotes. */
-  readonly plain: boolean;
+  plain = false;
   /** The key that may turn out to begin here, for which the token waits. */
-  key: SimpleKey | undefined;
+  key: SimpleKey | undefined = undefined;
   /** The parser has it. */
-  dropped: boolean;
-  next: Token | undefined;
-  previous: Token | undefined;
+  dropped = false;
+  next: Token | undefined = undefined;
+  previous: Token | undefined = undefined;
+
+  constructor(kind: TokenKind, line: number) {
+    this.kind = kind;
+    this.line = line;
+  }
 }
 
 /** A place where `key:` without a question mark may have begun: known only when the colon is found. */
