@@ -1,4 +1,5 @@
 /** The apimachinery layer's face: what all kinds share, and nothing of any one kind. */
+export * from './configuration/index.ts';
 export * from './duration.ts';
 export * from './field.ts';
 export * from './fields.ts';

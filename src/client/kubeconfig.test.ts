@@ -31,6 +31,8 @@ test('a kubeconfig names a server and who to be', () => {
   assert.equal(read({ tokenFile: 'f' }).transport.tokenFile, '/d/f');
   assert.deepEqual(read({ as: 'x' }).transport.impersonate, { user: 'x', groups: [] });
   const plugin = {
+    apiVersion: 'client.authentication.k8s.io/v1',
+    interactiveMode: 'Never',
     command: process.execPath,
     args: ['-e', 'console.log(JSON.stringify({status:{token:"from-plugin"}}))'],
   };

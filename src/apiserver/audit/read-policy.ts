@@ -8,21 +8,19 @@ import { builtinTypes } from '#api/tables';
 import type { GroupResources } from '#api/types';
 import {
   aggregateText,
+  ConfigurationError,
   type FieldError,
   FieldPath,
   goQuote,
   invalidValue,
   isDNS1123Subdomain,
+  kindNotRegistered,
   notSupported,
+  type OpenConfiguration,
+  openConfiguration,
   required,
 } from '#apimachinery';
 import { goFileError, UserError } from '#base';
-import {
-  ConfigurationError,
-  kindNotRegistered,
-  type OpenConfiguration,
-  openConfiguration,
-} from '../configuration/decode.ts';
 import { auditLevels, auditStages } from './event.ts';
 import type { AuditPolicy, PolicyRule } from './policy.ts';
 

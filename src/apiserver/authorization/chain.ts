@@ -3,7 +3,7 @@
  * pkg/kubeapiserver/authorizer/{config,reload}.go.
  */
 import { readFileSync } from 'node:fs';
-import { type Clock, type Logger, type MetricsRegistry, type Random, watchFile } from '#base';
+import { type Clock, type Logger, type MetricsRegistry, type Random, UserError, watchFile } from '#base';
 import type { UserInfo } from '../authentication/user.ts';
 import { kubeconfigWebhook } from '../webhook/kubeconfig-client.ts';
 import { type Abac, readAbacPolicy } from './abac.ts';
@@ -61,8 +61,13 @@ export class AuthorizerChain implements Authorizer, RuleResolver {
     this.#deps = deps;
     this.#metrics = new AuthorizationMetrics(deps.metrics);
     this.#types = new Set(settings.authorizers.map(({ type }) => type));
-    if (this.#types.has('ABAC')) this.#abac = readAbacPolicy(settings.policyFile ?? '');
-    this.#current = this.#build(settings);
+    try {
+      if (this.#types.has('ABAC')) this.#abac = readAbacPolicy(settings.policyFile ?? '');
+      this.#current = this.#build(settings);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new UserError(`invalid authorization config: ${why}`, { cause });
+    }
     if (settings.file) this.#follow(settings.file, settings, signal);
     signal.addEventListener('abort', () => dispose(this.#current), { once: true });
   }

@@ -2,8 +2,17 @@
  * The kinds of `apiserver.config.k8s.io` and their fields. A file of one of them where another is waited for is read as
  * what it is, and then refused. Upstream: apiserver pkg/apis/apiserver/{v1,v1beta1,v1alpha1}, install/install.go.
  */
-import { anyNode, field, list, type StructNode, scalar, struct, type TypeNode } from '#apimachinery';
-import type { ConfigurationKind, ConfigurationKinds } from './decode.ts';
+import {
+  anyNode,
+  type ConfigurationKind,
+  type ConfigurationKinds,
+  field,
+  list,
+  type StructNode,
+  scalar,
+  struct,
+  type TypeNode,
+} from '#apimachinery';
 
 export const configGroup = 'apiserver.config.k8s.io';
 const legacyGroup = 'apiserver.k8s.io';

@@ -3,10 +3,11 @@
  * defaults and refusals. Upstream: apiserver pkg/apis/apiserver/v1/{types_encryption,defaults}.go and loadConfig in
  * pkg/server/options/encryptionconfig/config.go.
  */
+
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { decodeConfiguration } from '#apimachinery';
 import { goFileError, UserError } from '#base';
-import { decodeConfiguration } from '../configuration/decode.ts';
 import { apiServerKinds } from '../configuration/kinds.ts';
 import { validateEncryptionConfig } from './validation.ts';
 

@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { goQuote, parseYaml, writeSorted } from '#apimachinery';
+import { ConfigurationError, decodeConfiguration, goQuote, parseYaml, writeSorted } from '#apimachinery';
 import { goFileError, UserError } from '#base';
-import { ConfigurationError, decodeConfiguration } from '../../configuration/decode.ts';
 import { apiServerKinds } from '../../configuration/kinds.ts';
 import type { EventLimit } from '../event-rate-limit.ts';
 import type { ImagePolicy } from '../image-policy.ts';

@@ -3,8 +3,15 @@
  * pkg/admission/plugin/{resourcequota,webhook/config}/apis, plugin/pkg/admission/{eventratelimit,podtolerationrestriction}/apis.
  */
 import { builtinTypes } from '#api/tables';
-import { field, list, type StructNode, scalar, struct } from '#apimachinery';
-import type { ConfigurationKind, ConfigurationKinds } from '../../configuration/decode.ts';
+import {
+  type ConfigurationKind,
+  type ConfigurationKinds,
+  field,
+  list,
+  type StructNode,
+  scalar,
+  struct,
+} from '#apimachinery';
 import { configGroup } from '../../configuration/kinds.ts';
 
 const text = scalar('string');

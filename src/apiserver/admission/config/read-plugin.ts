@@ -1,6 +1,5 @@
 /** What plugins are told, each as its plugin reads it. Upstream: the LoadConfiguration of each plugin. */
-import { parseYamlOrJson } from '#apimachinery';
-import { type ConfigurationKinds, type DecodeOptions, decodeConfiguration } from '../../configuration/decode.ts';
+import { type ConfigurationKinds, type DecodeOptions, decodeConfiguration, parseYamlOrJson } from '#apimachinery';
 import type { EventLimit } from '../event-rate-limit.ts';
 import { readImagePolicy } from '../image-policy.ts';
 import type { NodeSelectors, TolerationConfiguration } from '../placement.ts';

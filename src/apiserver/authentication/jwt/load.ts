@@ -2,7 +2,7 @@
  * Reads an AuthenticationConfiguration as strictly as upstream. The three versions have the same fields. Upstream:
  * pkg/kubeapiserver/options/authentication.go loadAuthenticationConfigFromData, apiserver pkg/apis/apiserver/v1.
  */
-import { decodeConfiguration } from '../../configuration/decode.ts';
+import { decodeConfiguration } from '#apimachinery';
 import { apiServerKinds } from '../../configuration/kinds.ts';
 import type {
   AuthenticationConfiguration,

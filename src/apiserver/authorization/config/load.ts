@@ -2,8 +2,7 @@
  * Reads an AuthorizationConfiguration as strictly as upstream, and fills in what it leaves open. Upstream: apiserver
  * pkg/apis/apiserver/load/load.go, pkg/apis/apiserver/v1/defaults.go.
  */
-import { parseGoDuration } from '#apimachinery';
-import { decodeConfiguration } from '../../configuration/decode.ts';
+import { decodeConfiguration, parseGoDuration } from '#apimachinery';
 import { apiServerKinds } from '../../configuration/kinds.ts';
 import type { AuthorizationConfiguration, AuthorizerConfiguration, WebhookConfiguration } from './configuration.ts';
 

@@ -3,15 +3,10 @@
  * its fields, of which unknown ones and those that came twice are refused. Upstream: apimachinery
  * pkg/runtime/serializer/json/json.go (Decode), recognizer/recognizer.go, as codecs with EnableStrict put them together.
  */
-import {
-  InputError,
-  readJson,
-  readTypeMeta,
-  readYaml,
-  type StructNode,
-  yamlStrictError,
-  yamlToJson,
-} from '#apimachinery';
+import { InputError } from '../input-error.ts';
+import { readJson, readTypeMeta } from '../json/index.ts';
+import type { StructNode } from '../schema/type-node.ts';
+import { readYaml, yamlStrictError, yamlToJson } from '../yaml/index.ts';
 
 /** Why a file is refused, in upstream's words. */
 export class ConfigurationError extends Error {
@@ -55,9 +50,9 @@ function translated<T>(read: () => T): T {
   }
 }
 
-/** Reads which kind a file is of; both may be empty. Throws a {@link ConfigurationError}. */
-export function openConfiguration(bytes: Uint8Array): OpenConfiguration {
-  const isJson = jsonPrefix.test(Buffer.from(bytes).toString('latin1'));
+/** Reads which kind a file is of; both may be empty. `isYaml`: JSON too. Throws a {@link ConfigurationError}. */
+export function openConfiguration(bytes: Uint8Array, isYaml = false): OpenConfiguration {
+  const isJson = !isYaml && jsonPrefix.test(Buffer.from(bytes).toString('latin1'));
   const { apiVersion, kind } = translated(() => readTypeMeta(isJson ? bytes : yamlToJson(bytes).json));
   if (apiVersion.split('/').length > 2) {
     throw new ConfigurationError(`unexpected GroupVersion string: ${apiVersion}`);
@@ -87,6 +82,10 @@ export function kindNotRegistered(apiVersion: string, kind: string): Configurati
 export interface DecodeOptions {
   /** What is shown of a file that does not say what it is. Unless given, all of it. */
   readonly shown?: (text: string) => string;
+  /** What a file is that does not say so. */
+  readonly defaults?: { readonly apiVersion: string; readonly kind: string };
+  /** JSON is read as the YAML that it is too. */
+  readonly isYaml?: boolean;
   /** Unknown fields are passed over, and of those that came twice the last one counts. */
   readonly isLenient?: boolean;
 }
@@ -95,10 +94,13 @@ export interface DecodeOptions {
 export function decodeConfiguration(
   bytes: Uint8Array,
   kinds: ConfigurationKinds,
-  { shown = text => text, isLenient = false }: DecodeOptions = {},
+  { shown = text => text, isLenient = false, isYaml = false, defaults }: DecodeOptions = {},
 ): { readonly apiVersion: string; readonly kind: string; readonly goType: string; readonly value: unknown } {
-  const open = openConfiguration(bytes);
-  const { apiVersion, kind } = open;
+  const open = openConfiguration(bytes, isYaml);
+  const { apiVersion, kind } = {
+    apiVersion: open.apiVersion || defaults?.apiVersion || '',
+    kind: open.kind || defaults?.kind || '',
+  };
   for (const [name, given] of [['Kind', kind] as const, ['apiVersion', apiVersion] as const]) {
     if (given !== '') continue;
     const text = shown(Buffer.from(bytes).toString());

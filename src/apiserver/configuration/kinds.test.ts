@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeConfiguration } from './decode.ts';
+import { decodeConfiguration } from '#apimachinery';
 import { apiServerKinds } from './kinds.ts';
 
 const group = 'apiserver.config.k8s.io';
