@@ -84,6 +84,8 @@ export interface ApiServerConfig {
   readonly enableGarbageCollector: boolean;
   /** What was given on the command line, and what counts where nothing was, for /flagz; absent: there was none. */
   readonly flags: Readonly<Record<string, string>> | undefined;
+  /** Changes `-v` while the server runs, for /debug/flags/v; absent: it cannot be changed. */
+  readonly setVerbosity: ((level: number) => void) | undefined;
   /** `--profiling`. */
   readonly profiling: boolean;
   /** `--event-ttl`. */
@@ -138,6 +140,7 @@ export const defaultConfig: ApiServerConfig = Object.freeze({
   corsAllowedOrigins: [],
   hstsDirectives: [],
   flags: undefined,
+  setVerbosity: undefined,
   profiling: true,
   enableGarbageCollector: true,
   eventTtlSeconds: 3600,

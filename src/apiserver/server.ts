@@ -125,6 +125,7 @@ export async function createApiServer(
     requestTimeoutMs: config.requestTimeoutMs,
     auditor,
     profiling: config.profiling,
+    setVerbosity: config.setVerbosity,
     healthIndicators: new HealthIndicators(clock),
     zpages: zpages({ clock, features, flags: config.flags, startedMs: processStartMs(clock) }),
     externalHostname: config.externalHostname,

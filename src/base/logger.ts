@@ -16,14 +16,20 @@ export interface Logger {
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
-/** Writes to `write` (one line without newline a call) everything at `level` or above. Errors become message and stack. */
-export function createLogger(options: { clock: Clock; level: LogLevel; write: (line: string) => void }): Logger {
-  const threshold = levels.indexOf(options.level);
+/**
+ * Writes to `write` (one line without newline a call) everything at `level`, as it is at that moment, or above. Errors
+ * become message and stack.
+ */
+export function createLogger(options: {
+  readonly clock: Clock;
+  readonly level: LogLevel;
+  readonly write: (line: string) => void;
+}): Logger {
   const make = (bound: LogFields): Logger => {
     const at =
       (level: LogLevel) =>
       (message: string, fields?: LogFields): void => {
-        if (levels.indexOf(level) < threshold) return;
+        if (levels.indexOf(level) < levels.indexOf(options.level)) return;
         const line = { time: new Date(options.clock.now()).toISOString(), level, message, ...bound, ...fields };
         options.write(JSON.stringify(line, plainError));
       };

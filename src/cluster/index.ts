@@ -24,6 +24,7 @@ export { type ClusterDeps, type ControlPlane, type ControlPlaneOptions, startCon
 export { type ClusterConfig, defaultConfig, readConfig } from './config.ts';
 export { type Flag, type FlagGroup, GivenFlags } from './flags/flag.ts';
 export { flagGroups, serverArguments, serverSettings } from './flags/flags.ts';
+export { isDebugVerbosity } from './flags/logs.ts';
 export type { ServerSettings } from './flags/settings.ts';
 export {
   type Access,

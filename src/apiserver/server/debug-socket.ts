@@ -17,7 +17,7 @@ export async function openDebugSocket(
   const server = createServer((incoming, outgoing) => {
     const gone = new AbortController();
     outgoing.on('close', () => gone.abort());
-    debug(requestOf(incoming, gone.signal), clock).then(
+    debug(requestOf(incoming, gone.signal), clock, undefined).then(
       response => {
         const bytes = response?.body.kind === 'bytes' ? response.body.bytes : Buffer.from('404 page not found\n');
         outgoing.writeHead(response?.status ?? 404, response?.headers ?? {}).end(bytes);

@@ -1,9 +1,9 @@
 /**
  * /debug: profiles of the process and its flags. Upstream: apiserver pkg/server/routes/{profiling,flags}.go.
- * Deviation: a profile is V8's (`.cpuprofile`, for Chrome's DevTools), not pprof's; there are no flags that can be set.
+ * Deviation: a profile is V8's (`.cpuprofile`, for Chrome's DevTools), not pprof's.
  */
 import { Session } from 'node:inspector/promises';
-import { badRequest } from '#apimachinery';
+import { badRequest, goQuote } from '#apimachinery';
 import type { Clock } from '#base';
 import { jsonResponse, plainText, type ServerRequest, type ServerResponse, textResponse } from '../http/message.ts';
 
@@ -18,7 +18,7 @@ const profiles = `<html>
 </body>
 </html>
 `;
-const flags = `<html>
+const flags = (names: readonly string[]): string => `<html>
 <head>
 <title>/debug/flags/</title>
 </head>
@@ -27,7 +27,7 @@ const flags = `<html>
 <br>
 flags:<br>
 <table>
-</table>
+${names.map(name => `<tr>${name}<br>\n`).join('')}</table>
 <br>
 full flags configurable<br>
 </body>
@@ -35,7 +35,11 @@ full flags configurable<br>
 `;
 
 /** The answer, or undefined for a path that is none of these. */
-export async function debug(request: ServerRequest, clock: Clock): Promise<ServerResponse | undefined> {
+export async function debug(
+  request: ServerRequest,
+  clock: Clock,
+  setVerbosity: ((level: number) => void) | undefined,
+): Promise<ServerResponse | undefined> {
   switch (request.path) {
     case '/debug/pprof':
       return movedTo(request, '/debug/pprof/');
@@ -45,12 +49,30 @@ export async function debug(request: ServerRequest, clock: Clock): Promise<Serve
       return textResponse(200, process.argv.join('\0'));
     case '/debug/pprof/profile':
       return profile(request, clock);
-    case '/debug/flags':
-    case '/debug/flags/':
-      return plainText(flags, html);
-    default:
-      return undefined;
+    case '/debug/flags/v':
+      if (setVerbosity) return verbosity(request, setVerbosity);
+      break;
   }
+  const isFlags = request.path === '/debug/flags' || request.path.startsWith('/debug/flags/');
+  return isFlags ? plainText(flags(setVerbosity ? ['v'] : []), html) : undefined;
+}
+
+const maxVerbosityBytes = 1024;
+
+/** Upstream: StringFlagPutHandler, with component-base logs GlogSetter. */
+async function verbosity(request: ServerRequest, set: (level: number) => void): Promise<ServerResponse> {
+  const said = (code: number, text: string): ServerResponse => textResponse(code, `${text}\n`, 'text/plain');
+  if (request.method !== 'PUT') return said(406, 'unsupported http method');
+  const text = Buffer.from(await request.body(maxVerbosityBytes)).toString();
+  const parsing = (kind: string, why: string): string => `strconv.Parse${kind}: parsing ${goQuote(text)}: ${why}`;
+  if (!/^[0-9]+$/.test(text)) return said(400, parsing('Uint', 'invalid syntax'));
+  const level = Number(text);
+  if (level > 0xffffffff) return said(400, parsing('Uint', 'value out of range'));
+  if (level > 0x7fffffff) {
+    return said(400, `failed set klog.logging.verbosity ${text}: ${parsing('Int', 'value out of range')}`);
+  }
+  set(level);
+  return said(200, `successfully set klog.logging.verbosity to ${text}`);
 }
 
 /** Upstream: Go's net/http Redirect, which writes a page for who reads. */

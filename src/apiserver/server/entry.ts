@@ -76,6 +76,8 @@ export interface EntryDeps {
   readonly zpages: ReturnType<typeof zpages>;
   /** Whether /debug is served. */
   readonly profiling: boolean;
+  /** For /debug/flags/v; absent: it cannot be changed. */
+  readonly setVerbosity: ((level: number) => void) | undefined;
   /** The server's host in documents; absent: the one that was asked for. */
   readonly externalHostname: string | undefined;
 }
@@ -316,7 +318,7 @@ async function nonResource(deps: EntryDeps, request: ServerRequest, { path }: Re
   if (zpage) return zpage(request, pathsOf(deps));
   const debugged =
     path.startsWith('/debug/') &&
-    (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, clock) : undefined));
+    (deps.concurrency.dump(request) ?? (deps.profiling ? await debug(request, clock, deps.setVerbosity) : undefined));
   if (debugged) return debugged;
   const described = openapi(request, deps.openapi, deps.customOpenapi, clock, deps.aggregator.documents);
   if (described) return path === '/openapi/v2' ? wholeCompressed(request, described) : described;

@@ -4,6 +4,7 @@ import { createLogger, type LogLevel, systemClock, UserError } from '#base';
 import {
   checkMachine,
   ensureConfig,
+  isDebugVerbosity,
   kubernetesVersion,
   listeningSettings,
   runServer,
@@ -55,12 +56,23 @@ export function serverCommand(): Command {
       if (flags.node && !flags.apiOnly) checkMachine(thisMachine());
       const settings = serverSettings(givenFlags(command));
       const config = ensureConfig(dir, { ...flags, ...listeningSettings(settings) });
-      const logger = createLogger({
+      const logging = {
         clock: systemClock,
         level: settings.logging?.isDebug ? 'debug' : flags.logLevel,
-        write: line => process.stderr.write(`${settings.logging?.format === 'text' ? klogLine(line) : line}\n`),
+        write: (line: string) =>
+          process.stderr.write(`${settings.logging?.format === 'text' ? klogLine(line) : line}\n`),
+      };
+      const setVerbosity = (verbosity: number): void => {
+        logging.level = isDebugVerbosity(verbosity) ? 'debug' : flags.logLevel;
+      };
+      await runServer({
+        dir,
+        config,
+        logger: createLogger(logging),
+        apiOnly: flags.apiOnly ?? false,
+        node: flags.node,
+        settings: { ...settings, apiServer: { ...settings.apiServer, setVerbosity } },
       });
-      await runServer({ dir, config, logger, apiOnly: flags.apiOnly ?? false, node: flags.node, settings });
     });
 }
 

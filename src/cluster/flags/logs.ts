@@ -14,8 +14,10 @@ const hiddenFlag = 'show-hidden-metrics-for-version';
 const labelsFlag = 'allow-metric-labels';
 const manifestFlag = 'allow-metric-labels-manifest';
 
-/** Of upstream's levels, where its components begin to tell of every step. */
-const debugVerbosity = 4;
+/** Whether one of upstream's levels asks for what is told in debugging: from 4 on its components tell of every step. */
+export function isDebugVerbosity(level: number): boolean {
+  return level >= 4;
+}
 
 export const logFlags: FlagGroup = {
   title: 'Log and metrics:',
@@ -44,7 +46,7 @@ export const logFlags: FlagGroup = {
       ...((format !== undefined || level !== undefined) && {
         logging: {
           ...(format && { format }),
-          ...(level !== undefined && level >= debugVerbosity && { isDebug: true }),
+          ...(level !== undefined && isDebugVerbosity(level) && { isDebug: true }),
         },
       }),
       ...((disabled || labels.size > 0) && { metrics: { disabled: new Set(disabled), labels } }),
