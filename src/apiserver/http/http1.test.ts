@@ -107,6 +107,28 @@ describe('a request that is no good', () => {
   });
 });
 
+describe('a request over HTTP/2', () => {
+  const over = async (headers: Record<string, string>): Promise<string> => {
+    const session = connectHttp2(listener.url, { rejectUnauthorized: false });
+    const stream = session.request(headers).setEncoding('utf8');
+    const answered = Promise.withResolvers<number | undefined>();
+    stream.once('response', answer => answered.resolve(answer[':status']));
+    stream.once('error', answered.reject);
+    const text = (await Promise.all([answered.promise, stream.toArray()])).flat().join(' ').trim();
+    session.destroy();
+    return text;
+  };
+
+  it('may have thousands of headers', async () => {
+    const many = Object.fromEntries(Array.from({ length: 3000 }, (_, at) => [`x-${at}`, 'y']));
+    assert.match(await over({ ':path': '/a', ...many }), /^200 GET \/a/);
+  });
+
+  it('OPTIONS * has an empty answer', async () => {
+    assert.equal(await over({ ':path': '*', ':method': 'OPTIONS' }), '200');
+  });
+});
+
 describe('a request that is unusual', () => {
   for (const [what, text, body] of [
     ['method', plain('FOO /a HTTP/1.1', 'Host: x'), 'FOO /a at x'],

@@ -1,6 +1,8 @@
 /**
  * One TLS port for HTTP/2 and HTTP/1.1, by what the client's ALPN chooses. Turns both into neutral requests and writes
  * neutral responses with regard for slow readers. Upstream: apiserver pkg/server/secure_serving.go.
+ * Deviation: over HTTP/2 a header may have 64 KiB, upstream's a mebibyte; a target that is no path, an authority that is
+ * none, and a length that the body does not have end their stream before anybody answers.
  */
 import type { Server as Http1Server } from 'node:http';
 import {
@@ -59,6 +61,8 @@ export interface Listener extends AsyncDisposable {
 /** HTTP/2: enough for informers of a whole cluster on one connection. */
 const http2Settings = { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20, maxHeaderListSize: 1 << 20 };
 const maxSessionMemoryMb = 64;
+/** Of a head, whose size is bounded by itself: whom somebody acts for may be told in hundreds of headers. */
+const maxHeaders = 16_384;
 
 /** Opens the port. */
 export async function listen(options: ListenOptions, entry: Entry): Promise<Listener> {
@@ -75,6 +79,7 @@ export async function listen(options: ListenOptions, entry: Entry): Promise<List
   const h2 = createHttp2({
     settings: { ...http2Settings, maxConcurrentStreams },
     maxSessionMemory: maxSessionMemoryMb,
+    maxHeaderListPairs: maxHeaders,
   });
   h2.on('stream', (stream, headers, _flags, raw) => serveHttp2(stream as ServerHttp2Stream, headers, raw, answer));
   h2.on('session', session => {
@@ -160,6 +165,9 @@ function serveHttp2(stream: ServerHttp2Stream, incoming: object, rawHeaders: rea
   const method = String(headers[':method']);
   const target = readTarget(method, String(headers[':path'] ?? ''));
   if (!target) return void stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+  if (target.url === '*' && method === 'OPTIONS') {
+    return void stream.respond({ ':status': 200, 'content-length': '0' }, { endStream: true });
+  }
   const gone = new AbortController();
   stream.on('close', () => gone.abort(clientGone));
   // A reset without an error closes a stream only when its body is read, which of a GET nobody does.
