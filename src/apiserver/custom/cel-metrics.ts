@@ -14,7 +14,7 @@ export class CelMetrics {
   constructor(registry: MetricsRegistry, clock: Clock) {
     this.#clock = clock;
     const histogram = (name: string, help: string): Histogram =>
-      registry.histogram(`apiserver_cel_${name}_duration_seconds`, `[BETA] ${help} time in seconds.`, buckets);
+      registry.histogram(`apiserver_cel_${name}_duration_seconds`, `[BETA] ${help} time in seconds.`, buckets, true);
     this.#compilations = histogram('compilation', 'CEL compilation');
     this.#evaluations = histogram('evaluation', 'CEL evaluation');
   }

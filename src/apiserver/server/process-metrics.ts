@@ -12,9 +12,8 @@
  * apiextensions_openapi_*_regeneration_count (documents are made when they are asked for), the allocators of addresses
  * and node ports and their repair (an allocation is a key in the object's own transaction),
  * field_validation_request_duration_seconds, apiserver_request_timestamp_comparison_time,
- * apiextensions_apiserver_validation_ratcheting_seconds, apiserver_cel_evaluation_duration_seconds,
- * node_authorizer_graph_actions_duration_seconds (no graph is kept), kube_apiserver_pod_logs_* and the serviceaccount_*
- * counts of tokens.
+ * apiextensions_apiserver_validation_ratcheting_seconds,
+ * node_authorizer_graph_actions_duration_seconds (no graph is kept) and kube_apiserver_pod_logs_*.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Clock, MetricsRegistry } from '#base';

@@ -11,7 +11,7 @@ export class ServiceAccountMetrics {
 
   constructor(registry: MetricsRegistry) {
     const counter = (name: string, help: string): Counter =>
-      registry.counter(`serviceaccount_${name}`, `[ALPHA] ${help}`);
+      registry.counter(`serviceaccount_${name}`, `[ALPHA] ${help}`, true);
     this.legacyTokens = counter('legacy_tokens_total', 'Cumulative legacy service account tokens used');
     this.staleTokens = counter('stale_tokens_total', 'Cumulative stale projected service account tokens used');
     this.validTokens = counter('valid_tokens_total', 'Cumulative valid projected service account tokens used');
