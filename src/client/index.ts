@@ -38,7 +38,15 @@ export {
   type InformerOptions,
 } from './informer.ts';
 export { createInformerFactory, type InformerFactory } from './informer-factory.ts';
-export { type KubeconfigContext, kubeconfigPath, loadKubeconfig, parseKubeconfig } from './kubeconfig.ts';
+export {
+  type KubeconfigContext,
+  kubeconfigPath,
+  kubeconfigTransport,
+  loadKubeconfig,
+  parseKubeconfig,
+  readKubeconfig,
+} from './kubeconfig.ts';
+export type { UserEntry } from './kubeconfig-document.ts';
 export { type LeaderElectionOptions, runAsLeader } from './leader-election.ts';
 export { type QueueMetrics, RestClientMetrics, WorkQueueMetrics } from './metrics.ts';
 export * from './resources.ts';

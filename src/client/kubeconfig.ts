@@ -32,6 +32,11 @@ export function kubeconfigPath(env: Readonly<Record<string, string | undefined>>
 
 /** Reads `path`. `context` defaults to the current one. Throws UserError for what is missing or wrong. */
 export function loadKubeconfig(path: string = kubeconfigPath(), context?: string): KubeconfigContext {
+  return contextOf(readKubeconfig(path), { directory: dirname(resolve(path)), ...(context && { context }) });
+}
+
+/** What the file says, whether it can be used or not. Throws a UserError with upstream's text. */
+export function readKubeconfig(path: string): KubeconfigDocument {
   let data: Buffer;
   try {
     data = readFileSync(path);
@@ -39,7 +44,7 @@ export function loadKubeconfig(path: string = kubeconfigPath(), context?: string
     const why = goFileError(cause, path, isMissing(cause) ? 'stat' : 'open');
     throw new UserError(isMissing(cause) ? why : `error loading config file ${goQuote(path)}: ${why}`, { cause });
   }
-  return parseKubeconfig(data, { directory: dirname(resolve(path)), path, ...(context && { context }) });
+  return decoded(data, path);
 }
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -48,35 +53,34 @@ export interface KubeconfigOptions {
   /** Paths in the text are relative to it. */
   readonly directory: string;
   readonly context?: string;
-  /** Where the text comes from, for errors. */
-  readonly path?: string;
 }
 
 /** The same of text. */
-export function parseKubeconfig(
-  source: string | Uint8Array,
-  { directory, context: wanted, path }: KubeconfigOptions,
-): KubeconfigContext {
-  const document = decoded(source, path);
+export function parseKubeconfig(source: string, options: KubeconfigOptions): KubeconfigContext {
+  return contextOf(decoded(source, ''), options);
+}
+
+function contextOf(document: KubeconfigDocument, { directory, context: wanted }: KubeconfigOptions): KubeconfigContext {
   const name = wanted ?? document.currentContext;
   const why = whyUnusable(document, name, directory);
   if (why !== undefined) throw new UserError(why);
   const context = document.contexts.get(name) ?? {};
   const cluster = document.clusters.get(context.cluster ?? '') ?? {};
   const user = document.users.get(context.user ?? '') ?? {};
-  return { name, namespace: context.namespace || 'default', transport: transportOf(cluster, user, directory) };
+  return { name, namespace: context.namespace || 'default', transport: kubeconfigTransport(cluster, user, directory) };
 }
 
-function decoded(source: string | Uint8Array, path: string | undefined): KubeconfigDocument {
+function decoded(source: string | Uint8Array, path: string): KubeconfigDocument {
   try {
     return decodeKubeconfig(source);
   } catch (cause) {
     if (!(cause instanceof ConfigurationError)) throw cause;
-    throw new UserError(`error loading config file ${goQuote(path ?? '')}: ${cause.message}`, { cause });
+    throw new UserError(`error loading config file ${goQuote(path)}: ${cause.message}`, { cause });
   }
 }
 
-function transportOf(cluster: ClusterEntry, user: UserEntry, directory: string): HttpsTransportConfig {
+/** How to reach a cluster as a user; paths are relative to `directory`. Throws for files that cannot be read. */
+export function kubeconfigTransport(cluster: ClusterEntry, user: UserEntry, directory: string): HttpsTransportConfig {
   if (user['auth-provider']) throw new UserError(`auth-provider ${user['auth-provider'].name} is not supported`);
   const pem = (data: string | undefined, file: string | undefined): string | undefined => {
     if (data) return Buffer.from(data, 'base64').toString('utf8');

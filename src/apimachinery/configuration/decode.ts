@@ -6,7 +6,7 @@
 import { InputError } from '../input-error.ts';
 import { readJson, readTypeMeta } from '../json/index.ts';
 import type { StructNode } from '../schema/type-node.ts';
-import { readYaml, yamlStrictError, yamlToJson } from '../yaml/index.ts';
+import { yamlStrictError, yamlToJson } from '../yaml/index.ts';
 
 /** Why a file is refused, in upstream's words. */
 export class ConfigurationError extends Error {
@@ -53,7 +53,8 @@ function translated<T>(read: () => T): T {
 /** Reads which kind a file is of; both may be empty. `isYaml`: JSON too. Throws a {@link ConfigurationError}. */
 export function openConfiguration(bytes: Uint8Array, isYaml = false): OpenConfiguration {
   const isJson = !isYaml && jsonPrefix.test(Buffer.from(bytes).toString('latin1'));
-  const { apiVersion, kind } = translated(() => readTypeMeta(isJson ? bytes : yamlToJson(bytes).json));
+  const { json, duplicates } = isJson ? { json: bytes, duplicates: [] } : translated(() => yamlToJson(bytes));
+  const { apiVersion, kind } = translated(() => readTypeMeta(json));
   if (apiVersion.split('/').length > 2) {
     throw new ConfigurationError(`unexpected GroupVersion string: ${apiVersion}`);
   }
@@ -61,9 +62,7 @@ export function openConfiguration(bytes: Uint8Array, isYaml = false): OpenConfig
     apiVersion,
     kind,
     read(struct) {
-      const { value, strictErrors, duplicates } = translated(() =>
-        isJson ? { ...readJson(bytes, struct), duplicates: [] } : readYaml(bytes, struct),
-      );
+      const { value, strictErrors } = translated(() => readJson(json, struct));
       const twice = yamlStrictError(duplicates);
       const errors = [...(twice === undefined ? [] : [twice]), ...strictErrors];
       return { value, strictError: errors.length === 0 ? undefined : `strict decoding error: ${errors.join(', ')}` };

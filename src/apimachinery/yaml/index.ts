@@ -3,7 +3,6 @@ export {
   parseYaml,
   parseYamlOrJson,
   readAppliedConfiguration,
-  readYaml,
   type YamlReadResult,
   yamlStrictError,
   yamlToJson,

@@ -9,7 +9,6 @@ import { readJson } from '../json/read.ts';
 import { setOwn } from '../json/set-own.ts';
 import { writeSorted } from '../json/write.ts';
 import { anyNode } from '../schema/build.ts';
-import type { TypeNode } from '../schema/type-node.ts';
 import { compose } from './compose.ts';
 import { decode, type YamlReadResult } from './decode.ts';
 import { readSource } from './source.ts';
@@ -135,13 +134,4 @@ function asUnstructured(value: unknown): unknown {
   const out: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) setOwn(out, key, asUnstructured(item));
   return out;
-}
-
-/** Reads YAML as a value of the type, as `readJson` reads JSON. Duplicates come first among the strict errors. */
-export function readYaml(
-  input: string | Uint8Array,
-  node: TypeNode,
-): { readonly value: unknown; readonly strictErrors: readonly string[]; readonly duplicates: readonly string[] } {
-  const { json, duplicates } = yamlToJson(input);
-  return { ...readJson(json, node), duplicates };
 }

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { field, map, scalar, struct } from '../schema/build.ts';
-import { parseYaml, readAppliedConfiguration, readYaml, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
+import { parseYaml, readAppliedConfiguration, writeYaml, yamlStrictError, yamlToJson } from './index.ts';
 
 const value = (text: string): unknown => parseYaml(text).value;
 
@@ -72,18 +71,6 @@ test('aliases and nesting are bounded', () => {
   assert.throws(() => parseYaml(bomb), { message: 'yaml: document contains excessive aliasing' });
   assert.throws(() => parseYaml('['.repeat(100000)), { code: 'yaml' });
   assert.throws(() => parseYaml('- '.repeat(100000)), { code: 'yaml' });
-});
-
-test('a typed read', () => {
-  const node = struct('io.k8s.api.core.v1.ConfigMap', [field('data', map(scalar('string')))]);
-  assert.throws(() => readYaml('data: {a: yes}', node), {
-    message: 'json: cannot unmarshal bool into Go struct field ConfigMap.data of type string',
-  });
-  assert.deepEqual(readYaml('data: {a: ~}\nx: 1\n', node), {
-    value: { data: { a: '' } },
-    strictErrors: ['unknown field "x"'],
-    duplicates: [],
-  });
 });
 
 test('the writer sorts, keeps lists flat and quotes what would be misread', () => {

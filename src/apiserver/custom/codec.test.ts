@@ -15,7 +15,7 @@ const codec = customCodec({
 
 const read = (value: object): string => {
   try {
-    const { object, strictErrors } = codec.read(JSON.stringify(value), false);
+    const { object, strictErrors } = codec.read(JSON.stringify(value));
     return strictErrors.join() || Object.keys(object).join(' ');
   } catch (error) {
     return (error as Error).message;

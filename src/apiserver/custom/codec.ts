@@ -12,8 +12,6 @@ import {
   parseApiVersion,
   readJson,
   readTypeMeta,
-  readYaml,
-  yamlToJson,
 } from '#apimachinery';
 import {
   applyDefaults,
@@ -26,13 +24,10 @@ import {
 
 export interface CustomCodec {
   /**
-   * Reads a body, or any text of the kind. `strictErrors` holds duplicates and unknown fields; those that
-   * YAML's reader tells by line stand in `duplicates`. Throws InputError.
+   * Reads a body, or any text of the kind, that is JSON. `strictErrors` holds duplicates and unknown fields. Throws
+   * InputError.
    */
-  read(
-    text: string | Uint8Array,
-    yaml: boolean,
-  ): { object: Draft<KubeObject>; strictErrors: string[]; duplicates: readonly string[] };
+  read(text: string | Uint8Array): { object: Draft<KubeObject>; strictErrors: string[] };
   /** The same for a value at hand. `nulls`: those that the schema does not allow stay, and are refused later. */
   accept(
     value: unknown,
@@ -90,16 +85,13 @@ export function customCodec(facts: CodecFacts): CustomCodec {
   };
   return {
     accept,
-    read(text, yaml) {
-      const source = typeof text === 'string' || yaml ? text : Buffer.from(text).toString();
-      const { value, strictErrors, duplicates } = yaml
-        ? readYaml(source, anyNode)
-        : { ...readJson(source, anyNode), duplicates: [] };
-      checkClaims(value, () => (yaml ? yamlToJson(source).json : String(source)));
+    read(text) {
+      const source = typeof text === 'string' ? text : Buffer.from(text).toString();
+      const { value, strictErrors } = readJson(source, anyNode);
+      checkClaims(value, source);
       const { object, unknown } = accept(value);
       return {
         object,
-        duplicates,
         strictErrors: [...strictErrors, ...unknown.map(path => `unknown field ${JSON.stringify(path)}`)],
       };
     },
@@ -126,18 +118,18 @@ export function customCodec(facts: CodecFacts): CustomCodec {
 }
 
 /** Throws for what does not say what it is. `text`: the whole as JSON. */
-function checkClaims(value: unknown, text: () => string): void {
+function checkClaims(value: unknown, text: string): void {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return;
   const { apiVersion = '', kind = '' } = value as Readonly<Record<string, unknown>>;
   if ((typeof apiVersion !== 'string' && apiVersion !== null) || (typeof kind !== 'string' && kind !== null)) {
-    readTypeMeta(text());
+    readTypeMeta(text);
   }
   try {
     parseApiVersion((apiVersion ?? '') as string);
   } catch (error) {
     throw new InputError('json', (error as Error).message);
   }
-  if (!kind) throw new InputError('json', `Object 'Kind' is missing in '${text()}'`);
+  if (!kind) throw new InputError('json', `Object 'Kind' is missing in '${text}'`);
   if (apiVersion === null) {
     throw new InputError('json', '.apiVersion accessor error: <nil> is of the type <nil>, expected string');
   }

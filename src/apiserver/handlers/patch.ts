@@ -257,7 +257,7 @@ function typed(
 ): Patched {
   try {
     if (codec) {
-      const { object, strictErrors } = codec.read(text, false);
+      const { object, strictErrors } = codec.read(text);
       return { object, strictErrors: [...before, ...strictErrors], shown };
     }
     const { value, strictErrors } = readJson(text, struct);

@@ -13,7 +13,6 @@ import {
   parseApiVersion,
   readJson,
   readTypeMeta,
-  readYaml,
   type StructNode,
   yamlStrictError,
   yamlToJson,
@@ -63,20 +62,31 @@ function decodeFailure(
   return badRequest(`the object provided is unrecognized (must be of type ${target.kind}): ${text} (${summary(body)})`);
 }
 
+/** A body as JSON; the keys that came twice in YAML, each told by its line. */
+interface JsonBody {
+  readonly source: Uint8Array;
+  readonly text: string | Uint8Array;
+  readonly duplicates: readonly string[];
+}
+
+function jsonBodyOf(body: Uint8Array, mediaType: MediaType): JsonBody {
+  if (mediaType !== 'application/yaml') return { source: body, text: body, duplicates: [] };
+  const { json, duplicates } = yamlToJson(body);
+  return { source: body, text: json, duplicates };
+}
+
 /** The kind that a body claims, completed from the target. */
 function typeMetaOf(
-  body: Uint8Array,
+  { source, text }: JsonBody,
   target: DecodeTarget,
-  mediaType: MediaType,
   isStrict: boolean,
 ): { apiVersion: string; kind: string } {
-  const text = mediaType === 'application/yaml' ? yamlToJson(body).json : body;
   const found = readTypeMeta(text);
   if (target.codec) {
     if (found.kind) return found;
     // A custom resource has to say what it is. Upstream's strict reader gives up here; the other goes on as if it did.
     const { version } = parseApiVersion(found.apiVersion);
-    if (isStrict) throw new InputError('json', `Object 'Kind' is missing in '${Buffer.from(body).toString()}'`);
+    if (isStrict) throw new InputError('json', `Object 'Kind' is missing in '${Buffer.from(source).toString()}'`);
     return { apiVersion: version === '' ? apiVersionText(target) : found.apiVersion, kind: target.kind };
   }
   const own = apiVersionText(target);
@@ -86,13 +96,12 @@ function typeMetaOf(
 interface Read {
   readonly object: Draft<KubeObject>;
   readonly strictErrors: readonly string[];
-  readonly duplicates: readonly string[];
 }
 
-function readAs(body: Uint8Array, { struct, codec }: DecodeTarget, yaml: boolean): Read {
-  if (codec) return codec.read(body, yaml);
-  const read = yaml ? readYaml(body, struct) : { ...readJson(body, struct), duplicates: [] };
-  return { object: read.value as Draft<KubeObject>, strictErrors: read.strictErrors, duplicates: read.duplicates };
+function readAs(text: string | Uint8Array, { struct, codec }: DecodeTarget): Read {
+  if (codec) return codec.read(text);
+  const { value, strictErrors } = readJson(text, struct);
+  return { object: value as Draft<KubeObject>, strictErrors };
 }
 
 /**
@@ -133,7 +142,8 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
   }
   let seen: { apiVersion: string; kind: string } | undefined;
   try {
-    const found = typeMetaOf(body, target, mediaType, options.validation !== 'Ignore');
+    const json = jsonBodyOf(body, mediaType);
+    const found = typeMetaOf(json, target, options.validation !== 'Ignore');
     const gv = parseApiVersion(found.apiVersion);
     seen = found;
     const same = seen.kind === target.kind && gv.group === target.group;
@@ -143,14 +153,14 @@ export function decodeBody(body: Uint8Array, target: DecodeTarget, options: Deco
     // Of custom kinds, another one is refused by the validation, which names it.
     if (!(same && known) && !free && !target.codec && !target.accepts?.(seen.apiVersion)) {
       const struct = ownStruct(seen);
-      if (struct) readAs(body, { ...target, struct }, mediaType === 'application/yaml');
+      if (struct) readAs(json.text, { ...target, struct });
       refuseKind(seen, target);
     }
-    const { object, strictErrors, duplicates } = readAs(body, target, mediaType === 'application/yaml');
+    const { object, strictErrors } = readAs(json.text, target);
     object.apiVersion = seen.apiVersion;
     object.kind = seen.kind;
     if (target.struct.fields.has('metadata')) object.metadata ??= {};
-    applyStrict(strictErrors, duplicates, options, seen, target);
+    applyStrict(strictErrors, json.duplicates, options, seen, target);
     return free ? object : checkKind(object, target);
   } catch (error) {
     if (options.bareErrors && error instanceof InputError) throw badRequest(error.message);

@@ -81,7 +81,7 @@ export function patched(
   }
   try {
     const text = writeOrdered(document);
-    if (resource.codec && attributes.ownKind) return resource.codec.read(text, false).object as Draft<KubeObject>;
+    if (resource.codec && attributes.ownKind) return resource.codec.read(text).object as Draft<KubeObject>;
     if (!struct) return document as Draft<KubeObject>;
     return readPatched(text, { scheme, attributes, object, struct });
   } catch (error) {

@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
-import { parseYamlOrJson } from '#apimachinery';
 import { UserError } from '#base';
-import { parseKubeconfig } from '#client';
+import { kubeconfigTransport, readKubeconfig, type UserEntry } from '#client';
 
 export interface WebhookCredential {
   /** The value of the header Authorization, read again each time where it stands in a file. */
@@ -17,17 +16,6 @@ export interface WebhookCredential {
 
 /** By `host:port`; undefined: nothing is shown. */
 export type WebhookCredentials = (hostPort: string) => WebhookCredential | undefined;
-
-interface User {
-  readonly username?: string;
-  readonly password?: string;
-}
-
-interface Kubeconfig {
-  readonly users?: ReadonlyArray<{ readonly name: string; readonly user?: User }>;
-  readonly contexts?: ReadonlyArray<{ readonly name: string; readonly context?: { readonly user?: string } }>;
-  readonly 'current-context'?: string;
-}
 
 /** Names of users that are for a target, the best first. */
 function* namesFor(target: string): Generator<string> {
@@ -46,35 +34,19 @@ export function readWebhookCredentials(path: string): WebhookCredentials {
   if (!isAbsolute(path)) {
     throw new UserError(`kubeConfigFile: Invalid value: ${JSON.stringify(path)}: must be an absolute file path`);
   }
-  let config: Kubeconfig;
-  try {
-    config = (parseYamlOrJson(readFileSync(path, 'utf8')).value ?? {}) as Kubeconfig;
-  } catch (cause) {
-    throw new UserError(`the kubeconfig ${path} cannot be read`, { cause });
-  }
-  const { users = [], contexts = [], 'current-context': current } = config;
+  const { users, contexts, currentContext } = readKubeconfig(path);
   const byName = new Map<string, WebhookCredential>();
-  for (const { name, user } of users) byName.set(name, credentialOf(users, name, user ?? {}, dirname(path)));
-  const last = contexts.find(each => each.name === current)?.context?.user;
+  for (const [name, user] of users) byName.set(name, credentialOf(user, dirname(path)));
+  const last = contexts.get(currentContext)?.user;
   return target => {
     for (const name of namesFor(target)) if (byName.has(name)) return byName.get(name);
     return last === undefined ? undefined : byName.get(last);
   };
 }
 
-function credentialOf(
-  users: unknown,
-  name: string,
-  { username, password }: User,
-  directory: string,
-): WebhookCredential {
-  const document = {
-    clusters: [{ name: 'webhook', cluster: { server: 'https://webhook' } }],
-    contexts: [{ name: 'webhook', context: { cluster: 'webhook', user: name } }],
-    users,
-    'current-context': 'webhook',
-  };
-  const { certPem, keyPem, token, tokenFile } = parseKubeconfig(JSON.stringify(document), { directory }).transport;
+function credentialOf(user: UserEntry, directory: string): WebhookCredential {
+  const { certPem, keyPem, token, tokenFile } = kubeconfigTransport({}, user, directory);
+  const { username, password } = user;
   return {
     certPem,
     keyPem,

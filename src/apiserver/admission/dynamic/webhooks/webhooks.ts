@@ -342,7 +342,7 @@ async function patch(
     const text = writeOrdered(patched);
     const next =
       resource.codec && attributes.ownKind
-        ? resource.codec.read(text, false).object
+        ? resource.codec.read(text).object
         : ((struct ? readJson(text, struct).value : patched) as Draft<KubeObject>);
     const changed = !semanticEqual(next, object);
     if (attributes.ownKind) resource.rules.defaults?.(next);
