@@ -272,3 +272,13 @@ test('what is created of a pod is refused for its namespace before the pod is lo
   assert.deepEqual(await refusal('POST', `${path}/eviction`, { body }), gone);
   assert.deepEqual(await refusal('POST', `${path}/binding`, { body }), gone);
 });
+
+test('an event that a patch leaves as it is keeps its resourceVersion', async () => {
+  const path = '/api/v1/namespaces/default/events';
+  const involvedObject = { kind: 'Pod', namespace: 'default', name: 'p' };
+  const made = await transport.request({ method: 'POST', path, body: { metadata: { name: 'e' }, involvedObject } });
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const kept = await transport.request({ method: 'PATCH', path: `${path}/e`, headers, body: {} });
+  const versions = [await made.json(), await kept.json()].map(each => (each as KubeObject).metadata.resourceVersion);
+  assert.equal(versions[0], versions[1]);
+});

@@ -200,7 +200,7 @@ export class ObjectStore {
     }
     const bytes = await storedBytes(resource, decision.object);
     const before = existing;
-    if (before && decision.ttlSeconds === undefined && !before.stale && bytes.equals(before.stored)) {
+    if (before && !before.stale && bytes.equals(before.stored)) {
       return { type: 'kept', object: shown! };
     }
     const type = existing ? 'updated' : 'created';
