@@ -65,6 +65,8 @@ export interface RuleContext {
   readonly refusals?: readonly FieldError[];
   /** What was found against the metadata of an object to be created, when anything was. */
   readonly metaErrors?: readonly FieldError[];
+  /** What is wrong with what a custom object says it is: stands in place of what its schema would say. */
+  readonly kindErrors?: readonly FieldError[];
   readonly random: { uuid(): string; suffix(length: number): string };
   /** Tells the client something of what a preparation did; the text stands in a `Warning:` header, errors or not. */
   readonly warn?: (text: string) => void;

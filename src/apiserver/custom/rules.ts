@@ -32,7 +32,7 @@ import type { SelectedFields } from './selectable.ts';
 type Version = CustomResourceDefinition['spec']['versions'][number];
 
 /** Where warnings go, and what stood against the object before. */
-type Said = Pick<RuleContext, 'warn' | 'metaErrors'>;
+type Said = Pick<RuleContext, 'warn' | 'metaErrors' | 'kindErrors'>;
 
 export interface CustomRulesDeps {
   readonly version: Version;
@@ -88,9 +88,12 @@ export function customRules(deps: CustomRulesDeps): KindRules {
     return errors.length > 0 && old && validateListTypes(old, root, FieldPath.root).length > 0 ? [] : errors;
   };
   const validate = (object: KubeObject, old: KubeObject | null, said: Said): FieldError[] => {
-    const errors = [
+    const bySchema = (): FieldError[] => [
       ...(whole?.validate(object, { path: FieldPath.root, ...(old && { old }) }) ?? []),
       ...(scale ? [...checkSpecReplicas(object, scale), ...checkScaleStatus(object, scale)] : []),
+    ];
+    const errors = [
+      ...(said.kindErrors ?? bySchema()),
       ...validateEmbedded(object, schema, FieldPath.root, false),
       ...listTypes(object, old),
     ];

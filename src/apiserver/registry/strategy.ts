@@ -18,6 +18,7 @@ import {
   type NameValidator,
   nameIsDNSSubdomain,
   optimisticLockText,
+  parseApiVersion,
   StatusError,
   semanticEqual,
   validateKubeFinalizers,
@@ -72,12 +73,14 @@ export function beforeCreate(
 ): void {
   const { rules } = resource;
   const { metadata } = object;
-  checkCustomKind(resource, object);
   if (resource.namespaced) metadata.namespace = context.namespace;
   else delete metadata.namespace;
   if (rules.generation) metadata.generation = 1;
   if (rules.prepareCreate) rules.prepareCreate(object, context);
   else if (hasSubresource(resource, 'status')) delete object['status'];
+  const kindErrors = customKindErrors(resource, object);
+  if (kindErrors.length > 0)
+    refuse(resource, object, rules.validate?.(object as KubeObject, null, { ...context, kindErrors }) ?? kindErrors);
   const metaErrors = rules.metaRule === 'none' ? [] : ownMetaErrors(resource, metadata);
   const told = metaErrors.length === 0 ? context : { ...context, metaErrors };
   refuse(resource, object, [...metaErrors, ...(rules.validate?.(object as KubeObject, null, told) ?? [])]);
@@ -97,7 +100,6 @@ export function beforeUpdate(
 ): void {
   const { rules } = resource;
   const { metadata } = object;
-  checkCustomKind(resource, object);
   if (resource.namespaced) metadata.namespace ??= context.namespace;
   else delete metadata.namespace;
   if (old.metadata.generation === undefined) delete metadata.generation;
@@ -113,6 +115,10 @@ export function beforeUpdate(
   ];
   // Once for all kinds, and once more by the kind's own validation: upstream tells both.
   const next = object as KubeObject;
+  const kindErrors = customKindErrors(resource, object);
+  if (kindErrors.length > 0) {
+    refuse(resource, object, [...errors, ...(rules.validate?.(next, old, { ...context, kindErrors }) ?? kindErrors)]);
+  }
   const own = (): FieldError[] => {
     if (isStatus) return rules.validateStatus?.(next, old, context) ?? [];
     return (special ? special.validate?.(next, old, context) : rules.validate?.(next, old, context)) ?? [];
@@ -213,19 +219,21 @@ function keepSystemFields(object: Draft<KubeObject>, old: KubeObject): void {
 }
 
 /** What a body of a custom kind claims to be must be that kind. Upstream: customresource/validator.go ValidateTypeMeta. */
-function checkCustomKind(resource: ServedResource, object: Draft<KubeObject>): void {
-  if (!resource.custom) return;
+function customKindErrors(resource: ServedResource, object: Draft<KubeObject>): FieldError[] {
+  if (!resource.custom) return [];
   const { kind = '', apiVersion = '' } = object;
   const own = apiVersionText(resource);
   const errors: FieldError[] = [];
   if (kind !== resource.kind) errors.push(invalidValue(FieldPath.of('kind'), kind, `must be ${resource.kind}`));
   if (apiVersion !== own) errors.push(invalidValue(FieldPath.of('apiVersion'), apiVersion, `must be ${own}`));
-  if (errors.length > 0) throw invalid({ group: resource.group, kind }, object.metadata.name ?? '', errors);
+  return errors;
 }
 
 function refuse(resource: ServedResource, object: Draft<KubeObject>, errors: readonly FieldError[]): void {
   if (errors.length === 0) return;
-  throw invalid({ group: resource.group, kind: resource.kind }, object.metadata.name ?? '', errors);
+  // A custom object is named as it names itself, right or wrong.
+  const { kind, group } = resource.custom ? { ...object, ...parseApiVersion(object.apiVersion) } : resource;
+  throw invalid({ group, kind }, object.metadata.name ?? '', errors);
 }
 
 /** Upstream's store has no better answer for a version that is none than 500. */
