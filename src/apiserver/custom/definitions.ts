@@ -38,6 +38,8 @@ const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const group = 'apiextensions.k8s.io';
 const name = 'customresourcedefinitions';
 const emptyingPeriodMs = 1000;
+/** Before what the store would not take is tried again. */
+const retryMs = 1000;
 
 export interface DefinitionsDeps {
   readonly clock: Clock;
@@ -82,6 +84,7 @@ export class Definitions {
   #list: { readonly generation: number; readonly all: readonly CustomResourceDefinition[] } | undefined;
   #groups: { readonly generation: number; readonly groups: readonly DiscoveryGroup[] } | undefined;
   #settling = false;
+  #signal: AbortSignal = AbortSignal.abort();
   readonly #fieldManagers: FieldManagers;
 
   constructor(deps: DefinitionsDeps) {
@@ -123,6 +126,7 @@ export class Definitions {
 
   /** Serves what is there, then follows changes until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
     await follow(this.#deps, this.#own(), signal, {
       put: ({ object }) => this.#take(object as unknown as CustomResourceDefinition),
       gone: key => this.#forget(key.slice(key.lastIndexOf('/') + 1)),
@@ -199,12 +203,20 @@ export class Definitions {
         try {
           await this.#settle(crd);
         } catch (error) {
-          this.#deps.logger.warn('a custom resource definition was not settled', { name: next, error });
+          if (this.#signal.aborted) return;
+          this.#deps.logger.warn('a custom resource definition is settled later', { name: next, error });
+          this.#settleLater(next, retryMs);
         }
       }
       this.#settling = false;
     };
     void Promise.resolve().then(work);
+  }
+
+  #settleLater(key: string, ms: number): void {
+    const again = this.#deps.clock.sleep(ms, this.#signal).then(() => this.#settleSoon(key));
+    // Nobody is served any more.
+    again.catch(() => {});
   }
 
   /** Conditions of a new one, the end of a deleted one. */
@@ -297,7 +309,7 @@ export class Definitions {
     const [resource] = this.#served.get(crd.metadata.name!)?.resources ?? [];
     if (resource && isTrue(crd, 'Established')) {
       if (!(await this.#deleteInstances(resource))) {
-        this.#deps.clock.setTimer(() => this.#settleSoon(crd.metadata.name!), emptyingPeriodMs);
+        this.#settleLater(crd.metadata.name!, emptyingPeriodMs);
         return;
       }
       end = terminating('False', 'InstanceDeletionCompleted', 'removed all instances');
