@@ -84,6 +84,27 @@ describe('bearer tokens', () => {
     const plain = request({ 'sec-websocket-protocol': `${encoded}, x` });
     assert.equal(await socket.authenticate(plain, {}), undefined, 'no upgrade, no token');
   });
+
+  it('of WebSockets are looked for where the connection names an upgrade, however long the header is', async () => {
+    const rows: readonly [connection: string, upgrades: boolean][] = [
+      ['upgrade', true],
+      ['Upgrade , x', true],
+      ['x,\t UPGRADE', true],
+      ['upgrade ', false],
+      [' upgrade', false],
+      ['x upgrade', false],
+      ['upgraded', false],
+      [`${', '.repeat(500_000)}x`, false],
+    ];
+    const protocol = `base64url.bearer.authorization.k8s.io.${Buffer.from('good').toString('base64url')}, x`;
+    const begin = performance.now();
+    for (const [connection, upgrades] of rows) {
+      const asked = request({ connection, upgrade: 'websocket', 'sec-websocket-protocol': protocol });
+      const found = await webSocketToken(known).authenticate(asked, {});
+      assert.equal(found !== undefined, upgrades, connection.slice(0, 20));
+    }
+    assert.ok(performance.now() - begin < 5000);
+  });
 });
 
 describe('the token cache', () => {

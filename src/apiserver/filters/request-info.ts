@@ -41,9 +41,12 @@ const verbsOfMethods: Readonly<Record<string, string>> = {
 };
 const verbsWithSelectors = new Set(['list', 'watch', 'deletecollection']);
 
+/** By index, for a pattern that ends in `/+$` takes hours over a path of nothing but slashes. */
 function segments(path: string): string[] {
-  const trimmed = path.replace(/^\/+|\/+$/g, '');
-  return trimmed === '' ? [] : trimmed.split('/');
+  let [from, to] = [0, path.length];
+  while (from < to && path[from] === '/') from++;
+  while (to > from && path[to - 1] === '/') to--;
+  return from === to ? [] : path.slice(from, to).split('/');
 }
 
 /** Go's strconv.ParseBool as upstream's parameter codec uses it: anything but "false" and "0" is true. */

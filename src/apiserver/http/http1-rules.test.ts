@@ -114,3 +114,15 @@ describe('a mistake in chunks', () => {
     it(reason, () => assert.equal(chunkProblem({ code, reason }), text));
   }
 });
+
+describe('a long head', () => {
+  it('is as quick to read as its bytes, be they nothing but blanks', () => {
+    const blanks = ' '.repeat(500_000);
+    const begin = performance.now();
+    const found = readHead(Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nA:${blanks}b${blanks}c${blanks}\r\n\r\n`));
+    assert.ok('rawHeaders' in found);
+    assert.equal(found.rawHeaders.at(-1), `b${blanks}c`);
+    assert.ok('status' in readHead(Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\n${blanks}\r\n\r\n`)));
+    assert.ok(performance.now() - begin < 5000);
+  });
+});
