@@ -234,10 +234,9 @@ interface Webhook extends AsyncDisposable {
 /** A webhook that moves `spec.size` of v1 to `spec.dimensions.size` of v2 and back. */
 function movedSize(request: Tree): Tree {
   const convertedObjects = request['objects'].map((object: Tree) => {
-    const { spec } = object;
-    const moved = request['desiredAPIVersion'].endsWith('/v2')
-      ? { dimensions: { size: spec.size } }
-      : { size: spec.dimensions.size };
+    // Fields whose owners are told may have been taken out.
+    const size = object['spec']?.size ?? object['spec']?.dimensions?.size;
+    const moved = request['desiredAPIVersion'].endsWith('/v2') ? { dimensions: { size } } : { size };
     return { ...object, apiVersion: request['desiredAPIVersion'], spec: moved };
   });
   return { uid: request['uid'], result: { status: 'Success' }, convertedObjects };
@@ -368,6 +367,60 @@ test('what a webhook may not do, and one that does not answer, are told in upstr
   const { message } = await refused(get(`${v2}/x`));
   const { host } = new URL(url);
   assert.equal(message, `${about} failed: Post "${url}?timeout=30s": dial tcp ${host}: connect: connection refused`);
+});
+
+test('who owns a field is told across versions as the webhook converts', async () => {
+  await using webhook = await startWebhook();
+  const group = 'across.example.com';
+  const base = await define(group, sizes, converted(webhook));
+  const apply = (versionName: string, manager: string, spec: Tree): Promise<Tree> =>
+    ask({
+      method: 'PATCH',
+      path: `${base}/${versionName}/namespaces/a/things/x`,
+      body: thing(group, 'x', spec, versionName),
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+      query: [['fieldManager', manager]],
+    });
+  await apply('v1', 'one', { size: 'L' });
+  const { code, message } = await refused(apply('v2', 'two', { dimensions: { size: 'M' } }));
+  assert.equal(code, 409);
+  assert.match(message, /conflict with "one": \.spec\.size$/);
+  const { spec, metadata } = await apply('v2', 'one', { dimensions: { size: 'M' } });
+  assert.deepEqual(spec, { dimensions: { size: 'M' } });
+  assert.deepEqual(
+    metadata.managedFields.map((each: Tree) => [each['manager'], each['apiVersion']]),
+    [['one', `${group}/v2`]],
+  );
+  const replaced = await put(`${base}/v1/namespaces/a/things/x`, {
+    ...(await get(`${base}/v1/namespaces/a/things/x`)),
+    spec: { size: 'S' },
+  });
+  assert.deepEqual(replaced['metadata'].managedFields.at(-1).fieldsV1, { 'f:spec': { 'f:size': {} } });
+  const one = replaced['metadata'].managedFields.find((each: Tree) => each['manager'] === 'one');
+  assert.equal(one?.fieldsV1['f:spec']?.['f:dimensions']?.['f:size'], undefined);
+});
+
+test('an apply over fields of a version that is gone fails, an update forgets all owners', async () => {
+  const group = 'forgotten.example.com';
+  const schema = specOf({ a: { type: 'string' } });
+  const base = await define(group, [version({ name: 'v2', schema }), version({ name: 'v1', schema })]);
+  await post(`${base}/v1/namespaces/a/things`, thing(group, 'x', { a: '1' }, 'v1'));
+  await patch(`${definitions}/things.${group}`, {
+    spec: { versions: [{ ...version({ name: 'v2', schema }), storage: true }] },
+  });
+  const path = `${base}/v2/namespaces/a/things/x`;
+  const { code, message } = await refused(
+    ask({
+      method: 'PATCH',
+      path,
+      body: thing(group, 'x', { a: '2' }, 'v2'),
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+      query: [['fieldManager', 'one']],
+    }),
+  );
+  assert.equal(code, 500);
+  assert.equal(message, `request to convert CR to an invalid group/version: ${group}/v1`);
+  assert.equal((await patch(path, { spec: { a: '3' } }))['metadata'].managedFields, undefined);
 });
 
 test('a webhook whose certificate nobody signed is not asked', async () => {

@@ -166,6 +166,7 @@ function resourceOf(version: Version, family: Family): ServedResource {
       storedApiVersion: `${group}/${family.stored}`,
       codecOf: name => parts.get(name)?.().codec,
       converter: family.converter,
+      structOf: name => parts.get(name)?.().struct,
       struct: () => own().struct,
       selectable: selectable && (object => selectable.read(object)),
     }),

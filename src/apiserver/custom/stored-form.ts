@@ -21,6 +21,8 @@ export interface StoredFormDeps {
   /** Of a version that the definition has, by name. */
   readonly codecOf: (version: string) => CustomCodec | undefined;
   readonly converter: Converter;
+  /** The type of any version that the definition has, by name. */
+  readonly structOf: (version: string) => StructNode | undefined;
   readonly struct: () => StructNode;
   /** Fields that selectors may name, with their values in an object of this version. */
   readonly selectable?: ((object: KubeObject) => Readonly<Record<string, string>>) | undefined;
@@ -62,6 +64,24 @@ export class StoredForm {
     const converted = structuredClone(await converter.convert(objects, apiVersion)) as Draft<KubeObject>[];
     for (const draft of converted) this.#codec(apiVersion).defaults(draft);
     return converted;
+  }
+
+  /** Whether versions differ by their names alone. */
+  get immediate(): boolean {
+    return this.#deps.converter.immediate;
+  }
+
+  /** The type of a version of the definition, served or not; undefined for any other. */
+  structOf(apiVersion: string): StructNode | undefined {
+    const own = parseApiVersion(this.#deps.apiVersion).group;
+    const { group, version } = parseApiVersion(apiVersion);
+    return group === own ? this.#deps.structOf(version) : undefined;
+  }
+
+  /** An object of any version in another one, as it is converted. Throws 500 when it cannot be. */
+  async into(object: KubeObject, apiVersion: string): Promise<KubeObject> {
+    const [converted] = await this.#deps.converter.convert([object], apiVersion);
+    return converted!;
   }
 
   /** Whether labels and fields that selectors see may be others than those of the stored object. */

@@ -32,19 +32,21 @@ export async function applyObject(
   const { resource } = subject;
   const { config, strictError, duplicates } = translated(() => readAppliedConfiguration(body));
   const validation = fieldValidationOf(options.fieldValidation);
-  const manager = deps.fieldManagers.of(scope.resource, scope.info.subresource);
   const { context, admitUpdate } = writeContext(scope, isDryRun(options), { ...options });
   const { object: stored, created } = await deps.registry.update(
     scope.resource,
     async existing => {
       const old = existing?.decoded() ?? null;
       const live = old && subject.live(old);
-      const applied = translated(() =>
-        manager.apply(live, config, {
-          manager: managerOf(request, options.fieldManager),
-          nowMs: deps.clock.now(),
-          force: options.force ?? false,
-        }),
+      const nowMs = deps.clock.now();
+      const applied = await deps.fieldManagers.run(scope.resource, scope.info.subresource, manager =>
+        translated(() =>
+          manager.apply(live, config, {
+            manager: managerOf(request, options.fieldManager),
+            nowMs,
+            force: options.force ?? false,
+          }),
+        ),
       );
       if (scope.resource.custom && resource !== scope.resource) throw inconvertible(namespace, name);
       if (strictError !== undefined && validation === 'Strict') {

@@ -96,7 +96,7 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
       if (!existing) throw notFound(context.requestResource, context.name);
       const old = existing.decoded();
       mechanism ??= mechanismOf(type, body, validation);
-      const draft = patched(scope, mechanism, old, validation, options.fieldManager, type);
+      const draft = await patched(scope, mechanism, old, validation, options.fieldManager, type);
       await admitUpdate(draft, old);
       return subject.toStored(draft, existing);
     },
@@ -107,14 +107,14 @@ export async function patchObject(scope: Scope): Promise<ServerResponse> {
 }
 
 /** Applies the patch in the request's version, checks what came out, and converts it for the store. */
-export function patched(
+export async function patched(
   scope: Scope,
   mechanism: Mechanism,
   old: KubeObject,
   validation: FieldValidation,
   fieldManager: string | undefined,
   type: string,
-): Draft<KubeObject> {
+): Promise<Draft<KubeObject>> {
   const { subject, name, namespace } = scope;
   const { resource } = subject;
   const made = translated(() => mechanism(subject.live(old), resource));
@@ -138,7 +138,7 @@ export function patched(
   // No converter of upstream's goes without.
   if (!object.apiVersion) throw internalError("Object 'apiVersion' is missing in 'object has no apiVersion field'");
   resource.rules.defaults?.(object);
-  return subject.toAdmitted(managed(scope, object, old, fieldManager));
+  return subject.toAdmitted(await managed(scope, object, old, fieldManager));
 }
 
 function report({ strictErrors, shown }: Patched, validation: FieldValidation, warn: (text: string) => void): void {

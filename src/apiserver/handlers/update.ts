@@ -5,6 +5,7 @@ import {
   type Draft,
   invalid,
   type KubeObject,
+  StatusError,
   validateTyped,
   validateWriteOptions,
 } from '#apimachinery';
@@ -63,7 +64,7 @@ export async function updateObject(scope: Scope): Promise<ServerResponse> {
       const old = existing?.decoded() ?? null;
       const own = cloneJson(object) as Draft<KubeObject>;
       if (!old) wipeSystemFields(own);
-      const next = subject.toAdmitted(managed(scope, own, old, options.fieldManager));
+      const next = subject.toAdmitted(await managed(scope, own, old, options.fieldManager));
       await admitUpdate(next, old);
       return subject.toStored(next, existing);
     },
@@ -75,22 +76,34 @@ export async function updateObject(scope: Scope): Promise<ServerResponse> {
 }
 
 /** The draft with its field owners brought up to date. Both are what the request's version shows; `old` is as stored. */
-export function managed(
+export async function managed(
   scope: Scope,
   draft: Draft<KubeObject>,
   old: KubeObject | null,
   fieldManager: string | undefined,
-): Draft<KubeObject> {
+): Promise<Draft<KubeObject>> {
   const { deps, resource, request, info } = scope;
   const live = old && scope.subject.live(old);
   const options = { manager: managerOf(request, fieldManager), nowMs: deps.clock.now() };
   if (resource.custom && scope.subject.resource === resource && validateTyped(resource.struct, draft).length > 0) {
-    // Nobody can be said to own what does not fit the schema. Upstream: fieldmanager UpdateNoErrors.
-    const { managedFields: _, ...metadata } = draft.metadata;
-    return { ...draft, metadata };
+    return unmanaged(draft);
   }
-  const tracked = deps.fieldManagers.of(resource, info.subresource).update(live, draft as KubeObject, options);
-  return tracked as Draft<KubeObject>;
+  try {
+    const tracked = await deps.fieldManagers.run(resource, info.subresource, manager =>
+      manager.update(live, draft as KubeObject, options),
+    );
+    return tracked as Draft<KubeObject>;
+  } catch (error) {
+    // A webhook that does not convert is no reason to refuse the write.
+    if (resource.custom && error instanceof StatusError) return unmanaged(draft);
+    throw error;
+  }
+}
+
+/** Nobody can be said to own what does not fit the schema. Upstream: fieldmanager UpdateNoErrors. */
+function unmanaged(draft: Draft<KubeObject>): Draft<KubeObject> {
+  const { managedFields: _, ...metadata } = draft.metadata;
+  return { ...draft, metadata };
 }
 
 export interface UpdateHooks {

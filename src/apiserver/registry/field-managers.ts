@@ -7,10 +7,14 @@ import {
   type Draft,
   FieldManager,
   type FieldSet,
+  InputError,
   type KubeObject,
   managerOrUserAgent,
+  type StructNode,
   setOfFields,
+  writeSorted,
 } from '#apimachinery';
+import type { StoredForm } from '../custom/stored-form.ts';
 import { header, type ServerRequest } from '../http/message.ts';
 import { apiVersionText, fromStorage, type ServedResource, toStorage } from '../scheme/resource.ts';
 import type { Scheme } from '../scheme/scheme.ts';
@@ -64,7 +68,36 @@ export class FieldManagers {
     return manager;
   }
 
-  #make(resource: ServedResource, subresource: string): FieldManager {
+  /**
+   * What `work` makes of the endpoint's field manager, with objects in other versions as the kind's webhook converts
+   * them. `work` is done again from the start with each conversion that it turns out to need, so it must have no effect
+   * but its result. Rejects with the StatusError of a conversion that fails.
+   */
+  async run<T>(resource: ServedResource, subresource: string, work: (manager: FieldManager) => T): Promise<T> {
+    const { storedForm } = resource;
+    if (!storedForm || storedForm.immediate || subresource === 'scale') return work(this.of(resource, subresource));
+    const made = new Map<string, KubeObject>();
+    const manager = this.#make(resource, subresource, (object, apiVersion) => {
+      const key = `${apiVersion} ${writeSorted(object)}`;
+      const found = made.get(key);
+      if (found) return found;
+      throw new ConversionNeeded(key, object, apiVersion);
+    });
+    for (;;) {
+      try {
+        return work(manager);
+      } catch (error) {
+        if (!(error instanceof ConversionNeeded)) throw error;
+        made.set(error.key, await storedForm.into(error.object, error.apiVersion));
+      }
+    }
+  }
+
+  #make(
+    resource: ServedResource,
+    subresource: string,
+    converted: (object: KubeObject, apiVersion: string) => KubeObject = renamed,
+  ): FieldManager {
     if (subresource === 'scale') return scaleManager();
     const apiVersion = apiVersionText(resource);
     const reset = resetFields(resource, subresource);
@@ -76,12 +109,11 @@ export class FieldManagers {
       builtin: !resource.custom,
       ...(reset && { resetFields: { [apiVersion]: reset } }),
       convert: (object, to) => {
+        if (resource.storedForm) return ofDefinition(resource.storedForm, object, to, converted);
         const from = this.#sibling(resource, object.apiVersion);
         const target = this.#sibling(resource, to);
         if (!from || !target) return undefined;
         if (from === target) return { object, node: target.struct };
-        // Field owners are told across versions as if conversion were by `None`, whatever the definition says.
-        if (target.custom) return { object: { ...object, apiVersion: to }, node: target.struct };
         const hub = toStorage(from, structuredClone(object) as Draft<KubeObject>) as KubeObject;
         return { object: fromStorage(target, hub), node: target.struct };
       },
@@ -101,6 +133,40 @@ export class FieldManagers {
       }
     }
     return undefined;
+  }
+}
+
+/**
+ * An object of a custom kind in another version of its definition, served or not. Throws for a version that is not there
+ * any more, where upstream fails as well: an apply with what is told, an update by losing all owners.
+ */
+function ofDefinition(
+  form: StoredForm,
+  object: KubeObject,
+  to: string,
+  converted: (object: KubeObject, apiVersion: string) => KubeObject,
+): { object: KubeObject; node: StructNode } {
+  const node = form.structOf(to);
+  if (!node) throw new InputError('patchFailed', `request to convert CR to an invalid group/version: ${to}`);
+  return { object: object.apiVersion === to ? object : converted(object, to), node };
+}
+
+/** As the strategy `None` converts. */
+function renamed(object: KubeObject, apiVersion: string): KubeObject {
+  return { ...object, apiVersion };
+}
+
+/** Thrown through a field manager that needs an object in another version, which takes a webhook. */
+class ConversionNeeded extends Error {
+  readonly key: string;
+  readonly object: KubeObject;
+  readonly apiVersion: string;
+
+  constructor(key: string, object: KubeObject, apiVersion: string) {
+    super(`a conversion to ${apiVersion} is needed`);
+    this.key = key;
+    this.object = object;
+    this.apiVersion = apiVersion;
   }
 }
 
