@@ -10,10 +10,16 @@ import type { ServerRequest, ServerResponse } from './message.ts';
 /** Tells what it was asked; `/body` reads the body, `/late` answers after a while. */
 async function entry(request: ServerRequest): Promise<ServerResponse> {
   asked.push(`${request.method} ${request.path}`);
+  if (request.path === '/forward') void forward(request).catch(() => {});
   if (request.path === '/late') await systemClock.sleep(20);
   const read = request.path === '/body' ? Buffer.from(await request.body(1 << 20)).toString() : '';
   const bytes = Buffer.from(`${request.method} ${request.path} at ${request.host} ${read}`.trim());
   return { status: 200, headers: {}, body: { kind: 'bytes', bytes } };
+}
+
+/** Reads on while the answer is sent. */
+async function forward(request: ServerRequest): Promise<void> {
+  for await (const _ of request.bodyStream!());
 }
 
 const asked: string[] = [];
@@ -176,6 +182,12 @@ describe('a body', () => {
     ]);
   });
 
+  it('that was read leaves the connection for the next request', async () => {
+    const answer = await ask(`${post('/body', 'Content-Length: 3')}abc${good}`);
+    assert.match(answer, /POST \/body at x abcHTTP\/1\.1 200 /);
+    assert.doesNotMatch(answer.split('POST /body')[0]!, /connection: close/i);
+  });
+
   it('that nobody wants is not read for ever', async () => {
     const answer = await ask(`${post('/a', 'Content-Length: 2000000')}${'a'.repeat(400_000)}`);
     assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close\r\n/i);
@@ -188,6 +200,11 @@ describe('a body', () => {
     const rest = (1 << 20) + 100;
     const next = await ask(`${post('/body', `Content-Length: ${rest}`)}${'a'.repeat(rest)}${good}`);
     assert.match(next, /^HTTP\/1\.1 500 [\s\S]*HTTP\/1\.1 200 /);
+  });
+
+  it('that is still on its way to another server does not keep the answer waiting', async () => {
+    const answer = await ask(`${post('/forward', 'Content-Length: 300')}abc`, 'at x');
+    assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*POST \/forward at x$/);
   });
 
   it('is asked for when it is wanted, and only then', async () => {

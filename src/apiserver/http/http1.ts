@@ -167,7 +167,8 @@ class Http1Connections {
     this.#options.answer(request, endsAfter ? socket : outgoing, async plain => {
       const response = await framed(request.method, plain, shortest.http1);
       const isClosing = endsAfter || isUnsaid || !this.#options.keepsAlive() || !outgoing.shouldKeepAlive;
-      const isRead = isClosing || response.body.kind === 'hijacked' || (await isReadToItsEnd(exchange));
+      const isRead =
+        isClosing || response.body.kind === 'hijacked' || (await isReadToItsEnd(exchange, response.status));
       if (endsAfter) return writeRaw(response, socket, { version: '1.0', isHead: request.method === 'HEAD' });
       return send(response, exchange, isRead && !isClosing);
     });
@@ -216,10 +217,13 @@ function send(response: ServerResponse, { incoming, outgoing }: Exchange, keepsA
   return pump(body, outgoing);
 }
 
-/** Reads what nobody read of a body, unless it is too much of it. */
-function isReadToItsEnd({ incoming, problem }: Exchange): boolean | Promise<boolean> {
+/** Reads what nobody read of a body, unless it is too much of it, or somebody is about to. */
+function isReadToItsEnd({ incoming, problem }: Exchange, status: number): boolean | Promise<boolean> {
   if (problem) return false;
   if (incoming.complete || !hasBody(incoming)) return true;
+  if (incoming.destroyed) return false;
+  // It is on its way to another server, which has answered already.
+  if (incoming.listenerCount('readable') > 0) return status < 400;
   return new Promise(resolve => {
     let size = 0;
     incoming.on('data', (part: Buffer) => {
