@@ -55,6 +55,25 @@ describe('the configuration of admission', () => {
     assert.throws(() => read({ 'control.yaml': `${head}foo: 1\n` }), {
       message: 'failed to apply admission: failed to read plugin config: strict decoding error: unknown field "foo"',
     });
+    const lists: readonly (readonly [string, string])[] = [
+      [
+        'defaults: {enforce: bad, warn-version: x}',
+        'configuration error: [enforce: must be one of privileged, baseline, restricted, warn-version: must be "latest" or "v1.x"]',
+      ],
+      [
+        'exemptions: {usernames: ["", a, a]}',
+        'invalid: [exemptions.usernames[0]: Invalid value: "": username must not be empty, exemptions.usernames[2]: Duplicate value: "a"]',
+      ],
+    ];
+    for (const [text, why] of lists) {
+      assert.throws(() => read({ 'control.yaml': plugin('PodSecurity', security.replace('foo: 1', text)) }), {
+        message: `failed to apply admission: failed to initialize admission plugin "PodSecurity": PodSecurity ${why}`,
+      });
+    }
+    assert.throws(() => read({ 'control.yaml': plugin('ImagePolicyWebhook', 'imagePolicy: x') }), {
+      message:
+        /json: cannot unmarshal string into Go struct field AdmissionConfig.imagePolicy of type imagepolicy.imagePolicyWebhookConfig$/,
+    });
     const webhook = 'apiVersion: apiserver.config.k8s.io/v1\nkind: WebhookAdmissionConfiguration\nkubeConfigFile: x';
     assert.throws(() => read({ 'control.yaml': plugin('ValidatingAdmissionWebhook', webhook) }), {
       message: /kubeConfigFile: Invalid value: "x": must be an absolute file path$/,

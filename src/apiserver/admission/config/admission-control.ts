@@ -11,7 +11,7 @@ import type { EventLimit } from '../event-rate-limit.ts';
 import type { ImagePolicy } from '../image-policy.ts';
 import type { NodeSelectors, TolerationConfiguration } from '../placement.ts';
 import type { PodSecurityConfiguration } from '../pod-security/configuration.ts';
-import { readPlugin } from './read-plugin.ts';
+import { InitializationError, readPlugin } from './read-plugin.ts';
 import type { QuotaLimits } from './resource-quota.ts';
 
 export interface AdmissionControl {
@@ -47,9 +47,8 @@ export function readAdmissionControl(path: string, enabled?: readonly string[]):
       control = { ...control, ...readPlugin(name, told, control) };
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new UserError(`failed to apply admission: couldn't init admission plugin ${goQuote(name)}: ${why}`, {
-        cause,
-      });
+      const what = cause instanceof InitializationError ? 'failed to initialize' : "couldn't init";
+      throw new UserError(`failed to apply admission: ${what} admission plugin ${goQuote(name)}: ${why}`, { cause });
     }
   }
   return control;

@@ -89,3 +89,17 @@ export const webhookKinds: ConfigurationKinds = new Map([
     { goType: '*webhookadmission.WebhookAdmission', struct: struct('v1.WebhookAdmission', webhookFields) },
   ],
 ]);
+
+const seconds = scalar('int64', 'time.Duration');
+
+/** Of the webhook that judges images; it names neither version nor kind. */
+export const imagePolicyNode: StructNode = struct('imagepolicy.AdmissionConfig', [
+  field(
+    'imagePolicy',
+    struct('imagepolicy.imagePolicyWebhookConfig', [
+      field('kubeConfigFile', text),
+      ...['allowTTL', 'denyTTL', 'retryBackoff'].map(name => field(name, seconds)),
+      field('defaultAllow', scalar('boolean')),
+    ]),
+  ),
+]);

@@ -1,12 +1,27 @@
 /** What plugins are told, each as its plugin reads it. Upstream: the LoadConfiguration of each plugin. */
-import { type ConfigurationKinds, type DecodeOptions, decodeConfiguration, parseYamlOrJson } from '#apimachinery';
+import {
+  aggregateText,
+  type ConfigurationKinds,
+  type DecodeOptions,
+  decodeConfiguration,
+  FieldPath,
+  parseYamlOrJson,
+  readJson,
+  required,
+  yamlToJson,
+} from '#apimachinery';
 import type { EventLimit } from '../event-rate-limit.ts';
 import { readImagePolicy } from '../image-policy.ts';
 import type { NodeSelectors, TolerationConfiguration } from '../placement.ts';
-import { readPodSecurity } from '../pod-security/configuration.ts';
+import {
+  type PodSecurityConfiguration,
+  type PodSecurityDocument,
+  readPodSecurity,
+} from '../pod-security/configuration.ts';
 import type { AdmissionControl } from './admission-control.ts';
 import {
   eventRateLimitKinds,
+  imagePolicyNode,
   podSecurityKinds,
   podTolerationKinds,
   resourceQuotaKinds,
@@ -32,9 +47,9 @@ const lenient: DecodeOptions = { isLenient: true };
 export function readPlugin(name: string, bytes: Uint8Array, control: AdmissionControl): AdmissionControl {
   switch (name) {
     case 'PodSecurity':
-      return bytes.length === 0 ? {} : { podSecurity: readPodSecurity(versioned(bytes, podSecurityKinds)) };
+      return bytes.length === 0 ? {} : { podSecurity: podSecurity(versioned(bytes, podSecurityKinds)) };
     case 'ResourceQuota':
-      return { limitedResources: (versioned(bytes, resourceQuotaKinds)['limitedResources'] ?? []) as QuotaLimits };
+      return { limitedResources: quotaLimits(versioned(bytes, resourceQuotaKinds)) };
     case 'EventRateLimit': {
       const { limits } = versioned(bytes, eventRateLimitKinds, lenient);
       return { eventLimits: (limits ?? []) as readonly EventLimit[] };
@@ -44,7 +59,7 @@ export function readPlugin(name: string, bytes: Uint8Array, control: AdmissionCo
     case 'PodNodeSelector':
       return { nodeSelectors: (unversioned(bytes)['podNodeSelectorPluginConfig'] ?? {}) as NodeSelectors };
     case 'ImagePolicyWebhook':
-      return { imagePolicy: readImagePolicy(unversioned(bytes)) };
+      return { imagePolicy: readImagePolicy(readJson(yamlToJson(bytes).json, imagePolicyNode).value as Told) };
     case 'MutatingAdmissionWebhook':
     case 'ValidatingAdmissionWebhook': {
       const file = kubeconfigOf(bytes);
@@ -53,6 +68,27 @@ export function readPlugin(name: string, bytes: Uint8Array, control: AdmissionCo
     default:
       return {};
   }
+}
+
+/** A plugin that was made, and is then told what it cannot do with. */
+export class InitializationError extends Error {
+  override readonly name = 'InitializationError';
+}
+
+function podSecurity(document: PodSecurityDocument): PodSecurityConfiguration {
+  try {
+    return readPodSecurity(document);
+  } catch (cause) {
+    throw new InitializationError((cause as Error).message, { cause });
+  }
+}
+
+function quotaLimits({ limitedResources }: Told): QuotaLimits {
+  const limits = (limitedResources ?? []) as QuotaLimits;
+  const path = FieldPath.of('limitedResources');
+  const errors = limits.flatMap(({ resource }, at) => (resource ? [] : [required(path.index(at).child('resource'))]));
+  if (errors.length > 0) throw new Error(aggregateText(errors));
+  return limits;
 }
 
 function kubeconfigOf(bytes: Uint8Array): string | undefined {

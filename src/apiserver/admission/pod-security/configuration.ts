@@ -1,4 +1,13 @@
 /** `pod-security.admission.config.k8s.io/v1 PodSecurityConfiguration`. Upstream: pod-security-admission admission/api. */
+import {
+  aggregateText,
+  duplicate,
+  type FieldError,
+  FieldPath,
+  invalidValue,
+  isDNS1123Label,
+  isDNS1123Subdomain,
+} from '#apimachinery';
 import { type LevelVersion, type Policy, parseLevel, parseVersion, privileged } from './policy.ts';
 
 export interface PodSecurityConfiguration {
@@ -16,35 +25,48 @@ export const defaultPodSecurity: PodSecurityConfiguration = {
   exemptions: { usernames: [], namespaces: [], runtimeClasses: [] },
 };
 
-interface Document {
+/** The document of a configuration file, as it is read. */
+export interface PodSecurityDocument {
   readonly defaults?: Readonly<Record<string, string>>;
   readonly exemptions?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
-/** Reads the document of a configuration file. Throws with what is wrong. */
-export function readPodSecurity(document: Document): PodSecurityConfiguration {
+const levels = 'must be one of privileged, baseline, restricted';
+const versions = 'must be "latest" or "v1.x"';
+
+/** What the document says. Throws an Error in upstream's words. */
+export function readPodSecurity({ defaults = {}, exemptions = {} }: PodSecurityDocument): PodSecurityConfiguration {
+  const wrong: string[] = [];
   const levelOf = (mode: keyof Policy): LevelVersion => {
-    const { [mode]: level = 'privileged', [`${mode}-version`]: version = 'latest' } = document.defaults ?? {};
-    const parsed = parseLevel(level);
-    const minor = parseVersion(version);
-    if (!parsed)
-      throw new Error(
-        `defaults.${mode}: Invalid value: ${JSON.stringify(level)}: must be one of privileged, baseline, restricted`,
-      );
-    if (minor === undefined) {
-      throw new Error(
-        `defaults.${mode}-version: Invalid value: ${JSON.stringify(version)}: must be "latest" or "v1.x"`,
-      );
-    }
-    return { level: parsed, minor };
+    const level = parseLevel(defaults[mode] || 'privileged');
+    const minor = parseVersion(defaults[`${mode}-version`] || 'latest');
+    if (level === undefined) wrong.push(`${mode}: ${levels}`);
+    if (minor === undefined) wrong.push(`${mode}-version: ${versions}`);
+    return { level: level ?? privileged.level, minor: minor ?? privileged.minor };
   };
-  const { usernames, namespaces, runtimeClasses } = document.exemptions ?? {};
-  return {
-    defaults: { enforce: levelOf('enforce'), audit: levelOf('audit'), warn: levelOf('warn') },
-    exemptions: {
-      usernames: usernames ?? [],
-      namespaces: namespaces ?? [],
-      runtimeClasses: runtimeClasses ?? [],
-    },
-  };
+  const policy: Policy = { enforce: levelOf('enforce'), audit: levelOf('audit'), warn: levelOf('warn') };
+  if (wrong.length > 0) {
+    throw new Error(`PodSecurity configuration error: ${wrong.length === 1 ? wrong[0] : `[${wrong.join(', ')}]`}`);
+  }
+  const { usernames = [], namespaces = [], runtimeClasses = [] } = exemptions;
+  const errors = [
+    ...validateExempt('namespaces', namespaces, name => isDNS1123Label(name).join(', ')),
+    ...validateExempt('runtimeClasses', runtimeClasses, name => isDNS1123Subdomain(name).join(', ')),
+    ...validateExempt('usernames', usernames, name => (name === '' ? 'username must not be empty' : '')),
+  ];
+  if (errors.length > 0) throw new Error(`PodSecurity invalid: ${aggregateText(errors)}`);
+  return { defaults: policy, exemptions: { usernames, namespaces, runtimeClasses } };
+}
+
+/** `why`: what is wrong with a name; empty for nothing. */
+function validateExempt(field: string, names: readonly string[], why: (name: string) => string): FieldError[] {
+  const path = FieldPath.of('exemptions', field);
+  const seen = new Set<string>();
+  return names.flatMap((name, at) => {
+    const wrong = why(name);
+    if (wrong !== '') return [invalidValue(path.index(at), name, wrong)];
+    if (seen.has(name)) return [duplicate(path.index(at), name)];
+    seen.add(name);
+    return [];
+  });
 }
