@@ -19,10 +19,17 @@ function collide(a: string, b: string): boolean {
   return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
 }
 
+/** By index: the pattern for it takes hours over a path of nothing but slashes. */
+function withoutEndingSlashes(path: string): string {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === '/') end--;
+  return path.slice(0, end);
+}
+
 /** Each source that meets one before it, as `path with path`. */
 function overlaps(sources: readonly Source[], seen: Source[] = []): string[] {
   return sources.flatMap(each => {
-    const source = { ...each, path: each.path.replace(/\/+$/, '') };
+    const source = { ...each, path: withoutEndingSlashes(each.path) };
     const found = seen.filter(other => source.path !== '' && other.path !== '' && collide(other.path, source.path));
     seen.push(source);
     return found.map(other => `${show(source)} with ${show(other)}`);

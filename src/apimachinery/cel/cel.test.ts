@@ -184,3 +184,16 @@ test('constants that are wrong are told apart from expressions that are', () => 
   assert.match(String(environment.compile('[1].existsOne(x, x == 1)').fault), /undeclared reference to 'existsOne'/);
   assert.equal(evaluate('[1].existsOne(i, x, x == 1)').value, true);
 });
+
+test('a text of nothing but blanks or digits is as quick to read as any', () => {
+  const blanks = ' '.repeat(90_000);
+  const begin = performance.now();
+  assert.equal(evaluate(`"${blanks}a${blanks.slice(0, 5000)}".trim()`).value, 'a');
+  assert.equal(evaluate(`"a${blanks}b".trim().startsWith("a ")`).value, true);
+  for (const digits of ['1', '0x1']) {
+    const text = `double(self.a == "x" ? "${digits}${'1'.repeat(90_000)}x" : "")`;
+    assert.match(String(evaluate(text).error), /type conversion error/);
+  }
+  assert.equal(evaluate('double("0x1.8p1") == 3.0 && double("1.") == 1.0 && double(".5") == 0.5').value, true);
+  assert.ok(performance.now() - begin < 5000);
+});

@@ -30,8 +30,8 @@ function parseUnsigned(text: string): Value {
   return value === undefined || value instanceof CelError ? badText(uint) : value;
 }
 
-const decimalPattern = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
-const hexPattern = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?\d+)$/i;
+const decimalPattern = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
+const hexPattern = /^([+-]?)0x([0-9a-f]*)(?:\.([0-9a-f]*))?p([+-]?\d+)$/i;
 
 /** Go's ParseFloat: decimals, hexadecimals with a binary exponent, underscores between digits, words. */
 function parseDouble(text: string): Value {
