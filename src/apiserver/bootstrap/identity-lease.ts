@@ -21,9 +21,14 @@ const collectMs = 3_600_000;
 const identityLabel = 'apiserver.kubernetes.io/identity';
 const identityName = 'kube-apiserver';
 
-/** One a machine and key prefix, so that a restart takes its own lease again. */
-export function leaseName(keyPrefix: string): string {
-  const digest = createHash('sha256').update(`${hostname()}${keyPrefix}`).digest();
+/** One a machine, so that a restart takes its own lease again: of the host's name and the server's, each with its length. */
+export function leaseName(host: string): string {
+  const hash = createHash('sha256');
+  for (const part of [host, identityName]) {
+    const bytes = Buffer.from(part);
+    hash.update(Buffer.from([bytes.length >> 8, bytes.length & 0xff])).update(bytes);
+  }
+  const digest = hash.digest();
   return `apiserver-${toBase32(digest.subarray(0, 16))}`;
 }
 
@@ -45,8 +50,8 @@ function toBase32(bytes: Uint8Array): string {
 
 /** Takes the lease and renews it until `signal` aborts. */
 export async function holdIdentityLease(deps: BootstrapDeps, logger: Logger, signal: AbortSignal): Promise<void> {
-  const { clock, registry, config } = deps;
-  const name = leaseName(config.keyPrefix);
+  const { clock, registry } = deps;
+  const name = leaseName(hostname());
   const holder = `${name}_${registry.deps.random.uuid()}`;
   const lease: Draft<KubeObject> = {
     apiVersion: 'coordination.k8s.io/v1',

@@ -5,6 +5,7 @@
  * Deviation: while a KMS plug-in that writes what every start writes (anything but Secrets, events and custom kinds) does
  * not answer, the server waits for it before it opens its port; upstream's opens it and fails its checks.
  */
+import { hostname } from 'node:os';
 import { type Clock, type Logger, type MetricsRegistry, type Random, UserError } from '#base';
 import {
   aggregate,
@@ -47,7 +48,7 @@ export function encryptionOptions(config: ApiServerConfig): EncryptionOptions {
     file: config.encryptionProviderConfig,
     reload: config.encryptionProviderConfigAutomaticReload,
     keyPrefix: config.keyPrefix,
-    serverId: leaseName(config.keyPrefix),
+    serverId: leaseName(hostname()),
   };
 }
 

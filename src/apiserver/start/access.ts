@@ -1,4 +1,5 @@
 /** The second stage of a start: who callers are and what they may do. */
+import { hostname } from 'node:os';
 import type { TokenKeys } from '#pki';
 import { cacheLookup, type Lookup, podsOnNode } from '../admission/lookup.ts';
 import { type Authentication, createAuthentication } from '../authentication/authentication.ts';
@@ -36,7 +37,7 @@ export async function startAccess(start: Start, { scheme, caches }: Storage): Pr
   await hooks.run('storage-object-count-tracker-hook', () => {});
   const lookup = cacheLookup(scheme, caches);
   const node = nodeAuthorizer(lookup, podsOnNode(scheme, caches));
-  const serverId = leaseName(config.keyPrefix);
+  const serverId = leaseName(hostname());
   const authorizer = new AuthorizerChain({ ...deps, rbac, node, serverId }, config.authorization, signal);
   const { tokenKeys, options } = await tokens(start);
   const authentication = createAuthentication(
