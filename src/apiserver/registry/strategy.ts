@@ -127,8 +127,10 @@ export function beforeUpdate(
   for (const look of looks.includes('own' as never) ? looks : [...looks, 'own' as const]) {
     if (look === 'own') append(errors, own());
     else if (look === 'full') append(errors, ownMetaErrors(resource, metadata));
-    else append(errors, validateObjectMetaUpdate(metadata, old.metadata, metadataPath));
-    append(errors, finalizerErrors(resource, metadata));
+    else {
+      append(errors, validateObjectMetaUpdate(metadata, old.metadata, metadataPath));
+      append(errors, finalizerErrors(resource, metadata));
+    }
   }
   if (!isStatus && !special) append(errors, rules.validateChange?.(next, old, context) ?? []);
   refuse(resource, object, errors);
