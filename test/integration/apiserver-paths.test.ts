@@ -282,3 +282,15 @@ test('an event that a patch leaves as it is keeps its resourceVersion', async ()
   const versions = [await made.json(), await kept.json()].map(each => (each as KubeObject).metadata.resourceVersion);
   assert.equal(versions[0], versions[1]);
 });
+
+test('a finalizer without a domain is told of once for each look at the metadata', async () => {
+  const path = '/api/v1/namespaces/default/configmaps';
+  await transport.request({ method: 'POST', path, body: { metadata: { name: 'finalized' } } });
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const body = { metadata: { finalizers: ['plain'] } };
+  const refused = transport.request({ method: 'PATCH', path: `${path}/finalized`, headers, body });
+  await assert.rejects(refused, (error: { status: { details?: { causes?: readonly unknown[] } } }) => {
+    assert.equal(error.status.details?.causes?.length, 2);
+    return true;
+  });
+});
