@@ -155,6 +155,16 @@ test('rules are not asked of an object without a name, and the refusal says so',
   assert.ok(message.endsWith(`is invalid: [${required}, ${unchecked}]`), message);
 });
 
+test('an object of another kind is asked of by rules all the same, and named as it names itself', async () => {
+  const rule = { 'x-kubernetes-validations': [{ rule: 'self.a == "x"', message: 'not x' }] };
+  const schema = specOf({ a: { type: 'string', maxLength: 9 } }, rule);
+  const base = await define('miscalled.example.com', [version({ name: 'v1', schema })]);
+  const other = { ...thing('miscalled.example.com', 'n', { a: 'y' }), kind: 'Other' };
+  const { message } = await refused(post(`${base}/v1/namespaces/a/things`, other));
+  const problems = '[kind: Invalid value: "Other": must be Thing, spec: Invalid value: not x]';
+  assert.equal(message, `Other.miscalled.example.com "n" is invalid: ${problems}`);
+});
+
 test('a definition with a rule that costs too much is refused', async () => {
   const rule = 'self.all(x, self.all(y, x == y))';
   const list = { type: 'array', items: { type: 'string' }, 'x-kubernetes-validations': [{ rule }] };
