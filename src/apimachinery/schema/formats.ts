@@ -135,13 +135,16 @@ const exactUnits: ReadonlySet<string> = new Set([
 ]);
 const unitPrefixes = ['nano', 'micro', 'milli', 'sec', 'min', 'hour', 'day', 'week'];
 
+/** From whole numbers alone, or a text of nothing but digits is looked through once for each of them. */
+const amounts = /(?<![0-9])([0-9]+)(?![0-9])\s*([A-Za-zµ]+)/g;
+
 /** Go's durations, and those such as `22 ns` and `3 weeks`. */
 function isDuration(text: string): boolean {
   try {
     parseGoDuration(text);
     return true;
   } catch {
-    for (const [, , unit] of text.matchAll(/([0-9]+)\s*([A-Za-zµ]+)/g)) {
+    for (const [, , unit] of text.matchAll(amounts)) {
       const name = unit!.toLowerCase();
       if (exactUnits.has(name) || unitPrefixes.some(prefix => name.startsWith(prefix))) return true;
     }

@@ -34,12 +34,15 @@ const units: readonly (readonly [nanos: bigint, names: readonly string[]])[] = [
   [604_800_000_000_000n, ['w', 'week']],
 ];
 
+/** From whole numbers alone, or a text of nothing but digits is looked through once for each of them. */
+const amounts = /(?<!\d)(\d+)(?!\d)\s*([A-Za-zµ]+)/g;
+
 /** Go's durations, and those in words: `3 weeks`. */
 function looseDuration(text: string): Duration | undefined {
   const exact = parseDuration(text);
   if (exact !== undefined) return exact;
   let total: bigint | undefined;
-  for (const match of text.matchAll(/(\d+)\s*([A-Za-zµ]+)/g)) {
+  for (const match of text.matchAll(amounts)) {
     const unit = (match[2] as string).toLowerCase();
     const known = units.find(([, names]) => names.includes(unit) || unit.startsWith(names.at(-1) as string));
     if (known !== undefined) total = (total ?? 0n) + BigInt(match[1] as string) * known[0];
