@@ -6,7 +6,8 @@
  * written in. A text that is canonical already, by upstream's somewhat loose test, is kept as it is: `+1` stays `+1`.
  * Values beyond the greatest suffix are written with an exponent (`1000E` is `1e21`), as upstream does since
  * kubernetes#140459; before, it lost the suffix.
- * Deviation: exponents beyond what any machine has (1e1000000000) are compared without being expanded.
+ * Deviation: exponents beyond what any machine has (1e1000000000) are compared without being expanded; an integer of
+ * more than 64 bits is judged as its canonical text is (`10E`), where upstream still knows how it was written.
  */
 import { InputError } from './input-error.ts';
 

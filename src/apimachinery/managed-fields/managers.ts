@@ -1,6 +1,7 @@
 /**
  * The managers of an object and what each owns: decoded from and encoded to `metadata.managedFields`.
  * Upstream: apimachinery pkg/util/managedfields/internal/{managedfields,capmanagers,buildmanagerinfo}.go.
+ * Deviation: the first moment of year 1, Go's zero, is no time; upstream shows a client that sends it null.
  */
 
 import { goQuote } from '../field.ts';
