@@ -294,3 +294,17 @@ test('a finalizer without a domain is told of once for each look at the metadata
     return true;
   });
 });
+
+test('a changed binding is told of its metadata, its own mistakes, the change of its metadata and of its role, in that order', async () => {
+  const path = '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings';
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' };
+  await transport.request({ method: 'POST', path, body: { metadata: { name: 'ordered' }, roleRef } });
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const body = { metadata: { finalizers: ['plain'] }, roleRef: { name: 'edit' }, subjects: [{ kind: 'User' }] };
+  const refused = transport.request({ method: 'PATCH', path: `${path}/ordered`, headers, body });
+  await assert.rejects(refused, (error: { status: { details?: { causes?: ReadonlyArray<{ field: string }> } } }) => {
+    const fields = error.status.details?.causes?.map(({ field }) => field);
+    assert.deepEqual(fields, ['metadata.finalizers[0]', 'subjects[0].name', 'metadata.finalizers[0]', 'roleRef']);
+    return true;
+  });
+});

@@ -61,7 +61,7 @@ function checkSubject(errors: Errors, path: FieldPath, subject: Subject, namespa
   } else errors.push(notSupported(path.child('kind'), kind, ['ServiceAccount', 'User', 'Group']));
 }
 
-export function roleBinding(binding: Bound, old: Bound | null, namespaced: boolean): FieldError[] {
+export function roleBinding(binding: Bound, namespaced: boolean): FieldError[] {
   const errors: Errors = [];
   const path = FieldPath.of('roleRef');
   const { apiGroup = '', kind = '', name = '' } = binding.roleRef ?? {};
@@ -73,12 +73,18 @@ export function roleBinding(binding: Bound, old: Bound | null, namespaced: boole
   binding.subjects?.forEach((subject, i) => {
     checkSubject(errors, FieldPath.of('subjects').index(i), subject, namespaced);
   });
-  if (!old) return errors;
-  const before = old.roleRef ?? {};
-  if ((before.apiGroup ?? '') !== apiGroup || (before.kind ?? '') !== kind || (before.name ?? '') !== name) {
-    errors.push(invalidValue(path, internalValue('rbac.RoleRef', binding.roleRef), 'cannot change roleRef'));
-  }
   return errors;
+}
+
+/** What a change of a binding may not touch. */
+export function roleBindingChange(binding: Bound, old: Bound): FieldError[] {
+  const refText = ({ roleRef }: Bound): string => {
+    const { apiGroup = '', kind = '', name = '' } = roleRef ?? {};
+    return JSON.stringify([apiGroup, kind, name]);
+  };
+  if (refText(binding) === refText(old)) return [];
+  const shown = internalValue('rbac.RoleRef', binding.roleRef);
+  return [invalidValue(FieldPath.of('roleRef'), shown, 'cannot change roleRef')];
 }
 
 export function bindingDefaults(draft: Draft<Bound>): void {

@@ -2,11 +2,12 @@
 import { isPathSegmentName } from '#apimachinery';
 import type { KindRules } from '../../../kind.ts';
 import type { ClusterRoleBinding } from '../../../types.ts';
-import { bindingDefaults, roleBinding } from '../../../validation/rbac.ts';
+import { bindingDefaults, roleBinding, roleBindingChange } from '../../../validation/rbac.ts';
 
 export const clusterRoleBindingRules: KindRules<ClusterRoleBinding> = {
   defaults: bindingDefaults,
-  validate: (binding, old) => roleBinding(binding, old, false),
+  validate: binding => roleBinding(binding, false),
+  validateChange: roleBindingChange,
   validateName: isPathSegmentName,
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: true,
