@@ -126,11 +126,12 @@ export class Subject {
   /** What the wire says; any status is an answer. */
   request(method: string, path: string, { headers = {}, body }: RawRequest = {}): Promise<RawAnswer> {
     const content = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
-    const options: RequestOptions = {
-      method,
-      agent: this.#agent!,
-      headers: { ...(content !== undefined && { 'content-type': 'application/json' }), ...headers },
+    // Node does not say how long the body of a DELETE is.
+    const told = content !== undefined && {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(content)),
     };
+    const options: RequestOptions = { method, agent: this.#agent!, headers: { ...told, ...headers } };
     return new Promise((resolve, reject) => {
       const outgoing = httpsRequest(new URL(path, this.url), options, async incoming => {
         try {
