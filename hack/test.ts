@@ -30,9 +30,9 @@ interface Stage {
 }
 
 const stages: readonly Stage[] = [
-  { name: 'unit', files: 'src/**/*.test.ts', together: true, timeoutMs: 120_000 },
-  { name: 'integration', files: 'test/integration/*.test.ts', together: false, timeoutMs: 900_000 },
-  { name: 'conformance', files: 'test/conformance/*.test.ts', together: false, jobs: 2, timeoutMs: 300_000 },
+  { name: 'unit', files: 'src/**/*.test.ts', together: true, timeoutMs: 300_000 },
+  { name: 'integration', files: 'test/integration/*.test.ts', together: false, timeoutMs: 1_800_000 },
+  { name: 'conformance', files: 'test/conformance/*.test.ts', together: false, jobs: 2, timeoutMs: 600_000 },
   { name: 'oracle', files: 'test/oracle/*.test.ts', together: false, timeoutMs: 1_200_000 },
   { name: 'end-to-end', files: 'test/e2e/*.test.ts', together: false, timeoutMs: 1_200_000, containers: true },
 ];
