@@ -23,7 +23,8 @@ const text = scalar('string');
 const flag = scalar('boolean');
 const duration = scalar('duration');
 const pointer = { nullable: true } as const;
-const typeMeta = [field('kind', text), field('apiVersion', text)];
+/** What every one of these kinds begins with. */
+export const typeMeta: ReadonlyArray<ReturnType<typeof field>> = [field('kind', text), field('apiVersion', text)];
 
 /** Fields that hold text, each by its name. */
 const texts = (...names: readonly string[]) => names.map(name => field(name, text));

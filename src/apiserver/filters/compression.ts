@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import { lookAhead } from '../http/look-ahead.ts';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
+import { drained } from '../http/sending.ts';
 
 const thresholdBytes = 128 * 1024;
 /** Least work; the other levels gain little on JSON. */
@@ -91,7 +92,7 @@ async function* gzipPieces(chunks: AsyncIterable<Uint8Array>, read: Read | undef
         const room = stream.write(chunk, error => {
           if (!error) read?.(chunk);
         });
-        if (!room) await new Promise<void>(resolve => onceEither(stream, resolve));
+        if (!room) await drained(stream);
       }
       stream.end();
     } catch (error) {
@@ -104,14 +105,4 @@ async function* gzipPieces(chunks: AsyncIterable<Uint8Array>, read: Read | undef
     stream.destroy();
     await feed;
   }
-}
-
-function onceEither(stream: NodeJS.WritableStream, done: () => void): void {
-  const settle = (): void => {
-    stream.off('drain', settle);
-    stream.off('close', settle);
-    done();
-  };
-  stream.once('drain', settle);
-  stream.once('close', settle);
 }

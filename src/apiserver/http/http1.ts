@@ -34,7 +34,7 @@ import {
 } from './http1-rules.ts';
 import { discard, type ServerRequest, type ServerResponse } from './message.ts';
 import { clientGone, neutral } from './neutral.ts';
-import { type Answer, onceDrained, pump, writeRaw } from './sending.ts';
+import { type Answer, drained, pump, writeRaw } from './sending.ts';
 
 /** As upstream: what a head may have, and some more that its reader takes at once. */
 const maxHeadBytes = (1 << 20) + 4096;
@@ -292,7 +292,7 @@ async function serveWatch(response: ServerResponse, upgrade: Upgrade): Promise<v
   for await (const events of response.body.events) {
     for (const event of events) client.send(event.frame(), { binary });
     if (client.readyState !== client.OPEN) break;
-    if (socket.writableNeedDrain) await new Promise<void>(resolve => onceDrained(socket, resolve));
+    if (socket.writableNeedDrain) await drained(socket);
   }
   client.close();
 }

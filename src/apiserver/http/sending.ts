@@ -63,19 +63,22 @@ async function send(sink: Sink, chunk: Uint8Array, sent?: (chunk: Uint8Array) =>
   // Of what fails, parts may still be on their way.
   const written = sent && ((error: Error | null | undefined) => error || sent(chunk));
   if (sink.write(chunk, written)) return true;
-  await new Promise<void>(resolve => onceDrained(sink, resolve));
+  await drained(sink);
   return !sink.destroyed;
 }
 
-/** Calls back when there is room again, or when there never will be. */
-export function onceDrained(sink: Pick<Sink, 'once' | 'off'>, then: () => void): void {
-  const done = (): void => {
-    sink.off('drain', done);
-    sink.off('close', done);
-    then();
-  };
-  sink.once('drain', done);
-  sink.once('close', done);
+/** Resolves when there is room again, or when there never will be. */
+export function drained(sink: Pick<Sink, 'once' | 'off' | 'destroyed'>): Promise<void> {
+  return new Promise(resolve => {
+    if (sink.destroyed) return resolve();
+    const done = (): void => {
+      sink.off('drain', done);
+      sink.off('close', done);
+      resolve();
+    };
+    sink.once('drain', done);
+    sink.once('close', done);
+  });
 }
 
 /**

@@ -12,6 +12,7 @@ import { posix } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
 import { goNetworkError } from '../admission/dynamic/webhooks/go-errors.ts';
 import { header, type ServerRequest, type ServerResponse } from '../http/message.ts';
+import { drained } from '../http/sending.ts';
 import { type ProxiedHeaders, requestHeaders, responseHeaders } from './headers.ts';
 import type { LinkBase } from './links.ts';
 import { rewritten } from './rewriting.ts';
@@ -196,19 +197,6 @@ async function send(body: AsyncIterable<Uint8Array>, outgoing: ReturnType<typeof
     if (!outgoing.write(chunk)) await drained(outgoing);
   }
   outgoing.end();
-}
-
-function drained(stream: ReturnType<typeof requestHttp>): Promise<void> {
-  return new Promise(resolve => {
-    if (stream.destroyed) return resolve();
-    const done = (): void => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.once('drain', done);
-    stream.once('close', done);
-  });
 }
 
 const refusal = 'the backend attempted to redirect this request, which is not permitted';

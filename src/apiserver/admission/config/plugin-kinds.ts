@@ -12,10 +12,9 @@ import {
   scalar,
   struct,
 } from '#apimachinery';
-import { configGroup } from '../../configuration/kinds.ts';
+import { configGroup, typeMeta } from '../../configuration/kinds.ts';
 
 const text = scalar('string');
-const typeMeta = [field('kind', text), field('apiVersion', text)];
 const core = (name: string): StructNode => builtinTypes.struct(`io.k8s.api.core.v1.${name}`);
 
 type Entry = readonly [string, ConfigurationKind];
